@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Sample function drivers, as step tables."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The guest kernel's services. Only the ops module suspends."""

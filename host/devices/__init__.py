@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Device profiles as register rows, and import of real captures."""

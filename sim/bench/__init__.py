@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The benchmarks behind the bench command."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The lab's verdicts: model faults and laws."""
