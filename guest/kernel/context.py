@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Contexts: what can run in the guest, and what each of them is waiting for.
+
+A context is a coroutine with a kind and a CPU. It knows nothing of who chooses the next one: a
+``Scheduler`` (the engine, in ``sim``) does, through the port declared here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from guest.kernel.cpu import Cpu
+
+
+class Kind(IntEnum):
+    """In rising order of what may interrupt what. ACTOR and HOST are outside the guest's CPUs."""
+
+    THREAD = 0
+    WORK = 1
+    SOFTIRQ = 2
+    HARDIRQ = 3
+    ACTOR = 4
+    HOST = 5
+
+
+class Context:
+    """One flow of control. ``ready`` is False while it waits, spins or burns time.
+
+    ``preempt_off``, ``bh_off`` and ``irqs_off`` are depths, as Linux's preempt_count and flags are
+    while this context is on its CPU. ``held`` lists the locks it owns, oldest first.
+    """
+
+    __slots__ = (
+        "bh_off",
+        "coroutine",
+        "cpu",
+        "done",
+        "held",
+        "irqs_off",
+        "kind",
+        "name",
+        "preempt_off",
+        "ready",
+        "ready_seq",
+        "timer",
+        "waiting_for",
+        "wakeups",
+    )
+
+    def __init__(
+        self, name: str, kind: Kind, cpu: Cpu | None, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.cpu = cpu
+        self.coroutine = coroutine
+        self.ready = False
+        self.ready_seq = 0
+        self.done = False
+        self.preempt_off = 0
+        self.bh_off = 0
+        self.irqs_off = 0
+        self.held: list[object] = []
+        self.waiting_for: object = None  # a lock, a wait queue, or None
+        self.timer: list[Any] | None = None  # the scheduler's handle of a pending deadline
+        self.wakeups: list[Context] = []  # contexts that join this one
+
+    @property
+    def atomic(self) -> bool:
+        """True where sleeping is forbidden (Linux: in_atomic() or irqs_disabled())."""
+        return (
+            self.kind in (Kind.SOFTIRQ, Kind.HARDIRQ)
+            or self.preempt_off > 0
+            or self.bh_off > 0
+            or self.irqs_off > 0
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.name.lower()} {self.name}>"
+
+
+class WaitQueue:
+    """Contexts asleep until somebody wakes them, first in first out."""
+
+    __slots__ = ("name", "waiters")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.waiters: list[Context] = []
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Scheduler(Protocol):
+    """What the guest kernel asks of whoever runs its contexts."""
+
+    def now_ns(self) -> int:
+        """Simulated time in nanoseconds."""
+
+    def start(self, context: Context) -> None:
+        """A new context exists and may run as soon as its CPU lets it."""
+
+    def wake(self, context: Context) -> None:
+        """A context that waited may run again; waking a ready or finished one does nothing."""
+
+    def wake_at(self, context: Context, at_ns: int) -> None:
+        """Wake the context at that time unless it is woken before."""

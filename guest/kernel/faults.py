@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Model faults: what would oops, hang or corrupt a real kernel, raised where it happens.
+
+Guest code never catches them: the run ends at that line. The ``kind`` words are those of the
+violation record that the command line prints.
+"""
+
+
+class GuestFault(Exception):
+    """The guest kernel broke a rule of its own; ``kind`` names which."""
+
+    kind = "crash"
+
+
+class UseAfterFree(GuestFault):
+    kind = "use-after-free"
+
+
+class DoubleFree(GuestFault):
+    kind = "double-free"
+
+
+class DeadStack(GuestFault):
+    """An object that lived on a context's stack was touched after the frame had returned."""
+
+    kind = "dead-stack"
+
+
+class ListCorruption(GuestFault):
+    kind = "list-corruption"
+
+
+class RefCountUnderflow(GuestFault):
+    kind = "refcount"
+
+
+class SleepInAtomic(GuestFault):
+    kind = "sleep-in-atomic"
+
+
+class NullDereference(GuestFault):
+    kind = "null-dereference"
+
+
+class OutOfBounds(GuestFault):
+    kind = "out-of-bounds"
+
+
+class LockMisuse(GuestFault):
+    """Unlocking what is not held, or taking again what this context holds (self-deadlock)."""
+
+    kind = "deadlock"

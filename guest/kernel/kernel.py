@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""The guest kernel: the one owner of CPUs, heap, pages and log. Everything else hangs on it.
+
+It knows the port to the host and the scheduler that runs its contexts only as protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from guest.kernel import ops
+from guest.kernel.context import Context, Kind, Scheduler
+from guest.kernel.cpu import Cpu
+from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, PhysicalMemory, StackFrame
+from guest.kernel.work import Work, WorkQueue
+from guest.port import HostPort
+from protocol.ids import CpuId, VpIndex
+
+T = TypeVar("T", bound=Allocated)
+
+SYSTEM_WORKERS = 4  # of system_wq; Linux's limit is far higher, four show every overlap of two
+LOG_LINES_MAX = 10_000  # a run that says more is stuck in a loop; the oldest lines are dropped
+
+
+class Kernel:
+    """One booted guest kernel.
+
+    ``crowded`` is true while some other context could run: only then does a point suspend.
+    ``fine`` switches on the points that multiply without telling anything.
+    ``fail_allocation`` decides, by class name, whether an allocation fails.
+    """
+
+    __slots__ = ("_system_wq", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
+                 "heap", "log_lines", "memory", "port", "scheduler")  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        port: HostPort,
+        scheduler: Scheduler,
+        vp_numbers: Sequence[int],
+        emit: Callable[[object], None],
+        memory: PhysicalMemory,
+    ) -> None:
+        self.port = port
+        self.scheduler = scheduler
+        self.emit = emit
+        self.memory = memory
+        self.heap = Heap()
+        self.cpus = tuple(Cpu(CpuId(i), VpIndex(vp)) for i, vp in enumerate(vp_numbers))
+        self.crowded = False
+        self.fine = False
+        self.fail_allocation: Callable[[str], bool] = _never
+        self.current: Context  # set by the scheduler before any guest code runs
+        self.log_lines: list[tuple[int, str, str]] = []
+        self._system_wq = WorkQueue(self, "events", workers=SYSTEM_WORKERS)
+
+    def now_ns(self) -> int:
+        """Simulated time, nanoseconds."""
+        return self.scheduler.now_ns()
+
+    def log(self, level: str, text: str) -> None:
+        """printk(): kept for the reader, never read by guest code."""
+        if len(self.log_lines) == LOG_LINES_MAX:
+            del self.log_lines[0]
+        self.log_lines.append((self.now_ns(), level, text))
+
+    def current_cpu(self) -> Cpu:
+        """The CPU that runs the current context."""
+        cpu = self.current.cpu
+        assert cpu is not None, "guest code runs on a CPU"
+        return cpu
+
+    def hypercall(self, control: int, data: bytes) -> tuple[int, bytes]:
+        """A hypercall from the current CPU's virtual processor: (HV_STATUS, output)."""
+        return self.port.hypercall(self.current_cpu().vp, control, data)
+
+    def mmio_read(self, gpa: int, size: int) -> int:
+        """readb/w/l/q."""
+        return self.port.mmio_read(gpa, size)
+
+    async def mmio_write(self, gpa: int, size: int, value: int) -> None:
+        """writeb/w/l/q; the CPU stands still for as long as the host holds it."""
+        held_ns = self.port.mmio_write(gpa, size, value)
+        if held_ns:
+            self.current.preempt_off += 1
+            await ops.burn_ns(self, held_ns, "host holds the CPU")
+            self.current.preempt_off -= 1
+
+    async def kzalloc(self, cls: type[T], gfp: str, /, *args: Any, **kwargs: Any) -> T | None:
+        """Allocate and construct; None if the allocation fails. A scheduling point."""
+        if gfp is GFP_KERNEL:
+            ops.forbid_sleep(self, f"kzalloc({cls.__name__}, GFP_KERNEL)")
+        if self.crowded:
+            await ops.trap("kzalloc " + cls.__name__)
+        if self.fail_allocation(cls.__name__):
+            return None
+        obj = cls(*args, **kwargs)
+        self.heap.add(obj)
+        return obj
+
+    async def kfree(self, obj: Allocated | None) -> None:
+        """Free; a scheduling point after it."""
+        self.heap.free(obj)
+        if self.crowded:
+            await ops.trap("kfree")
+
+    def stack_frame(self, function: str) -> StackFrame:
+        """A frame for objects that live on the current context's stack."""
+        return StackFrame(function)
+
+    async def local_irq_save(self) -> None:
+        """Interrupts off on this CPU."""
+        self.current.irqs_off += 1
+
+    async def local_irq_restore(self) -> None:
+        """Interrupts as they were; what was held off may come now."""
+        self.current.irqs_off -= 1
+        if self.crowded:
+            await ops.trap("local_irq_restore")
+
+    async def schedule_work(self, work: Work) -> bool:
+        """schedule_work(): on the shared queue, several workers."""
+        return await self._system_wq.queue(work)
+
+    def spawn_thread(self, name: str, body: Coroutine[Any, Any, Any], cpu: int = 0) -> Context:
+        """kthread_run(): start a thread bound to a CPU."""
+        thread = Context(name, Kind.THREAD, self.cpus[cpu], body)
+        self.scheduler.start(thread)
+        return thread
+
+    async def join(self, thread: Context) -> None:
+        """Sleep until a thread has ended."""
+        ops.forbid_sleep(self, "join")
+        while not thread.done:
+            thread.wakeups.append(self.current)
+            self.current.ready = False
+            self.current.waiting_for = thread
+            await ops.trap("join " + thread.name)
+            self.current.waiting_for = None
+
+    def raise_interrupt(self, cpu: int, name: str, body: Coroutine[Any, Any, Any]) -> None:
+        """An interrupt arrives: ``body`` runs as a hard interrupt on that CPU."""
+        self.scheduler.start(Context(name, Kind.HARDIRQ, self.cpus[cpu], body))
+
+
+def _never(_: str) -> bool:
+    return False

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Deferred work: work items, ordered and shared workqueues, tasklets.
+
+A worker is a context that exists while its queue has something to do. An item that is initialised
+again while it is queued corrupts the queue, as INIT_WORK does in the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from guest.kernel import ops
+from guest.kernel.context import Context, Kind, WaitQueue
+from guest.kernel.faults import ListCorruption, NullDereference
+from guest.kernel.memory import GFP_KERNEL, Allocated
+
+if TYPE_CHECKING:
+    from guest.kernel.kernel import Kernel
+
+
+class Work(Allocated):
+    """struct work_struct. ``function`` is an async function that takes the item itself."""
+
+    __slots__ = ("function", "name", "owner", "pending")
+
+    def __init__(
+        self, name: str, function: Callable[[Work], Awaitable[None]], owner: object = None
+    ) -> None:
+        self.name = name
+        self.owner = owner  # container_of(): the structure the item is embedded in
+        self.init(function)
+
+    def init(self, function: Callable[[Work], Awaitable[None]]) -> None:
+        """INIT_WORK(): forgets that the item is queued, if it is."""
+        self.function = function
+        self.pending = False
+
+
+class WorkQueue(Allocated):
+    """struct workqueue_struct: ``workers`` items at a time, one for an ordered queue."""
+
+    __slots__ = ("_cpu", "_items", "_kernel", "_running", "_sequence", "_waiters", "_workers",
+                 "dead", "name")  # fmt: skip
+
+    def __init__(self, kernel: Kernel, name: str, *, workers: int = 1, cpu: int = 0) -> None:
+        self._kernel = kernel
+        self.name = name
+        self._workers = workers
+        self._cpu = cpu
+        self._items: list[tuple[int, Work]] = []
+        self._running: list[int] = []  # sequence numbers of the items being executed
+        self._sequence = 0
+        self._waiters = WaitQueue(f"flush_workqueue({name})")
+        self.dead = False
+
+    async def queue(self, work: Work) -> bool:
+        """queue_work(): False if the item is already pending."""
+        kernel = self._kernel
+        if kernel.crowded:
+            await ops.trap("queue_work " + work.name)
+        if self.dead:
+            raise NullDereference(f"queue_work({work.name}) on destroyed workqueue {self.name}")
+        if work.pending:
+            return False
+        if any(item is work for _, item in self._items):
+            raise ListCorruption(f"{work.name} was initialised again while it was queued")
+        work.pending = True
+        self._sequence += 1
+        self._items.append((self._sequence, work))
+        if len(self._running) < self._workers:
+            self._start_worker()
+        return True
+
+    def _start_worker(self) -> None:
+        """A worker for the oldest item nobody has taken; the item stays queued until it begins."""
+        sequence, work = next(item for item in self._items if item[0] not in self._running)
+        self._running.append(sequence)
+        name = f"{work.name}/{self.name}#{sequence}"
+        cpu = self._kernel.cpus[self._cpu]
+        context = Context(name, Kind.WORK, cpu, self._work(sequence, work))
+        self._kernel.scheduler.start(context)
+
+    async def _work(self, sequence: int, work: Work) -> None:
+        self._items.remove((sequence, work))
+        work.pending = False  # cleared before the function runs: it may queue itself again
+        await work.function(work)
+        self._running.remove(sequence)
+        ops.wake_all(self._kernel, self._waiters)
+        if len(self._items) > len(self._running):
+            self._start_worker()
+
+    async def flush(self) -> None:
+        """flush_workqueue(): wait for the items queued before the call, not for later ones."""
+        ops.forbid_sleep(self._kernel, f"flush_workqueue({self.name})")
+        last = self._sequence
+        if self._kernel.crowded:
+            await ops.trap("flush_workqueue " + self.name)
+        while self._busy_up_to(last):
+            await ops.park(self._kernel, self._waiters)
+
+    def _busy_up_to(self, last: int) -> bool:
+        running = any(sequence <= last for sequence in self._running)
+        return running or any(sequence <= last for sequence, _ in self._items)
+
+    async def destroy(self) -> None:
+        """destroy_workqueue(): drain, then the queue is gone."""
+        while self._items or self._running:
+            await self.flush()
+        self.dead = True
+        self._kernel.heap.free(self)
+
+
+async def alloc_ordered_workqueue(kernel: Kernel, name: str) -> WorkQueue | None:
+    """alloc_ordered_workqueue(): one item at a time, in order; None if memory is short."""
+    return await kernel.kzalloc(WorkQueue, GFP_KERNEL, kernel, name)
+
+
+class Tasklet(Allocated):
+    """struct tasklet_struct: a softirq on the CPU it was scheduled on, never twice at once."""
+
+    __slots__ = ("_disabled", "_function", "_kernel", "_running", "_scheduled_on", "_waiters",
+                 "name")  # fmt: skip
+
+    def __init__(self, kernel: Kernel, name: str, function: Callable[[], Awaitable[None]]) -> None:
+        self._kernel = kernel
+        self.name = name
+        self._function = function
+        self._scheduled_on: int | None = None
+        self._running = False
+        self._disabled = 0
+        self._waiters = WaitQueue(f"tasklet_unlock_wait({name})")
+
+    def schedule(self) -> None:
+        """tasklet_schedule(): on the current CPU; nothing if it is scheduled already."""
+        if self._scheduled_on is not None:
+            return
+        cpu = self._kernel.current.cpu
+        assert cpu is not None, "tasklets are scheduled on a CPU"
+        self._scheduled_on = cpu.index
+        self._raise()
+
+    def _raise(self) -> None:
+        """Start the softirq, unless it is held off: TASKLET_SCHED then just stays set."""
+        if self._disabled or self._running or self._scheduled_on is None:
+            return
+        cpu = self._kernel.cpus[self._scheduled_on]
+        context = Context(f"{self.name}@{cpu.index}", Kind.SOFTIRQ, cpu, self._run())
+        self._running = True
+        self._kernel.scheduler.start(context)
+
+    async def _run(self) -> None:
+        # Disabled between raise and run: the softirq finds it so and leaves it scheduled.
+        if not self._disabled:
+            self._scheduled_on = None
+            await self._function()
+        self._running = False
+        ops.wake_all(self._kernel, self._waiters)
+        self._raise()
+
+    def disable_nosync(self) -> None:
+        """tasklet_disable_nosync()."""
+        self._disabled += 1
+
+    async def disable(self) -> None:
+        """tasklet_disable(): also waits until it is not running. May sleep or spin."""
+        self._disabled += 1
+        if self._kernel.crowded:
+            await ops.trap("tasklet_disable " + self.name)
+        while self._executing():
+            await ops.park(self._kernel, self._waiters)
+
+    def _executing(self) -> bool:
+        """True while the function runs; a softirq that was raised but not begun does not count."""
+        return self._running and self._scheduled_on is None
+
+    async def enable(self) -> None:
+        """tasklet_enable()."""
+        self._disabled -= 1
+        self._raise()
+        if self._kernel.crowded:
+            await ops.trap("tasklet_enable " + self.name)
+
+    async def kill(self) -> None:
+        """tasklet_kill(): wait until it is neither scheduled nor running."""
+        ops.forbid_sleep(self._kernel, f"tasklet_kill({self.name})")
+        while self._scheduled_on is not None or self._running:
+            await ops.park(self._kernel, self._waiters)

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: MIT
+"""The engine: order by choice, time by deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from guest.kernel import ops
+from guest.kernel.context import Context, WaitQueue
+from guest.kernel.faults import LockMisuse, SleepInAtomic
+from guest.kernel.kernel import Kernel
+from guest.kernel.memory import PhysicalMemory
+from guest.kernel.sync import Completion, Mutex, SpinLock
+from guest.kernel.work import Tasklet, Work, alloc_ordered_workqueue
+from protocol.ids import VpIndex
+from sim.choices import Chooser, RandomChooser, RecordingChooser, ReplayChooser, ScheduleDiverged
+from sim.engine import Engine
+
+
+class NobodyHome:
+    """A port behind which there is no host."""
+
+    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
+        return 2, bytes([vp & 0, control & 0, len(data) & 0])
+
+    def mmio_read(self, gpa: int, size: int) -> int:
+        return (1 << (8 * size)) - 1 if gpa >= 0 else 0
+
+    def mmio_write(self, gpa: int, size: int, value: int) -> int:
+        return 0 * (gpa + size + value)
+
+
+class Bench:
+    """A kernel with nothing around it."""
+
+    def __init__(self, cpus: int = 1, chooser: Chooser | None = None) -> None:
+        self.engine = Engine(chooser)
+        self.kernel = Kernel(
+            port=NobodyHome(),
+            scheduler=self.engine,
+            vp_numbers=range(cpus),
+            emit=lambda _: None,
+            memory=PhysicalMemory(),
+        )
+        self.engine.attach(self.kernel)
+        self.log: list[str] = []
+
+    def thread(self, name: str, body: Coroutine[Any, Any, Any], cpu: int = 0) -> Context:
+        return self.kernel.spawn_thread(name, body, cpu)
+
+
+def test_time_moves_only_when_nothing_can_run() -> None:
+    bench = Bench()
+
+    async def sleeper(name: str, delay_ms: int) -> None:
+        await ops.msleep(bench.kernel, delay_ms)
+        bench.log.append(f"{name}@{bench.kernel.now_ns() // ops.NS_PER_MS}")
+
+    bench.thread("late", sleeper("late", 20))
+    bench.thread("early", sleeper("early", 10))
+    bench.engine.run()
+    assert bench.log == ["early@10", "late@20"]
+
+
+def test_a_completion_that_comes_in_time_leaves_no_deadline_behind() -> None:
+    bench = Bench()
+
+    async def waiter() -> None:
+        done = Completion(bench.kernel, "reply")
+        bench.thread("poster", done_soon(done))
+        assert await done.wait_timeout(1000)
+
+    async def done_soon(done: Completion) -> None:
+        await ops.msleep(bench.kernel, 5)
+        await done.complete()
+
+    bench.thread("waiter", waiter())
+    bench.engine.run()
+    assert bench.kernel.now_ns() == 5 * ops.NS_PER_MS
+
+
+def test_a_wait_that_nobody_completes_ends_at_its_deadline() -> None:
+    bench = Bench()
+
+    async def waiter() -> None:
+        bench.log.append(str(await Completion(bench.kernel, "reply").wait_timeout(100)))
+
+    bench.thread("waiter", waiter())
+    bench.engine.run()
+    assert bench.log == ["False"]
+    assert bench.kernel.now_ns() == 100 * ops.NS_PER_MS
+
+
+def test_sleeping_under_a_spinlock_is_a_fault_at_that_line() -> None:
+    bench = Bench()
+
+    async def guilty() -> None:
+        lock = SpinLock(bench.kernel, "lock")
+        await lock.lock()
+        await ops.msleep(bench.kernel, 1)
+
+    bench.thread("guilty", guilty())
+    with pytest.raises(SleepInAtomic, match="msleep"):
+        bench.engine.run()
+
+
+def test_taking_a_held_lock_again_is_a_self_deadlock() -> None:
+    bench = Bench()
+
+    async def guilty() -> None:
+        lock = SpinLock(bench.kernel, "lock")
+        await lock.lock()
+        await lock.lock()
+
+    bench.thread("guilty", guilty())
+    with pytest.raises(LockMisuse):
+        bench.engine.run()
+
+
+def test_a_softirq_runs_before_the_thread_it_interrupted_goes_on() -> None:
+    bench = Bench()
+
+    async def softirq() -> None:
+        bench.log.append("softirq")
+
+    async def thread() -> None:
+        tasklet = Tasklet(bench.kernel, "tasklet", softirq)
+        bench.log.append("thread")
+        tasklet.schedule()
+        await ops.point(bench.kernel, "after")
+        bench.log.append("thread again")
+
+    bench.thread("thread", thread())
+    bench.engine.run()
+    assert bench.log == ["thread", "softirq", "thread again"]
+
+
+def test_a_disabled_tasklet_runs_when_it_is_enabled() -> None:
+    bench = Bench()
+
+    async def softirq() -> None:
+        bench.log.append("softirq")
+
+    async def thread() -> None:
+        tasklet = Tasklet(bench.kernel, "tasklet", softirq)
+        await tasklet.disable()
+        tasklet.schedule()
+        await ops.msleep(bench.kernel, 1)
+        bench.log.append("enabled")
+        await tasklet.enable()
+
+    bench.thread("thread", thread())
+    bench.engine.run()
+    assert bench.log == ["enabled", "softirq"]
+
+
+def test_an_ordered_queue_runs_items_in_order_and_flush_waits_for_them() -> None:
+    bench = Bench()
+
+    async def item(work: Work) -> None:
+        await ops.msleep(bench.kernel, 1)
+        bench.log.append(work.name)
+
+    async def thread() -> None:
+        queue = await alloc_ordered_workqueue(bench.kernel, "wq")
+        assert queue is not None
+        for name in ("one", "two"):
+            assert await queue.queue(Work(name, item))
+        await queue.flush()
+        bench.log.append("flushed")
+        await queue.destroy()
+
+    bench.thread("thread", thread())
+    bench.engine.run()
+    assert bench.log == ["one", "two", "flushed"]
+    assert bench.kernel.heap.census() == {}
+
+
+async def _contend(bench: Bench, name: str, mutex: Mutex) -> None:
+    for _ in range(3):
+        await mutex.lock()
+        bench.log.append(name)
+        await ops.point(bench.kernel, "inside")
+        await mutex.unlock()
+
+
+def _contest(chooser: Chooser | None) -> list[str]:
+    bench = Bench(cpus=2, chooser=chooser)
+    mutex = Mutex(bench.kernel, "mutex")
+    for cpu, name in enumerate("ab"):
+        bench.thread(name, _contend(bench, name, mutex), cpu)
+    bench.engine.run()
+    return bench.log
+
+
+def test_one_seed_is_one_order_and_seeds_differ() -> None:
+    orders = [_contest(RandomChooser(seed)) for seed in range(20)]
+    assert orders == [_contest(RandomChooser(seed)) for seed in range(20)]
+    assert len({tuple(order) for order in orders}) > 1
+
+
+def test_natural_order_is_the_first_option_everywhere() -> None:
+    class First:
+        def choose(self, options: Sequence[str]) -> int:
+            assert len(options) > 1, "a moment with one option is no choice"
+            return 0
+
+    assert _contest(None) == _contest(First())
+
+
+def test_a_recorded_run_replays_and_a_changed_one_says_where() -> None:
+    recording = RecordingChooser(RandomChooser(5))
+    order = _contest(recording)
+    assert _contest(ReplayChooser(recording.names)) == order
+    with pytest.raises(ScheduleDiverged, match="step 0"):
+        _contest(ReplayChooser(["nobody", *recording.names]))
+
+
+def test_a_host_action_can_be_called_off() -> None:
+    engine = Engine()
+    done: list[str] = []
+    engine.later((10, 10), "kept", lambda: done.append("kept"))
+    engine.later((5, 5), "called off", lambda: done.append("called off"))()
+    engine.run()
+    assert done == ["kept"]
+    assert engine.now_ns() == 10
+
+
+def test_a_queue_wakes_its_waiters_in_the_order_they_came() -> None:
+    bench = Bench()
+    queue = WaitQueue("queue")
+
+    async def waiter(name: str) -> None:
+        assert await ops.park(bench.kernel, queue)
+        bench.log.append(name)
+
+    async def waker() -> None:
+        ops.wake_all(bench.kernel, queue)
+
+    for name in "abc":
+        bench.thread(name, waiter(name))
+    bench.thread("waker", waker())
+    bench.engine.run()
+    assert bench.log == ["a", "b", "c"]
