@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""The objects of the PCI core and the ports around it. Data only: no behaviour, no host, no driver.
+
+``PciOps``, ``MsiController`` and ``BlockOps`` are what a host-bridge driver implements;
+``FunctionDriver`` is what a device's driver implements. Objects that can be used after free in a
+real kernel (device, bus, slot, MSI descriptor) come from the kernel's heap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from guest.kernel.memory import Allocated, ListHead, ListNode, RefCount
+from guest.kernel.sync import Mutex
+from guest.pci_core.resource import Resource
+from protocol.ids import Devfn
+
+if TYPE_CHECKING:
+    from guest.kernel.irq import IrqAffinity, IrqData
+    from guest.kernel.kernel import Kernel
+
+NUMA_NO_NODE = -1
+PCIBIOS_SUCCESSFUL = 0x00
+PCIBIOS_DEVICE_NOT_FOUND = 0x86
+PCIBIOS_BAD_REGISTER_NUMBER = 0x87
+
+PCI_STD_NUM_BARS = 6
+PCI_ROM_RESOURCE = 6
+PCI_D0 = 0
+PCI_UNKNOWN = 5
+
+BlockInvalidate = Callable[[object, int], Awaitable[None]]  # (context, block mask)
+
+
+class PciOps(Protocol):
+    """struct pci_ops: configuration space by (where, size), offsets and sizes in bytes.
+
+    Results are 0 (``PCIBIOS_SUCCESSFUL``) or a positive PCIBIOS_* code; a failed read's value is
+    all ones of its size.
+    """
+
+    async def read(self, bus: PciBus, devfn: Devfn, where: int, size: int) -> tuple[int, int]: ...
+
+    async def write(self, bus: PciBus, devfn: Devfn, where: int, size: int, value: int) -> int: ...
+
+
+class MsiMsg(NamedTuple):
+    """struct msi_msg: what the device writes, and where."""
+
+    address_lo: int
+    address_hi: int
+    data: int
+
+
+NULL_MSI_MSG = MsiMsg(0, 0, 0)
+
+
+class MsiController(Protocol):
+    """The bridge driver's MSI domain on top of the x86 vectors: chip and msi_domain_ops in one.
+
+    ``compose_msi_msg`` and the mask callbacks run under the interrupt descriptor's lock, with
+    interrupts off, except for the first compose of an allocation.
+    """
+
+    name: str
+
+    async def compose_msi_msg(self, data: IrqData) -> MsiMsg: ...
+
+    async def irq_mask(self, data: IrqData) -> None: ...
+
+    async def irq_unmask(self, data: IrqData) -> None: ...
+
+    async def msi_free(self, data: IrqData) -> None: ...
+
+
+class BlockOps(Protocol):
+    """struct hyperv_pci_block_ops: the config-block back channel (pci-hyperv-intf.c).
+
+    Lengths in bytes; results are 0 or a negative errno.
+    """
+
+    async def read_block(self, dev: PciDev, block_id: int, length: int) -> tuple[int, bytes]: ...
+
+    async def write_block(self, dev: PciDev, block_id: int, data: bytes) -> int: ...
+
+    def reg_blk_invalidate(
+        self, dev: PciDev, context: object, block_invalidate: BlockInvalidate | None
+    ) -> int: ...
+
+
+class FunctionDriver(Protocol):
+    """struct pci_driver. ``probe`` returns 0 or a negative errno; both may sleep."""
+
+    name: str
+
+    def match(self, dev: PciDev) -> bool: ...
+
+    async def probe(self, dev: PciDev) -> int: ...
+
+    async def remove(self, dev: PciDev) -> None: ...
+
+
+class PciState:
+    """What the PCI core has one of: locks, the device index, drivers and slot names.
+
+    Model: Linux looks devices and buses up by walking lists; the dictionaries here give the same
+    answers. pci_bus_sem is left out, since nothing suspends while one of the lists changes.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.rescan_remove_lock = Mutex(kernel, "pci_rescan_remove_lock")
+        self.slot_mutex = Mutex(kernel, "pci_slot_mutex")
+        self.buses: dict[tuple[int, int], PciBus] = {}  # by (domain, bus number)
+        self.devices: dict[tuple[int, int, int], PciDev] = {}  # by (domain, bus number, devfn)
+        self.drivers: list[FunctionDriver] = []
+        self.slot_names: dict[str, PciSlot] = {}
+        self.block_ops: BlockOps | None = None  # hvpci_block_ops, set by the bridge driver
+
+
+class PciHostBridge:
+    """struct pci_host_bridge. Freed by devres with its VMBus device, so never from the heap."""
+
+    __slots__ = ("bus", "busnr", "domain_nr", "msi", "ops", "pci", "sysdata", "windows")
+
+    def __init__(
+        self,
+        pci: PciState,
+        *,
+        ops: PciOps,
+        domain_nr: int,
+        windows: list[Resource],
+        sysdata: object,
+        msi: MsiController,
+    ) -> None:
+        self.pci = pci
+        self.ops = ops
+        self.domain_nr = domain_nr
+        self.busnr = 0
+        self.windows = windows
+        self.sysdata = sysdata
+        self.msi = msi
+        self.bus: PciBus | None = None
+
+
+class PciBus(Allocated):
+    """struct pci_bus: a root bus; vPCI has no bridges below it."""
+
+    __slots__ = (
+        "bridge",
+        "devices",
+        "domain_nr",
+        "is_added",
+        "kernel",
+        "name",
+        "number",
+        "ops",
+        "pci",
+        "refs",
+        "resources",
+        "slots",
+        "sysdata",
+    )
+
+    def __init__(self, bridge: PciHostBridge) -> None:
+        self.bridge = bridge
+        self.pci = bridge.pci
+        self.kernel: Kernel = bridge.pci.kernel
+        self.number = bridge.busnr
+        self.domain_nr = bridge.domain_nr
+        self.name = f"{bridge.domain_nr:04x}:{bridge.busnr:02x}"
+        self.ops = bridge.ops
+        self.sysdata = bridge.sysdata
+        self.resources: list[Resource] = []
+        self.devices: ListHead[PciDev] = ListHead("pci_bus.devices")
+        self.slots: ListHead[PciSlot] = ListHead("pci_bus.slots")
+        self.is_added = False
+        self.refs = RefCount(1)
+
+
+class PciSlot(Allocated):
+    """struct pci_slot: a physical slot in sysfs, shared by everyone who names its number."""
+
+    __slots__ = ("bus", "list_entry", "name", "number", "refs")
+    EMBEDDED = ("list_entry",)
+
+    def __init__(self, bus: PciBus, number: int, name: str) -> None:
+        self.bus = bus
+        self.number = number
+        self.name = name
+        self.refs = RefCount(1)
+        self.list_entry = ListNode(self)
+
+
+class MsiDesc(Allocated):
+    """struct msi_desc: one MSI-X entry, or the single one that stands for all of a device's MSIs.
+
+    ``index`` is the MSI-X table index; ``multiple`` is log2 of the messages granted (MSI);
+    ``affinity`` holds one descriptor per vector, or is None.
+    """
+
+    __slots__ = (
+        "affinity",
+        "can_mask",
+        "default_irq",
+        "index",
+        "irq",
+        "is_64",
+        "is_msix",
+        "mask_pos",
+        "msg",
+        "msi_mask",
+        "msix_ctrl",
+        "multiple",
+        "nvec_used",
+        "pci_dev",
+    )
+
+    def __init__(self, pci_dev: PciDev, index: int, nvec_used: int, is_msix: bool) -> None:
+        self.pci_dev = pci_dev
+        self.index = index
+        self.nvec_used = nvec_used
+        self.is_msix = is_msix
+        self.irq = 0
+        self.multiple = 0
+        self.is_64 = is_msix
+        self.can_mask = False
+        self.mask_pos = 0
+        self.msi_mask = 0
+        self.msix_ctrl = 0
+        self.default_irq = pci_dev.irq
+        self.msg = NULL_MSI_MSG
+        self.affinity: list[IrqAffinity] | None = None
+
+    @property
+    def multi_mask(self) -> int:
+        """msi_multi_mask(): a bit per message the capability could be granted."""
+        return (1 << (1 << self.multiple)) - 1
+
+
+class PciDev(Allocated):
+    """struct pci_dev with the parts of struct device that matter here.
+
+    ``resource`` holds BARs 0-5 and the ROM; ``caps`` and ``ext_caps`` map a capability's id to its
+    offset, first occurrence. ``refs`` counts holders; the one of device_add is dropped when the
+    device is destroyed.
+    """
+
+    __slots__ = (
+        "broken_intx_masking",
+        "bus",
+        "caps",
+        "cfg_size",
+        "class_code",
+        "current_state",
+        "devfn",
+        "device",
+        "device_lock",
+        "driver",
+        "drvdata",
+        "enable_cnt",
+        "ext_caps",
+        "hdr_type",
+        "irq",
+        "is_added",
+        "is_busmaster",
+        "is_registered",
+        "kernel",
+        "list_entry",
+        "match_driver",
+        "msi_cap",
+        "msi_descs",
+        "msi_enabled",
+        "msi_mutex",
+        "msix_base",
+        "msix_cap",
+        "msix_enabled",
+        "multifunction",
+        "name",
+        "numa_node",
+        "pcie_cap",
+        "pcie_flags",
+        "pin",
+        "pm_cap",
+        "refs",
+        "resource",
+        "revision",
+        "rom_base_reg",
+        "saved_config_space",
+        "slot",
+        "subsystem_device",
+        "subsystem_vendor",
+        "vendor",
+    )
+    EMBEDDED = ("list_entry", "device_lock", "msi_mutex")
+
+    def __init__(self, bus: PciBus, devfn: Devfn, vendor: int, device: int) -> None:
+        self.bus = bus
+        self.kernel = bus.kernel
+        self.devfn = devfn
+        self.vendor = vendor
+        self.device = device
+        self.name = f"{bus.name}:{devfn >> 3:02x}.{devfn & 7}"
+        self.refs = RefCount(1)
+        self.list_entry = ListNode(self)
+        self.device_lock = Mutex(bus.kernel, "device_lock")
+        self.msi_mutex = Mutex(bus.kernel, "msi_lock_descs")
+        self.subsystem_vendor = self.subsystem_device = 0
+        self.class_code = self.revision = self.hdr_type = 0
+        self.multifunction = False
+        self.cfg_size = 0
+        self.caps: dict[int, int] = {}
+        self.ext_caps: dict[int, int] = {}
+        self.pcie_cap = self.pcie_flags = 0
+        self.pm_cap = self.msi_cap = self.msix_cap = 0
+        self.pin = self.irq = 0
+        self.resource = [Resource() for _ in range(PCI_ROM_RESOURCE + 1)]
+        self.rom_base_reg = 0
+        self.broken_intx_masking = False
+        self.current_state = PCI_UNKNOWN
+        self.saved_config_space: list[int] = []
+        self.enable_cnt = 0
+        self.is_busmaster = False
+        self.is_registered = False  # between device_add() and device_del()
+        self.is_added = False
+        self.match_driver = False
+        self.slot: PciSlot | None = None
+        self.numa_node = NUMA_NO_NODE
+        self.driver: FunctionDriver | None = None
+        self.drvdata: object = None
+        self.msi_enabled = self.msix_enabled = False
+        self.msix_base: int | None = None  # guest physical address of the MSI-X table
+        self.msi_descs: dict[int, MsiDesc] = {}
