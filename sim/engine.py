@@ -16,7 +16,6 @@ from typing import Any
 import simpy
 
 from guest.kernel.context import Context, Kind
-from guest.kernel.cpu import Cpu
 from guest.kernel.kernel import Kernel
 from sim.choices import Chooser
 
@@ -28,31 +27,39 @@ class Stuck(Exception):
 class HostAction:
     """Something the host does by itself at a time: a reply, a timer. Runs without a CPU."""
 
-    __slots__ = ("action", "cancelled", "name", "ready_seq")
+    __slots__ = ("action", "cancelled", "name")
+
+    cpu = None
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self.name = name
         self.action = action
         self.cancelled = False
-        self.ready_seq = 0
+
+    def cancel(self) -> None:
+        """Call it off, if it has not happened yet."""
+        self.cancelled = True
 
 
 STEPS_MAX = 20_000_000  # of one run: sixty-four devices need about 200,000
 QUIET_MAX_NS = 600 * 10**9  # ten times the longest lawful silence, the host's 60 s of eject grace
+FOREVER = float("inf")
+
+Runnable = Context | HostAction
 
 
 class Engine:
     """The scheduler behind a :class:`Kernel` and the clock behind a host.
 
-    With ``chooser`` None the order is natural (index 0 everywhere) and nothing is asked.
+    ``_ready`` holds what could go on apart from the current context, longest runnable first. With
+    ``chooser`` None the order is natural (index 0 everywhere) and nothing is asked.
     """
 
     def __init__(self, chooser: Chooser | None = None) -> None:
         self.env = simpy.Environment()
         self._chooser = chooser
-        self._kernels: list[Kernel] = []
-        self._cpus: dict[int, Cpu] = {}  # those with something on them, by id()
-        self._loose: list[Context | HostAction] = []  # ready actors and due host actions
+        self._kernel: Kernel | None = None
+        self._ready: list[Runnable] = []
         self._deadlines: list[tuple[int, int, list[Any]]] = []
         self._sequence = 0
         self._now_ns = 0
@@ -68,13 +75,19 @@ class Engine:
         return self._now_ns
 
     def attach(self, kernel: Kernel) -> None:
-        """Tell this kernel which context is current from now on."""
-        self._kernels.append(kernel)
+        """This is the kernel whose ``current`` and ``crowded`` the engine keeps."""
+        self._kernel = kernel
 
     def start(self, context: Context) -> None:
         """A new context: ready at once."""
         self._contexts[context] = None
-        self.wake(context)
+        context.ready = True
+        self._ready.append(context)
+        if context.kind is Kind.SOFTIRQ:
+            cpu = context.cpu
+            assert cpu is not None, "softirqs run on a CPU"
+            cpu.softirqs_pending.append(context)
+        self._crowd()
 
     def wake(self, context: Context) -> None:
         """Make a waiting context ready; its pending deadline is forgotten."""
@@ -84,14 +97,7 @@ class Engine:
         if context.timer is not None:
             context.timer[0] = None
             context.timer = None
-        self._sequence += 1
-        context.ready_seq = self._sequence
-        cpu = context.cpu
-        if cpu is None:
-            self._loose.append(context)
-        else:
-            cpu.enqueue(context)
-            self._cpus[id(cpu)] = cpu
+        self._ready.append(context)
         self._crowd()
 
     def wake_at(self, context: Context, at_ns: int) -> None:
@@ -106,16 +112,14 @@ class Engine:
     def later(
         self, window_ns: tuple[int, int], label: str, action: Callable[[], None]
     ) -> Callable[[], None]:
-        """Do ``action`` within the window from now; natural order takes its beginning."""
+        """Do ``action`` within the window from now; natural order takes its beginning.
+
+        Returns what calls it off.
+        """
         host_action = HostAction(label, action)
         self._sequence += 1
-        at_ns = self._now_ns + window_ns[0]
-        heappush(self._deadlines, (at_ns, self._sequence, [host_action]))
-
-        def cancel() -> None:
-            host_action.cancelled = True
-
-        return cancel
+        heappush(self._deadlines, (self._now_ns + window_ns[0], self._sequence, [host_action]))
+        return host_action.cancel
 
     # --- running ---
 
@@ -148,70 +152,66 @@ class Engine:
         """The contexts that have not ended, oldest first."""
         return list(self._contexts)
 
-    def _next(self) -> Context | HostAction | None:
-        options = self._options()
-        if not options:
-            return None
-        if len(options) == 1 or self._chooser is None:
-            return options[0]
-        return options[self._chooser.choose([option.name for option in options])]
+    def _next(self) -> Runnable | None:
+        """Who goes on: the current context comes first, then the longest runnable."""
+        current = self.current
+        if current is not None and not (
+            current.ready and (current.cpu is None or current.cpu.allows(current))
+        ):
+            current = None
+        if self._chooser is not None:
+            return self._choose(current, self._chooser)
+        if current is not None:
+            return current
+        for option in self._ready:
+            if option.cpu is None or option.cpu.allows(option):
+                return option
+        return None
 
-    def _options(self) -> list[Context | HostAction]:
-        """Everything that could go on: the current context first, then the longest ready."""
-        found: list[Any] = [
-            x for x in self._loose if not isinstance(x, HostAction) or not x.cancelled
-        ]
-        idle = []
-        for key, cpu in self._cpus.items():
-            before = len(found)
-            cpu.candidates(found)
-            if len(found) == before and cpu.idle:
-                idle.append(key)
-        for key in idle:
-            del self._cpus[key]
-        if len(found) > 1:
-            current = self.current
-            found.sort(key=lambda x: -1 if x is current else x.ready_seq)
-        return found
+    def _choose(self, current: Context | None, chooser: Chooser) -> Runnable | None:
+        options: list[Runnable] = [] if current is None else [current]
+        options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
+        if len(options) > 1:
+            return options[chooser.choose([option.name for option in options])]
+        return options[0] if options else None
 
-    def _resume(self, chosen: Context | HostAction) -> None:
+    def _resume(self, chosen: Runnable) -> None:
         self.steps += 1
         if self.steps > STEPS_MAX:
             raise Stuck(f"more than {STEPS_MAX} steps")
+        previous = self.current
+        if chosen is not previous:
+            self._ready.remove(chosen)
+            if previous is not None and previous.ready:
+                self._ready.append(previous)
+            self.current = None
         if isinstance(chosen, HostAction):
-            self._loose.remove(chosen)
-            self._crowd()
-            chosen.action()
+            if not chosen.cancelled:
+                chosen.action()
             return
+        kernel = self._kernel
+        assert kernel is not None, "contexts run in an attached kernel"
+        self.current = kernel.current = chosen
         if chosen.cpu is not None:
             chosen.cpu.switch_to(chosen)
-        else:
-            self._loose.remove(chosen)
-        self._enter(chosen)
+        self._crowd()
         try:
             chosen.coroutine.send(None)
         except StopIteration:
             self._finish(chosen)
             return
-        self._after_trap(chosen)
+        if not chosen.ready:
+            self._park(chosen)
 
-    def _enter(self, context: Context) -> None:
-        self.current = context
-        for kernel in self._kernels:
-            kernel.current = context
-        self._crowd()
-
-    def _after_trap(self, context: Context) -> None:
-        if context.ready:
-            if context.cpu is None:
-                self._loose.append(context)
-            return
+    def _park(self, context: Context) -> None:
+        """The context waits: a sleeper leaves its CPU, one that spins or burns time stays."""
+        self.current = None
         cpu = context.cpu
-        holds_cpu = context.preempt_off or context.irqs_off or context.bh_off
-        if cpu is not None and not holds_cpu and context.kind in (Kind.THREAD, Kind.WORK):
+        if cpu is not None and not context.atomic:
             cpu.leave(context)
 
     def _finish(self, context: Context) -> None:
+        self.current = None
         context.done = True
         context.ready = False
         del self._contexts[context]
@@ -221,30 +221,20 @@ class Engine:
             self.wake(joiner)
 
     def _crowd(self) -> None:
-        """Keep the kernels' ``crowded`` true exactly while a point could change anything.
+        """Keep the kernel's ``crowded`` true while a point could change anything.
 
         In natural order only a softirq raised on the current CPU can: it runs before the thread
         goes on. With a chooser, anything else that is ready can.
         """
-        current = self.current
-        if self._chooser is None:
-            crowded = (
-                current is not None
-                and current.cpu is not None
-                and bool(current.cpu.softirqs_pending)
-            )
+        kernel = self._kernel
+        if kernel is None:
+            return
+        if self._chooser is not None:
+            kernel.crowded = bool(self._ready)
         else:
-            crowded = bool(self._loose) or any(
-                cpu.hardirqs_pending
-                or cpu.softirqs_pending
-                or cpu.run_queue
-                or (cpu.thread is not None and cpu.thread is not current and cpu.thread.ready)
-                or (cpu.softirq is not None and cpu.softirq is not current and cpu.softirq.ready)
-                or (cpu.hardirq is not None and cpu.hardirq is not current and cpu.hardirq.ready)
-                for cpu in self._cpus.values()
-            )
-        for kernel in self._kernels:
-            kernel.crowded = crowded
+            current = self.current
+            cpu = current.cpu if current is not None else None
+            kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
 
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
@@ -256,7 +246,7 @@ class Engine:
             if deadlines[0][0] > self._now_ns:
                 self.env.timeout(deadlines[0][0] - self._now_ns)
                 self.env.step()
-        elif simpy_ns != float("inf"):
+        elif simpy_ns != FOREVER:
             self.env.step()
         else:
             return False
@@ -271,12 +261,8 @@ class Engine:
         while deadlines and deadlines[0][0] <= self._now_ns:
             target = heappop(deadlines)[2][0]
             if isinstance(target, HostAction):
-                if not target.cancelled:
-                    self._sequence += 1
-                    target.ready_seq = self._sequence
-                    self._loose.append(target)
+                self._ready.append(target)
             elif target is not None:
-                target.timer = None
                 self.wake(target)
         self._crowd()
 

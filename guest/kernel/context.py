@@ -44,7 +44,6 @@ class Context:
         "name",
         "preempt_off",
         "ready",
-        "ready_seq",
         "timer",
         "waiting_for",
         "wakeups",
@@ -58,7 +57,6 @@ class Context:
         self.cpu = cpu
         self.coroutine = coroutine
         self.ready = False
-        self.ready_seq = 0
         self.done = False
         self.preempt_off = 0
         self.bh_off = 0

@@ -110,6 +110,10 @@ class Heap:
         """Live objects by class name, sorted by name."""
         return dict(sorted(Counter(type(obj).__name__ for obj in self._live.values()).items()))
 
+    def objects(self) -> list[Allocated]:
+        """Everything that is live, oldest first."""
+        return list(self._live.values())
+
     def live(self, cls: type[T]) -> list[T]:
         """The live objects of one class, oldest first."""
         return [obj for obj in self._live.values() if isinstance(obj, cls)]
