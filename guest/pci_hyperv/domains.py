@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""PCI domain numbers: one per bus, taken from the instance id, another one on collision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+HVPCI_DOM_MAP_SIZE = 64 * 1024
+HVPCI_DOM_INVALID = 0  # domain 0 belongs to the emulated bus of generation 1 VMs
+
+
+class DomainMap:
+    """``hvpci_dom_map``: which domain numbers are taken."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self) -> None:
+        self._taken = {HVPCI_DOM_INVALID}
+
+    def hv_get_dom_num(self, dom: int) -> int:
+        """Take ``dom``, or the lowest free number if it is taken; HVPCI_DOM_INVALID if none is."""
+        taken = self._taken
+        if dom in taken:
+            free = (i for i in range(HVPCI_DOM_MAP_SIZE) if i not in taken)
+            dom = next(free, HVPCI_DOM_INVALID)
+        taken.add(dom)
+        return dom
+
+    def hv_put_dom_num(self, dom: int) -> None:
+        """Give a number back."""
+        self._taken.discard(dom)
+
+
+def requested_domain(instance: UUID) -> int:
+    """Bytes 4 and 5 of the instance id as it lies in memory: usually unique."""
+    guid = instance.bytes_le
+    return guid[5] << 8 | guid[4]
+
+
+def logical_device_id(instance: UUID, function: int) -> int:
+    """By which the hypervisor knows a function's interrupts (hv_arch_irq_unmask())."""
+    guid = instance.bytes_le
+    return guid[5] << 24 | guid[4] << 16 | guid[7] << 8 | (guid[6] & 0xF8) | function
