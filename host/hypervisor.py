@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""The hypervisor of one VM: its processors and its devices' interrupt remapping entries.
+
+Answers with HV_STATUS codes and refuses to know what a message, an event or an MMIO address means
+(``host.hypercalls`` decodes those for the partition). Delivers nothing itself: says where to.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from host.remapping import REMAPPABLE, MsiFormat, RemapEntry, RemapTable
+from host.vp_sets import vps_of_mask
+from protocol.errors import LocalProtocolError, RemoteProtocolError
+from protocol.hypercall import (
+    HV_STATUS_INSUFFICIENT_MEMORY,
+    HV_STATUS_INVALID_PARAMETER,
+    HV_STATUS_SUCCESS,
+)
+from protocol.ids import PcpuId, Vector, VpIndex
+
+# Statuses that Linux does not name (Hypervisor TLFS; OpenVMM hvdef HvError).
+HV_STATUS_INVALID_PARTITION_ID: Final = 0x0D
+HV_STATUS_INVALID_VP_INDEX: Final = 0x0E
+HV_STATUS_INVALID_DEVICE_ID: Final = 0x57
+
+FIRST_VECTOR: Final = (
+    16  # x86 vectors 0-15 cannot be delivered by a local APIC (SDM vol. 3, 11.5.2)
+)
+LAST_VECTOR: Final = 255
+
+
+class BadReference(RemoteProtocolError):
+    """The guest named a device, an entry or a processor that is not there."""
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(f"{what} (HV_STATUS {status:#x})")
+        self.status = status
+
+
+# --- which physical CPU takes an interrupt -----------------------------------------------------
+
+# (target VP's position, entries per pCPU, pCPU so far or None) -> pCPU
+PcpuChoice = Callable[[int, Sequence[int], PcpuId | None], PcpuId]
+
+
+def pcpu_of_vp(position: int, loads: Sequence[int], current: PcpuId | None) -> PcpuId:
+    """The pCPU that the VP is at home on: VPs are dealt out in order."""
+    del current
+    return PcpuId(position % len(loads))
+
+
+def first_pcpu(position: int, loads: Sequence[int], current: PcpuId | None) -> PcpuId:
+    """All on one: the bottleneck that the comment above hv_compose_msi_req_get_cpu() fears."""
+    del position, loads, current
+    return PcpuId(0)
+
+
+def least_loaded_pcpu(position: int, loads: Sequence[int], current: PcpuId | None) -> PcpuId:
+    """The one with the fewest entries, lowest number first; costs O(pCPUs)."""
+    del position, current
+    return PcpuId(loads.index(min(loads)))
+
+
+def same_pcpu(position: int, loads: Sequence[int], current: PcpuId | None) -> PcpuId:
+    """Where it is already."""
+    del position, loads
+    assert current is not None
+    return current
+
+
+class Placement(NamedTuple):
+    """How a host places interrupts on physical CPUs. Invisible to the guest."""
+
+    at_create: PcpuChoice
+    at_retarget: PcpuChoice
+
+
+# Default "create-vp": the comment above hv_compose_msi_req_get_cpu() in pci-hyperv.c says that
+# Hyper-V (November 2022) picks the pCPU from the VP in the create message and that the retarget
+# hypercall does not pick again; "retarget-vp" is the enhancement it announces. A multi-MSI block
+# is created once and so lies on one pCPU, as it says too. How VPs map to pCPUs is not established.
+DEFAULT_PLACEMENT: Final = "create-vp"
+PLACEMENTS: Final[Mapping[str, Placement]] = {
+    "create-vp": Placement(pcpu_of_vp, same_pcpu),
+    "retarget-vp": Placement(pcpu_of_vp, pcpu_of_vp),
+    "one-pcpu": Placement(first_pcpu, same_pcpu),
+    "least-loaded": Placement(least_loaded_pcpu, same_pcpu),
+}
+
+
+def logical_device_id(instance_id: UUID, function: int = 0) -> int:
+    """The id that retarget names a device by (``hv_arch_irq_unmask``; OpenVMM device_builder).
+
+    GUID bytes 5, 4, 7 and 6 & 0xF8 of the wire order, high to low, with the PCI function number
+    in the low 3 bits. 32 bits, unsigned.
+    """
+    guid = instance_id.bytes_le
+    return guid[5] << 24 | guid[4] << 16 | guid[7] << 8 | guid[6] & 0xF8 | function
+
+
+class Hypervisor:
+    """Virtual processors, their physical CPUs, and every device's remapping entries."""
+
+    def __init__(
+        self,
+        vps: Sequence[VpIndex],
+        *,
+        pcpus: int = 1,
+        placement: Placement = PLACEMENTS[DEFAULT_PLACEMENT],
+        msi_format: MsiFormat = REMAPPABLE,
+    ) -> None:
+        """``vps``: the VM's VP indices in CPU order, not necessarily 0 to n-1."""
+        if not vps or pcpus < 1:
+            raise LocalProtocolError("a VM has at least one VP and one pCPU")
+        self._position = {vp: position for position, vp in enumerate(vps)}
+        self._placement = placement
+        self._msi_format = msi_format
+        self._loads = [0] * pcpus
+        self._tables: dict[int, RemapTable] = {}
+
+    @property
+    def vps(self) -> tuple[VpIndex, ...]:
+        """The VM's virtual processors in CPU order."""
+        return tuple(self._position)
+
+    @property
+    def pcpu_loads(self) -> tuple[int, ...]:
+        """Remapping entries per physical CPU."""
+        return tuple(self._loads)
+
+    def has_vp(self, vp: VpIndex) -> bool:
+        return vp in self._position
+
+    def add_device(self, device_id: int) -> None:
+        """A function with that logical id is in the VM. Functions may share an id: then they share
+        the entries too, until the last of them is removed."""
+        table = self._tables.get(device_id)
+        if table is None:
+            self._tables[device_id] = RemapTable(self._msi_format)
+        else:
+            table.users += 1
+
+    def remove_device(self, device_id: int) -> None:
+        """The function left; entries that its guest did not delete are gone with the last user."""
+        table = self._tables[device_id]
+        table.users -= 1
+        if not table.users:
+            for entry in table:
+                self._loads[entry.pcpu] -= 1
+            del self._tables[device_id]
+
+    def create(
+        self,
+        device_id: int,
+        vector: int,
+        vector_count: int,
+        targets: Sequence[VpIndex],
+        delivery_mode: int = 0,
+    ) -> tuple[int, int]:
+        """Make a block of entries; its first MSI message as ``(address, data)``.
+
+        The n-th vector's message is ``(address, data + n)`` and delivers ``vector + n``.
+        :raises BadReference: unknown device, unknown or no VP, impossible vectors, table full.
+        """
+        table = self._table(device_id)
+        vps = self._checked_targets(targets)
+        last = vector + vector_count - 1
+        if vector_count < 1 or vector < FIRST_VECTOR or last > LAST_VECTOR:
+            raise BadReference(
+                HV_STATUS_INVALID_PARAMETER, f"{vector_count} vectors from {vector} on"
+            )
+        pcpu = self._placement.at_create(self._position[vps[0]], self._loads, None)
+        before = len(table)
+        message = table.add_block(Vector(vector), vector_count, vps, delivery_mode, pcpu)
+        if message is None:
+            raise BadReference(HV_STATUS_INSUFFICIENT_MEMORY, "no remapping entry left")
+        self._loads[pcpu] += len(table) - before
+        return message
+
+    def create_by_mask(
+        self, device_id: int, vector: int, vector_count: int, vp_mask: int, delivery_mode: int = 0
+    ) -> tuple[int, int]:
+        """:meth:`create` for the 64-bit mask of the oldest create message.
+
+        Bits of VPs that do not exist are dropped: Linux sends all ones whatever VPs there are.
+        """
+        targets = [vp for vp in vps_of_mask(vp_mask) if vp in self._position]
+        return self.create(device_id, vector, vector_count, targets, delivery_mode)
+
+    def delete(self, device_id: int, address: int, data: int) -> None:
+        """Forget the block that :meth:`create` named so.
+
+        :raises BadReference: unknown device, or no block with that message.
+        """
+        table = self._table(device_id)
+        before = len(table)
+        entry = table.remove_block(address, data)
+        if entry is None:
+            raise BadReference(
+                HV_STATUS_INVALID_PARAMETER, f"no entry {address:#x}/{data:#x} to delete"
+            )
+        self._loads[entry.pcpu] -= before - len(table)
+
+    def retarget(
+        self, device_id: int, address: int, data: int, vector: int, targets: Sequence[VpIndex]
+    ) -> int:
+        """Send the message ``(address, data)`` elsewhere from now on; an HV_STATUS.
+
+        Nothing changes on an error. Model: OpenVMM's table changes the vector before it looks at
+        the processors, so a refused retarget is half done there.
+        """
+        try:
+            table = self._table(device_id)
+            entry = table.find(address, data)
+            if entry is None or not FIRST_VECTOR <= vector <= LAST_VECTOR:
+                return HV_STATUS_INVALID_PARAMETER
+            vps = self._checked_targets(targets)
+        except BadReference as refused:
+            return refused.status
+        pcpu = self._placement.at_retarget(self._position[vps[0]], self._loads, entry.pcpu)
+        self._loads[entry.pcpu] -= 1
+        self._loads[pcpu] += 1
+        moved = RemapEntry(
+            Vector(vector), vps, entry.delivery_mode, pcpu, entry.first, entry.block_vectors
+        )
+        table.replace(address, data, moved)
+        return HV_STATUS_SUCCESS
+
+    def deliver(self, device_id: int, address: int, data: int) -> tuple[VpIndex, Vector] | None:
+        """Where an MSI write of the device goes: ``(VP, vector)``, or None if it is dropped.
+
+        Model: with several targets the first one takes it, for fixed and for lowest priority
+        delivery alike (OpenVMM's table does the same; real arbitration is not established).
+        """
+        entry = self.entry(device_id, address, data)
+        return None if entry is None else (entry.targets[0], entry.vector)
+
+    def entry(self, device_id: int, address: int, data: int) -> RemapEntry | None:
+        """The remapping entry that a message reaches, for reports."""
+        table = self._tables.get(device_id)
+        return None if table is None else table.find(address, data)
+
+    def live_entries(self, device_id: int) -> int:
+        """How many entries the device has; 0 for an unknown one."""
+        table = self._tables.get(device_id)
+        return 0 if table is None else len(table)
+
+    def _table(self, device_id: int) -> RemapTable:
+        table = self._tables.get(device_id)
+        if table is None:
+            raise BadReference(HV_STATUS_INVALID_DEVICE_ID, f"device {device_id:#x}")
+        return table
+
+    def _checked_targets(self, targets: Sequence[VpIndex]) -> tuple[VpIndex, ...]:
+        if not targets:
+            raise BadReference(HV_STATUS_INVALID_PARAMETER, "no target processor")
+        for vp in targets:
+            if vp not in self._position:
+                raise BadReference(HV_STATUS_INVALID_VP_INDEX, f"VP {vp}")
+        return tuple(sorted(targets))

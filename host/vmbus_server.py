@@ -1,0 +1,511 @@
+# SPDX-License-Identifier: MIT
+"""The host's end of the VMBus control plane: contact, offers, GPADLs, open, close, rescind.
+
+Control messages in, effects out; sans I/O and without a clock. Whoever owns it posts the messages,
+opens the rings and tells what became of it. Refuses to know what runs over a channel. The cost of
+a message does not depend on the number of channels, except where a connection begins or ends.
+Behaviour: wire-notes section 1, Linux ``drivers/hv``, OpenVMM ``vmbus_server/channels.rs``.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
+from heapq import heappop, heappush
+from typing import ClassVar, Final, TypeAlias
+from uuid import UUID
+
+from host.gpadls import PAGE_BYTES, GpadlTable
+from host.vmbus_effects import (
+    ChannelFreed,
+    ChannelRetargeted,
+    CloseRing,
+    Effect,
+    Offer,
+    OpenRing,
+    PostToGuest,
+)
+from protocol.channel_states import (
+    CHANNEL_TRANSITIONS,
+    ChannelInput,
+    ChannelState,
+    GpadlInput,
+    GpadlState,
+)
+from protocol.codec import WireRecord
+from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from protocol.ids import ConnectionId, Gpa, GpadlId, RelId, VpIndex
+from protocol.session_states import SESSION_TRANSITIONS, SessionInput, SessionState
+from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL, unsigned
+from protocol.transitions import advance
+from protocol.versions import VMBUS_DIALECTS, VmbusDialect
+from protocol.vmbus import (
+    HV_EVENT_FLAGS_COUNT,
+    VMBUS_MESSAGE_CONNECTION_ID,
+    VMBUS_MESSAGE_SINT,
+    ChannelMessageType,
+    VmbusChannelCloseChannel,
+    VmbusChannelGpadlBody,
+    VmbusChannelGpadlCreated,
+    VmbusChannelGpadlHeader,
+    VmbusChannelGpadlTeardown,
+    VmbusChannelGpadlTorndown,
+    VmbusChannelInitiateContact,
+    VmbusChannelMessageHeader,
+    VmbusChannelModifychannel,
+    VmbusChannelModifychannelResponse,
+    VmbusChannelOffer,
+    VmbusChannelOfferChannel,
+    VmbusChannelOpenChannel,
+    VmbusChannelOpenResult,
+    VmbusChannelRelidReleased,
+    VmbusChannelRescindOffer,
+    VmbusChannelVersionResponse,
+    message_name,
+    message_type,
+)
+
+# Model: real numbering is not established. Relids count from 1, the lowest free one is given; a
+# connection id is 0x2000 (SINT 2 in bits 12-15) plus the relid, as OpenVMM composes it.
+FIRST_RELID: Final = 1
+MAX_CHANNELS: Final = HV_EVENT_FLAGS_COUNT - FIRST_RELID  # a relid is an event flag's number
+CONNECTION_ID_BASE: Final = VMBUS_MESSAGE_SINT << 12
+INTERRUPTS_DISABLED: Final = 0xFFFFFFFF  # target_vp of a guest that polls (OpenVMM)
+_FAILED: Final = unsigned(STATUS_UNSUCCESSFUL)
+_RING_PAGES_MIN: Final = 2  # header page and data
+_NO_MONITOR: Final = 0xFF  # monitorid of a channel that has no monitor page slot
+_ALL_OFFERS_DELIVERED: Final = VmbusChannelMessageHeader(
+    msgtype=ChannelMessageType.CHANNELMSG_ALLOFFERS_DELIVERED
+)
+_UNLOAD_RESPONSE: Final = VmbusChannelMessageHeader(
+    msgtype=ChannelMessageType.CHANNELMSG_UNLOAD_RESPONSE
+)
+_HAS_RING: Final = (ChannelState.OPENING, ChannelState.OPEN)
+
+_Handler: TypeAlias = Callable[["VmbusServer", bytes], None]
+_Instance: TypeAlias = tuple[UUID, UUID, int]  # interface, instance, sub-channel
+
+
+def _instance_of(offer: Offer) -> _Instance:
+    return offer.interface_id, offer.instance_id, offer.sub_channel_index
+
+
+class Reoffer(Enum):
+    """When an instance that was rescinded is offered again. Real Hyper-V's choice is not
+    established. Linux drops an offer whose instance it still holds (``vmbus_process_offer``)."""
+
+    AFTER_RELEASE = "after-release"  # default, as OpenVMM: once the guest released the old relid
+    AT_ONCE = "at-once"
+
+
+class Channel:
+    """One channel as the server keeps it; its state moves by ``CHANNEL_TRANSITIONS`` only."""
+
+    __slots__ = ("gpadls", "holder", "offer", "openid", "relid", "ring", "state", "target_vp")
+
+    def __init__(self, relid: RelId, offer: Offer, holder: "Channel | None") -> None:
+        self.relid = relid
+        self.offer = offer
+        self.holder = holder  # the rescinded channel of the same instance that is waited for
+        self.state = ChannelState.UNOFFERED
+        self.gpadls: list[GpadlId] = []
+        self.ring = GpadlId(0)
+        self.openid = 0
+        self.target_vp: VpIndex | None = None
+
+    def step(self, happened: ChannelInput, fault: type[ProtocolError]) -> None:
+        try:
+            self.state = advance(CHANNEL_TRANSITIONS, self.state, happened, fault)
+        except ProtocolError as error:
+            raise fault(f"channel {self.relid}: {error}") from None
+
+
+class VmbusServer:
+    """The server of one VM. Feed it with what happens, then carry out :meth:`take_effects`.
+
+    What the guest does wrong raises RemoteProtocolError, what the host's own side does wrong
+    LocalProtocolError; either names state and input, and leaves every state as it was.
+    """
+
+    def __init__(
+        self,
+        vps: Collection[VpIndex],
+        *,
+        dialects: Mapping[int, VmbusDialect] = VMBUS_DIALECTS,
+        reoffer: Reoffer = Reoffer.AFTER_RELEASE,
+    ) -> None:
+        """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number."""
+        self._vps = frozenset(vps)
+        self._dialects = dialects
+        self._reoffer = reoffer
+        self._session = SessionState.DISCONNECTED
+        self._dialect: VmbusDialect | None = None
+        self._message_vp = VpIndex(0)
+        self._channels: dict[RelId, Channel] = {}
+        self._newest: dict[_Instance, Channel] = {}  # the youngest channel of each instance
+        self._successors: dict[RelId, Channel] = {}  # by the relid whose release they wait for
+        self._free_relids: list[RelId] = []  # a heap
+        self._next_relid = FIRST_RELID
+        self._gpadls = GpadlTable()
+        self._effects: list[Effect] = []
+        # Where messages may be posted to (HVCALL_POST_MESSAGE); others are INVALID_CONNECTION_ID,
+        # by which Linux learns that a host is older than 5.0.
+        self.connection_ids = frozenset(
+            {VMBUS_MESSAGE_CONNECTION_ID, *(d.message_connection_id for d in dialects.values())}
+        )
+
+    @property
+    def session(self) -> SessionState:
+        return self._session
+
+    @property
+    def dialect(self) -> VmbusDialect | None:
+        """The agreed version; None while disconnected."""
+        return self._dialect
+
+    def take_effects(self) -> list[Effect]:
+        """What has to be done now, in order; each is handed out once."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def state(self, relid: RelId) -> ChannelState:
+        """A channel's state; GONE for a relid that nobody has."""
+        channel = self._channels.get(relid)
+        return ChannelState.GONE if channel is None else channel.state
+
+    def event_target(self, relid: RelId) -> VpIndex | None:
+        """The VP whose SynIC gets the channel's event flag; None unless open and interrupting."""
+        channel = self._channels.get(relid)
+        if channel is None or channel.state is not ChannelState.OPEN:
+            return None
+        return channel.target_vp
+
+    def signalled(self, connection_id: ConnectionId) -> RelId | None:
+        """The channel that HVCALL_SIGNAL_EVENT on this connection id means, if it is open."""
+        channel = self._channels.get(RelId(connection_id - CONNECTION_ID_BASE))
+        if channel is None or channel.state is not ChannelState.OPEN:
+            return None
+        return channel.relid
+
+    # --- the host's own side --------------------------------------------------------------------
+
+    def offer(self, offer: Offer) -> RelId:
+        """Offer a channel, at once if the guest has asked for offers, else when it does.
+
+        :raises LocalProtocolError: the instance is offered already, or no relid is free.
+        """
+        instance = _instance_of(offer)
+        holder = self._newest.get(instance)
+        if holder is not None and holder.state is not ChannelState.RESCINDED:
+            raise LocalProtocolError(f"{offer.instance_id} is offered as {holder.relid} already")
+        if self._reoffer is Reoffer.AT_ONCE:
+            holder = None
+        channel = Channel(self._take_relid(), offer, holder)
+        self._channels[channel.relid] = self._newest[instance] = channel
+        if holder is not None:
+            self._successors[holder.relid] = channel
+        elif self._session is SessionState.OFFERING:
+            self._send_offer(channel)
+        return channel.relid
+
+    def rescind(self, relid: RelId) -> None:
+        """Take a channel back, whatever the guest is doing with it.
+
+        :raises LocalProtocolError: unknown or rescinded already.
+        """
+        channel = self._channels.get(relid)
+        if channel is None:
+            raise LocalProtocolError(f"no channel {relid} to rescind")
+        before = channel.state
+        channel.step(ChannelInput.RESCIND_CHANNELOFFER, LocalProtocolError)
+        if before in _HAS_RING:
+            self._close_ring(channel)
+        if channel.state is ChannelState.GONE:
+            self._free(channel)
+        else:
+            self._post(VmbusChannelRescindOffer(child_relid=relid))
+
+    def opened(self, relid: RelId, status: int = STATUS_SUCCESS) -> None:
+        """The device answered OpenRing; an answer that came too late changes nothing.
+
+        :raises LocalProtocolError: nobody asked.
+        """
+        channel = self._channels.get(relid)
+        if channel is None:
+            raise LocalProtocolError(f"no channel {relid} to open")
+        before = channel.state
+        happened = ChannelInput.OPEN_FAILED if status else ChannelInput.OPEN_SUCCEEDED
+        channel.step(happened, LocalProtocolError)
+        if before is not ChannelState.OPENING:
+            return
+        if status:
+            self._release_ring(channel)
+        self._post(
+            VmbusChannelOpenResult(
+                child_relid=relid, openid=channel.openid, status=unsigned(status)
+            )
+        )
+
+    # --- the guest's messages -------------------------------------------------------------------
+
+    def post_message(self, payload: bytes) -> None:
+        """A control message of the guest, from its header on.
+
+        :raises RemoteProtocolError: malformed, not for a host, or not now; nothing has changed.
+        """
+        handler = self._HANDLERS.get(message_type(payload))
+        if handler is None:
+            raise RemoteProtocolError(f"{message_name(payload)} is no message to a host")
+        handler(self, payload)
+
+    def _initiate_contact(self, payload: bytes) -> None:
+        contact = VmbusChannelInitiateContact.parse(payload)
+        if contact.target_vcpu not in self._vps:
+            raise RemoteProtocolError(f"INITIATE_CONTACT for VP {contact.target_vcpu}")
+        dialect = self._dialects.get(contact.vmbus_version_requested)
+        # Model: there is no second trust level, and messages go to SINT 2 only.
+        elsewhere = contact.msg_sint != VMBUS_MESSAGE_SINT or contact.msg_vtl
+        if dialect is not None and dialect.contact_carries_sint and elsewhere:
+            dialect = None
+        accepted = dialect is not None
+        self._step(SessionInput.CONTACT_ACCEPTED if accepted else SessionInput.CONTACT_REFUSED)
+        self._end_connection()
+        self._dialect = dialect
+        self._message_vp = VpIndex(contact.target_vcpu)
+        if dialect is None:
+            self._post(VmbusChannelVersionResponse(version_supported=0))
+            return
+        # Before 5.0 the word repeats the version (OpenVMM selected_version_or_connection_id).
+        names_id = dialect.reply_names_connection_id
+        word = dialect.message_connection_id if names_id else dialect.version
+        self._post(VmbusChannelVersionResponse(version_supported=1, msg_conn_id=word))
+
+    def _request_offers(self, payload: bytes) -> None:
+        del payload
+        self._step(SessionInput.REQUESTOFFERS)
+        for channel in self._channels.values():
+            if channel.holder is None:
+                self._send_offer(channel)
+        self._post(_ALL_OFFERS_DELIVERED)
+
+    def _unload(self, payload: bytes) -> None:
+        del payload
+        if self._dialect is not None and not self._dialect.unload:
+            raise RemoteProtocolError(f"UNLOAD at version {self._dialect.name}")
+        self._step(SessionInput.UNLOAD)
+        self._end_connection()
+        self._dialect = None
+        self._post(_UNLOAD_RESPONSE)
+
+    def _gpadl_header(self, payload: bytes) -> None:
+        message = VmbusChannelGpadlHeader.parse(payload)
+        channel = self._guest_channel(message.child_relid, ChannelInput.GPADL_HEADER)
+        handle = GpadlId(message.gpadl)
+        words: list[int] = []
+        for part in message.range:
+            words += (part.byte_offset << 32 | part.byte_count, *part.pfn_array)
+        try:
+            complete = self._gpadls.begin(
+                handle,
+                channel.relid,
+                range_bytes=message.range_buflen,
+                wanted_ranges=message.rangecount,
+                words=words,
+            )
+        except RemoteProtocolError:
+            self._answer_gpadl(channel.relid, handle, _FAILED)
+            return
+        channel.gpadls.append(handle)
+        if complete:
+            self._answer_gpadl(channel.relid, handle, STATUS_SUCCESS)
+
+    def _gpadl_body(self, payload: bytes) -> None:
+        message = VmbusChannelGpadlBody.parse(payload)
+        self._step(SessionInput.CHANNEL_MESSAGE)
+        handle = GpadlId(message.gpadl)
+        relid = self._gpadls.incomplete(handle)  # a body does not say which channel it is for
+        try:
+            complete = self._gpadls.extend(handle, message.pfn)
+        except RemoteProtocolError:
+            self._answer_gpadl(relid, handle, _FAILED)
+            return
+        if complete:
+            self._answer_gpadl(relid, handle, STATUS_SUCCESS)
+
+    def _gpadl_teardown(self, payload: bytes) -> None:
+        message = VmbusChannelGpadlTeardown.parse(payload)
+        channel = self._guest_channel(message.child_relid, ChannelInput.GPADL_TEARDOWN)
+        handle = GpadlId(message.gpadl)
+        self._gpadls.remove(handle, channel.relid)
+        channel.gpadls.remove(handle)
+        self._post(VmbusChannelGpadlTorndown(gpadl=handle))
+
+    def _open_channel(self, payload: bytes) -> None:
+        message = VmbusChannelOpenChannel.parse(payload)
+        channel = self._guest_channel(message.child_relid, ChannelInput.OPENCHANNEL)
+        if channel.state is ChannelState.RESCINDED:
+            return  # too late; the guest will find out (wire-notes section 1.7)
+        channel.openid = message.openid
+        pages = self._ring_pages(channel, message)
+        if not pages:
+            self.opened(channel.relid, STATUS_UNSUCCESSFUL)
+            return
+        channel.ring = GpadlId(message.ringbuffer_gpadlhandle)
+        self._gpadls.step(channel.ring, GpadlInput.CHANNEL_OPENED)
+        target = VpIndex(message.target_vp)
+        channel.target_vp = None if target == INTERRUPTS_DISABLED else target
+        self._effects.append(
+            OpenRing(
+                channel.relid,
+                pages,
+                message.downstream_ringbuffer_pageoffset,
+                channel.target_vp,
+                message.userdata,
+            )
+        )
+
+    def _close_channel(self, payload: bytes) -> None:
+        message = VmbusChannelCloseChannel.parse(payload)
+        channel = self._guest_channel(message.child_relid, ChannelInput.CLOSECHANNEL)
+        if channel.state is not ChannelState.RESCINDED:
+            self._close_ring(channel)
+
+    def _modify_channel(self, payload: bytes) -> None:
+        message = VmbusChannelModifychannel.parse(payload)
+        dialect = self._dialect
+        if dialect is not None and not dialect.modify_channel:
+            raise RemoteProtocolError(f"MODIFYCHANNEL at version {dialect.name}")
+        channel = self._guest_channel(message.child_relid, ChannelInput.MODIFYCHANNEL)
+        if channel.state is ChannelState.RESCINDED:
+            return
+        target, status = VpIndex(message.target_vp), _FAILED
+        if target in self._vps and channel.target_vp is not None:
+            channel.target_vp, status = target, STATUS_SUCCESS
+            self._effects.append(ChannelRetargeted(channel.relid, target))
+        if dialect is not None and dialect.modify_channel_response:
+            self._post(VmbusChannelModifychannelResponse(child_relid=channel.relid, status=status))
+
+    def _relid_released(self, payload: bytes) -> None:
+        message = VmbusChannelRelidReleased.parse(payload)
+        channel = self._guest_channel(message.child_relid, ChannelInput.RELID_RELEASED)
+        self._gpadls.forget(channel.gpadls)
+        channel.gpadls.clear()
+        if channel.state is ChannelState.GONE:
+            self._free(channel)
+
+    # --- leaves -----------------------------------------------------------------------------------
+
+    def _post(self, message: WireRecord) -> None:
+        self._effects.append(PostToGuest(self._message_vp, message.build()))
+
+    def _step(self, happened: SessionInput) -> None:
+        self._session = advance(SESSION_TRANSITIONS, self._session, happened, RemoteProtocolError)
+
+    def _guest_channel(self, relid: int, happened: ChannelInput) -> Channel:
+        """The channel that a guest's message names, moved by it."""
+        self._step(SessionInput.CHANNEL_MESSAGE)
+        channel = self._channels.get(RelId(relid))
+        if channel is None:
+            raise RemoteProtocolError(f"{happened.name} for unknown channel {relid}")
+        channel.step(happened, RemoteProtocolError)
+        return channel
+
+    def _ring_pages(
+        self, channel: Channel, message: VmbusChannelOpenChannel
+    ) -> tuple[Gpa, ...] | None:
+        """The ring's pages, or None where the request makes no sense."""
+        gpadl = self._gpadls.get(GpadlId(message.ringbuffer_gpadlhandle), channel.relid)
+        if gpadl is None or gpadl.state is not GpadlState.CREATED or len(gpadl.ranges) != 1:
+            return None
+        ((byte_count, byte_offset, pages),) = gpadl.ranges
+        downstream = message.downstream_ringbuffer_pageoffset
+        if byte_offset or byte_count % PAGE_BYTES:
+            return None
+        if not _RING_PAGES_MIN <= downstream <= len(pages) - _RING_PAGES_MIN:
+            return None
+        known = message.target_vp in self._vps or message.target_vp == INTERRUPTS_DISABLED
+        return pages if known else None
+
+    def _close_ring(self, channel: Channel) -> None:
+        self._release_ring(channel)
+        self._effects.append(CloseRing(channel.relid))
+
+    def _release_ring(self, channel: Channel) -> None:
+        """The GPADL is the guest's own again."""
+        if channel.ring:
+            self._gpadls.step(channel.ring, GpadlInput.CHANNEL_CLOSED)
+            channel.ring = GpadlId(0)
+
+    def _answer_gpadl(self, relid: RelId, handle: GpadlId, status: int) -> None:
+        self._post(
+            VmbusChannelGpadlCreated(child_relid=relid, gpadl=handle, creation_status=status)
+        )
+
+    def _send_offer(self, channel: Channel) -> None:
+        channel.step(ChannelInput.OFFERCHANNEL, LocalProtocolError)
+        offer = channel.offer
+        self._post(
+            VmbusChannelOfferChannel(
+                offer=VmbusChannelOffer(
+                    if_type=offer.interface_id,
+                    if_instance=offer.instance_id,
+                    chn_flags=offer.chn_flags,
+                    mmio_megabytes=offer.mmio_megabytes,
+                    sub_channel_index=offer.sub_channel_index,
+                ),
+                child_relid=channel.relid,
+                monitorid=_NO_MONITOR,
+                is_dedicated_interrupt=1,
+                connection_id=CONNECTION_ID_BASE + channel.relid,
+            )
+        )
+
+    def _end_connection(self) -> None:
+        """The guest is gone: nothing it held means anything. The only walk over all channels."""
+        self._gpadls.clear()
+        for channel in list(self._channels.values()):
+            if channel.state in _HAS_RING:
+                self._effects.append(CloseRing(channel.relid))
+            channel.ring = GpadlId(0)
+            channel.gpadls.clear()
+            channel.step(ChannelInput.CONNECTION_ENDED, LocalProtocolError)
+            if channel.state is ChannelState.GONE:
+                self._free(channel)
+
+    def _take_relid(self) -> RelId:
+        if self._free_relids:
+            return heappop(self._free_relids)
+        if len(self._channels) >= MAX_CHANNELS:
+            raise LocalProtocolError(f"all {MAX_CHANNELS} relids are in use")
+        self._next_relid += 1
+        return RelId(self._next_relid - 1)
+
+    def _free(self, channel: Channel) -> None:
+        """Nobody holds the channel any more; whoever waited for that is offered."""
+        instance, relid = _instance_of(channel.offer), channel.relid
+        del self._channels[relid]
+        heappush(self._free_relids, relid)
+        if channel.holder is not None:
+            del self._successors[channel.holder.relid]
+        if self._newest[instance] is channel:
+            if channel.holder is None:
+                del self._newest[instance]
+            else:
+                self._newest[instance] = channel.holder
+        self._effects.append(ChannelFreed(relid))
+        successor = self._successors.pop(relid, None)
+        if successor is not None:
+            successor.holder = None
+            if self._session is SessionState.OFFERING:
+                self._send_offer(successor)
+
+    _HANDLERS: ClassVar[Mapping[int, _Handler]] = {
+        ChannelMessageType.CHANNELMSG_INITIATE_CONTACT: _initiate_contact,
+        ChannelMessageType.CHANNELMSG_REQUESTOFFERS: _request_offers,
+        ChannelMessageType.CHANNELMSG_UNLOAD: _unload,
+        ChannelMessageType.CHANNELMSG_GPADL_HEADER: _gpadl_header,
+        ChannelMessageType.CHANNELMSG_GPADL_BODY: _gpadl_body,
+        ChannelMessageType.CHANNELMSG_GPADL_TEARDOWN: _gpadl_teardown,
+        ChannelMessageType.CHANNELMSG_OPENCHANNEL: _open_channel,
+        ChannelMessageType.CHANNELMSG_CLOSECHANNEL: _close_channel,
+        ChannelMessageType.CHANNELMSG_MODIFYCHANNEL: _modify_channel,
+        ChannelMessageType.CHANNELMSG_RELID_RELEASED: _relid_released,
+    }
