@@ -120,7 +120,7 @@ class IrqData(Allocated):
         self.affinity = 0
         self.effective_affinity = 0
         self.node = -1
-        self.lock = SpinLock(kernel, "irq_desc")
+        self.lock = SpinLock(kernel, "irq_desc", fine=True)
         self.request_mutex = Mutex(kernel, "irq_request")
         self.action: IrqAction | None = None
         self.depth = 1

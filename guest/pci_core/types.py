@@ -254,6 +254,7 @@ class PciDev(Allocated):
         "cfg_size",
         "class_code",
         "current_state",
+        "devcap",
         "devfn",
         "device",
         "device_lock",
@@ -283,6 +284,7 @@ class PciDev(Allocated):
         "pcie_flags",
         "pin",
         "pm_cap",
+        "pme_support",
         "refs",
         "resource",
         "revision",
@@ -312,7 +314,8 @@ class PciDev(Allocated):
         self.cfg_size = 0
         self.caps: dict[int, int] = {}
         self.ext_caps: dict[int, int] = {}
-        self.pcie_cap = self.pcie_flags = 0
+        self.pcie_cap = self.pcie_flags = self.devcap = 0
+        self.pme_support = 0
         self.pm_cap = self.msi_cap = self.msix_cap = 0
         self.pin = self.irq = 0
         self.resource = [Resource() for _ in range(PCI_ROM_RESOURCE + 1)]

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Interrupts of one guest kernel: descriptors, delivery from a vector to a handler.
+
+Follows kernel/irq/irqdesc.c, irqdomain.c and msi.c (allocation, activation). What drivers call is
+in ``irq_manage``, what happens when a vector arrives in ``irq_flow``. Knows no PCI: messages are
+composed by the chip and written by ``write_msi_msg``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from errno import ENOMEM
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from guest.kernel import irq_flow
+from guest.kernel.irq import IrqAffinity, IrqData
+from guest.kernel.irq_affinity import AffinityRequest, irq_create_affinity_masks
+from guest.kernel.irq_vectors import VectorDomain
+from guest.kernel.memory import GFP_KERNEL
+from guest.pci_core.types import NULL_MSI_MSG
+
+if TYPE_CHECKING:
+    from guest.kernel.kernel import Kernel
+    from guest.pci_core.types import MsiController, MsiMsg
+
+FIRST_DYNAMIC_IRQ = 24  # below are the 24 pins of the I/O APIC
+
+
+class IrqCore:
+    """Every interrupt descriptor of a kernel, and its vectors. ``irr`` is a bitmap per CPU."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        write_msi_msg: Callable[[IrqData, MsiMsg], Awaitable[None]],
+        nodes: Sequence[int] | None = None,
+    ) -> None:
+        """``nodes``: CPU mask of each NUMA node; default is one node with every CPU.
+
+        ``write_msi_msg`` is irq_chip's irq_write_msi_msg(): puts a composed message in the device.
+        """
+        everywhere = (1 << len(kernel.cpus)) - 1
+        self.kernel = kernel
+        self.write_msi_msg = write_msi_msg
+        self.default_affinity = everywhere
+        self.vectors = VectorDomain(kernel, nodes or (everywhere,))
+        self.descs: dict[int, IrqData] = {}
+        self.irr = [0] * len(kernel.cpus)  # vectors that arrived and were not yet taken
+        self._free_irqs: list[int] = []  # heap of numbers below _next_irq; may hold stale ones
+        self._next_irq = FIRST_DYNAMIC_IRQ
+        self._spread: dict[tuple[int, AffinityRequest], list[IrqAffinity] | None] = {}
+
+    def create_affinity_masks(self, count: int, affd: AffinityRequest) -> list[IrqAffinity] | None:
+        """irq_create_affinity_masks(), remembered: every device of a kind asks for the same."""
+        key = (count, affd)
+        if key not in self._spread:
+            self._spread[key] = irq_create_affinity_masks(count, self.vectors.nodes, affd)
+        return self._spread[key]
+
+    def irq_to_desc(self, irq: int) -> IrqData | None:
+        """irq_to_desc() and irq_get_irq_data()."""
+        return self.descs.get(irq)
+
+    # --- allocation ---
+
+    def _claim_numbers(self, count: int) -> int:
+        """The lowest ``count`` consecutive free interrupt numbers."""
+        if count == 1 and self._free_irqs:
+            return heappop(self._free_irqs)
+        base = self._next_irq
+        self._next_irq += count
+        return base
+
+    async def alloc_irqs(
+        self,
+        chip: MsiController,
+        count: int,
+        *,
+        hwirq: int,
+        node: int,
+        affinity: Sequence[IrqAffinity] | None,
+    ) -> int:
+        """__irq_domain_alloc_irqs(): the first of ``count`` numbers, or a negative errno.
+
+        ``hwirq`` numbers the first of them inside the domain; ``node`` is the device's NUMA node.
+        Model: blocks of several are taken from above, never from a gap.
+        """
+        base = self._claim_numbers(count)
+        for index in range(count):
+            wanted = affinity[index] if affinity is not None else None
+            ret = await self._alloc_one(chip, base + index, hwirq + index, node, wanted)
+            if ret < 0:
+                for irq in range(base, base + count):
+                    heappush(self._free_irqs, irq)
+                for irq in range(base, base + index):
+                    await self._free_one(self.descs.pop(irq))
+                return ret
+        return base
+
+    async def _alloc_one(
+        self, chip: MsiController, irq: int, hwirq: int, node: int, wanted: IrqAffinity | None
+    ) -> int:
+        data = await self.kernel.kzalloc(IrqData, GFP_KERNEL, self.kernel, irq, hwirq, chip)
+        if data is None:
+            return -ENOMEM
+        data.node = node
+        data.affinity = self.default_affinity
+        if wanted is not None:
+            data.affinity = wanted.mask
+            data.affinity_set = True
+            data.managed = data.managed_shutdown = wanted.managed
+            data.node = self._node_of(wanted.mask)
+        ret = self.vectors.allocate(data)
+        if ret < 0:
+            await self.kernel.kfree(data)
+            return ret
+        self.descs[irq] = data
+        return 0
+
+    def _node_of(self, mask: int) -> int:
+        lowest = mask & -mask
+        return next(i for i, node in enumerate(self.vectors.nodes) if node & lowest)
+
+    async def free_irqs(self, base: int, count: int) -> None:
+        """irq_domain_free_irqs(): chip first, then vectors, then the descriptors."""
+        datas = [self.descs[irq] for irq in range(base, base + count)]
+        for data in datas:
+            await data.chip.msi_free(data)
+        for data in datas:
+            del self.descs[data.irq]
+            heappush(self._free_irqs, data.irq)
+            await self._free_one(data)
+
+    async def _free_one(self, data: IrqData) -> None:
+        """Free the vectors and, once no interrupt in flight looks at it, the descriptor.
+
+        Model: Linux frees it after an RCU grace period, which a running hard interrupt holds off.
+        """
+        self.vectors.free(data)
+        data.freed = True
+        if not data.readers:
+            await self.kernel.kfree(data)
+
+    # --- activation ---
+
+    async def activate(self, data: IrqData, *, reserve: bool) -> int:
+        """irq_domain_activate_irq(): target first, then compose the message and write it.
+
+        Called twice for an unmanaged maskable interrupt: with ``reserve`` when it is allocated
+        (the dummy target), and without when it is requested (the real one).
+        """
+        if not data.activated:
+            ret = self.vectors.activate(data, reserve=reserve)
+            if ret < 0:
+                return ret
+            await self.write_msi_msg(data, await data.chip.compose_msi_msg(data))
+            data.activated = True
+        return 0
+
+    async def deactivate(self, data: IrqData) -> None:
+        """irq_domain_deactivate_irq(): a zero message, then the vector goes."""
+        if data.activated:
+            await self.write_msi_msg(data, NULL_MSI_MSG)
+            self.vectors.deactivate(data)
+            data.activated = False
+
+    async def early_activate(self, data: IrqData, *, can_reserve: bool) -> int:
+        """msi_init_virq(): give the device a message before MSI is switched on.
+
+        With ``can_reserve`` the interrupt keeps only a reservation until it is requested.
+        """
+        if not can_reserve:
+            data.can_reserve = False
+            if data.managed and not data.affinity & self.vectors.online_mask:
+                data.managed_shutdown = True
+                return 0
+        ret = await self.activate(data, reserve=can_reserve)
+        if ret == 0 and can_reserve:
+            data.activated = False
+        return ret
+
+    # --- delivery ---
+
+    def deliver_vector(self, cpu: int, vector: int) -> None:
+        """The local APIC of ``cpu`` accepts a vector; one that is pending already merges with it.
+
+        Whoever connects the host calls this; the handler then runs as a hard interrupt there.
+        """
+        bit = 1 << vector
+        if self.irr[cpu] & bit:
+            return
+        self.irr[cpu] |= bit
+        self.kernel.raise_interrupt(cpu, f"vector {vector}", self._common_interrupt(cpu, vector))
+
+    async def _common_interrupt(self, cpu: int, vector: int) -> None:
+        """common_interrupt(): find who owns the vector and run its flow handler."""
+        self.irr[cpu] &= ~(1 << vector)
+        data = self.vectors.table[cpu].get(vector)
+        if data is None:
+            irq_flow.no_handler(self, cpu, vector)
+            return
+        data.readers += 1
+        await irq_flow.handle_edge_irq(self, data, cpu)
+        data.readers -= 1
+        if data.freed and not data.readers:
+            await self.kernel.kfree(data)

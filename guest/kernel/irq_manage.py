@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""What drivers and administrators ask of an interrupt: kernel/irq/manage.c, chip.c, cpuhotplug.c.
+
+MSIs are never shared, so a line has at most one handler. Errors are negative errnos.
+"""
+
+from __future__ import annotations
+
+from errno import EBUSY, EINVAL, EIO, ENOSPC
+from typing import TYPE_CHECKING
+
+from guest.kernel import ops
+from guest.kernel.irq import IrqAction, IrqData, IrqHandler
+from guest.kernel.irq_flow import do_set_affinity, mask_irq, unmask_irq
+from guest.pci_core.events import InterruptFreed, InterruptRequested
+
+if TYPE_CHECKING:
+    from guest.kernel.irq_core import IrqCore
+
+NUMA_NO_NODE = -1
+
+
+async def request_irq(
+    core: IrqCore, irq: int, handler: IrqHandler, name: str, dev_id: object
+) -> int:
+    """request_irq(): activate, start up, install the handler. May sleep."""
+    data = core.descs.get(irq)
+    if data is None:
+        return -EINVAL
+    await data.request_mutex.lock()
+    await data.lock.lock_irqsave()
+    ret = await _setup_irq(core, data, IrqAction(handler, name, dev_id))
+    await data.lock.unlock_irqrestore()
+    await data.request_mutex.unlock()
+    if ret == 0:
+        core.kernel.emit(InterruptRequested(irq, name))
+    return ret
+
+
+async def _setup_irq(core: IrqCore, data: IrqData, action: IrqAction) -> int:
+    """The part of __setup_irq() under the descriptor's lock."""
+    if data.action is not None:
+        return -EBUSY
+    if not data.managed:  # irq_activate(); a managed one is activated when it starts up
+        ret = await core.activate(data, reserve=False)
+        if ret < 0:
+            return ret
+    data.in_progress = False
+    await irq_startup(core, data)
+    data.action = action
+    return 0
+
+
+async def irq_startup(core: IrqCore, data: IrqData) -> None:
+    """irq_startup(): re-target if it is managed, unmask, and resend what came meanwhile."""
+    data.depth = 0
+    if data.started:
+        await _irq_enable(data)
+    elif not data.managed:
+        await _irq_enable(data)
+        data.started = True
+        _setup_affinity(core, data)
+    elif not await _startup_managed(core, data):
+        return
+    if data.pending:
+        data.pending = False
+        core.deliver_vector(data.apic.cpu, data.apic.vector)
+
+
+async def _startup_managed(core: IrqCore, data: IrqData) -> bool:
+    """__irq_startup_managed(): False if no CPU of the mask is online; it stays shut down then."""
+    data.managed_shutdown = False
+    started = bool(data.affinity & core.vectors.online_mask)
+    if not started or await core.activate(data, reserve=False) < 0:
+        data.managed_shutdown = True
+        return False
+    do_set_affinity(core, data, data.affinity)
+    await _irq_enable(data)
+    data.started = True
+    return True
+
+
+async def _irq_enable(data: IrqData) -> None:
+    data.disabled = False
+    await unmask_irq(data)
+
+
+def _setup_affinity(core: IrqCore, data: IrqData) -> None:
+    """irq_setup_affinity(): the user's mask if it has a CPU online, inside the node if it can."""
+    online = core.vectors.online_mask
+    mask = core.default_affinity
+    if data.affinity_set:
+        if data.affinity & online:
+            mask = data.affinity
+        else:
+            data.affinity_set = False
+    mask = mask & online or online
+    if NUMA_NO_NODE != data.node < len(core.vectors.nodes):
+        mask = mask & core.vectors.nodes[data.node] or mask
+    do_set_affinity(core, data, mask)
+
+
+async def _irq_shutdown(data: IrqData) -> None:
+    """irq_shutdown(): mask; the vector stays until no handler can run."""
+    if data.started:
+        data.depth = 1
+        data.pending = False
+        data.disabled = True
+        await mask_irq(data)
+        data.started = False
+
+
+async def free_irq(core: IrqCore, irq: int, dev_id: object) -> None:
+    """free_irq(): when it returns the handler neither runs nor ever will. May sleep."""
+    data = core.descs.get(irq)
+    if data is None:
+        return
+    await data.request_mutex.lock()
+    await data.lock.lock_irqsave()
+    action = data.action
+    if action is None or action.dev_id is not dev_id:
+        core.kernel.log("warn", f"Trying to free already-free IRQ {irq}")
+        await data.lock.unlock_irqrestore()
+        await data.request_mutex.unlock()
+        return
+    data.action = None
+    await _irq_shutdown(data)
+    await data.lock.unlock_irqrestore()
+    await _synchronize(core, data)
+    await data.lock.lock_irqsave()
+    await core.deactivate(data)
+    await data.lock.unlock_irqrestore()
+    await data.request_mutex.unlock()
+    core.kernel.emit(InterruptFreed(irq, action.name))
+
+
+async def synchronize_irq(core: IrqCore, irq: int) -> None:
+    """synchronize_irq(): wait until no handler of this interrupt runs on any CPU."""
+    data = core.descs.get(irq)
+    if data is not None:
+        await _synchronize(core, data)
+
+
+async def _synchronize(core: IrqCore, data: IrqData) -> None:
+    while data.in_progress:
+        await ops.udelay(core.kernel, 1)
+
+
+async def disable_irq_nosync(core: IrqCore, irq: int) -> None:
+    """disable_irq_nosync(): lazily, so the device is masked only if it interrupts meanwhile."""
+    data = core.descs[irq]
+    await data.lock.lock_irqsave()
+    if data.depth == 0:
+        data.disabled = True
+    data.depth += 1
+    await data.lock.unlock_irqrestore()
+
+
+async def enable_irq(core: IrqCore, irq: int) -> None:
+    """enable_irq(): undoes one disable; what came meanwhile is delivered now."""
+    data = core.descs[irq]
+    await data.lock.lock_irqsave()
+    if data.depth == 0:
+        core.kernel.log("warn", f"Unbalanced enable for IRQ {irq}")
+    elif data.depth == 1:
+        await irq_startup(core, data)
+    else:
+        data.depth -= 1
+    await data.lock.unlock_irqrestore()
+
+
+async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
+    """A write to /proc/irq/N/smp_affinity; -EIO for a managed one, -EINVAL if no CPU is online.
+
+    An MSI of this kind cannot move in process context: the mask waits for the next interrupt,
+    whose acknowledgement moves it (irq_move_irq()). An inactive one takes the mask at once.
+    """
+    data = core.descs.get(irq)
+    if data is None:
+        return -EINVAL
+    if data.managed:
+        return -EIO
+    if not mask & core.vectors.online_mask:
+        return -EINVAL
+    await data.lock.lock_irqsave()
+    if data.activated:
+        data.move_pending = True
+        data.pending_mask = mask
+    else:
+        data.affinity = data.effective_affinity = mask
+    data.affinity_set = True
+    await data.lock.unlock_irqrestore()
+    return 0
+
+
+async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
+    """fixup_irqs() of a CPU that is going offline (its online bit is cleared here)."""
+    core.vectors.online_mask &= ~(1 << cpu)
+    for data in list(core.descs.values()):
+        await data.lock.lock_irqsave()
+        await _migrate_one(core, data, cpu)
+        await data.lock.unlock_irqrestore()
+    core.vectors.cpu_offline(cpu)
+
+
+async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
+    """migrate_one_irq(). The chip is masked meanwhile, as this kind cannot move otherwise."""
+    online = core.vectors.online_mask
+    masked = data.masked
+    core.vectors.force_complete_move(data, cpu)
+    if not data.started or not data.effective_affinity >> cpu & 1:
+        if data.move_pending and not data.pending_mask & online:
+            data.move_pending = False
+        return
+    affinity = data.affinity
+    if data.move_pending and data.pending_mask & online:
+        affinity = data.pending_mask
+    data.move_pending = False
+    if not masked:
+        await data.chip.irq_mask(data)
+    if not affinity & online:
+        if data.managed:
+            data.managed_shutdown = True
+            await _irq_shutdown(data)
+            await core.deactivate(data)
+            return
+        affinity = online
+    ret = do_set_affinity(core, data, affinity)
+    if ret == -ENOSPC and not data.managed:
+        ret = do_set_affinity(core, data, online)
+    if ret < 0:
+        core.kernel.log("warn", f"IRQ{data.irq}: set affinity failed({ret}).")
+    if not masked:
+        await data.chip.irq_unmask(data)
+
+
+async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
+    """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up."""
+    core.vectors.cpu_online(cpu)
+    for data in list(core.descs.values()):
+        if not data.managed or data.action is None or not data.affinity >> cpu & 1:
+            continue
+        if data.managed_shutdown:
+            await data.lock.lock_irqsave()
+            await irq_startup(core, data)
+            await data.lock.unlock_irqrestore()

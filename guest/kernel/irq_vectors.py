@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""The x86 vector domain: which interrupt sits on which vector of which CPU. Knows no MSI.
+
+Follows arch/x86/kernel/apic/vector.c. An unmanaged interrupt first only *reserves* a vector and
+points at the shutdown vector; activation gives it a real one. A managed one has a vector set aside
+on every CPU of its mask.
+
+Model: vector_lock is left out, since nothing suspends inside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from errno import EBUSY
+from typing import TYPE_CHECKING
+
+from guest.kernel.irq import MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
+from guest.kernel.vector_matrix import VectorMatrix, first_cpu
+from guest.pci_core.events import VectorAllocated, VectorFreed
+
+if TYPE_CHECKING:
+    from guest.kernel.kernel import Kernel
+
+JIFFY_NS = 4_000_000  # HZ=250: the cleanup timer of a moved vector expires one jiffy later
+NUMA_NO_NODE = -1
+
+
+class VectorDomain:
+    """x86_vector_domain with its matrix.
+
+    ``table`` is per_cpu(vector_irq), a dict per CPU: no entry is VECTOR_UNUSED, None is
+    VECTOR_SHUTDOWN (its owner has just left, so one late interrupt is no surprise).
+    """
+
+    __slots__ = ("_cleanups", "_kernel", "matrix", "nodes", "online_mask", "table")
+
+    def __init__(self, kernel: Kernel, nodes: Sequence[int]) -> None:
+        """``nodes``: the CPU mask of each NUMA node; together they cover every CPU."""
+        self._kernel = kernel
+        count = len(kernel.cpus)
+        self.matrix = VectorMatrix(count)
+        self.nodes = tuple(nodes)
+        self.online_mask = 0
+        self.table: list[dict[int, IrqData | None]] = [{} for _ in range(count)]
+        self._cleanups: list[IrqData] = []  # moved interrupts, oldest first
+        for cpu in kernel.cpus:
+            if cpu.online:
+                self.matrix.online(cpu.index)
+                self.online_mask |= 1 << cpu.index
+
+    def allocate(self, data: IrqData) -> int:
+        """x86_vector_alloc_irqs() for one interrupt: reserve, managed or global. 0 or -ENOSPC."""
+        apic = data.apic
+        if data.managed:
+            apic.is_managed = True
+            return self.matrix.reserve_managed(data.affinity)
+        self._reserve(data)
+        return 0
+
+    def _reserve(self, data: IrqData) -> None:
+        """reserve_irq_vector_locked()."""
+        if self.matrix.reserve():
+            self._kernel.log("warn", "Interrupt reservation exceeds available resources")
+        data.apic.can_reserve = data.apic.has_reserved = True
+        data.can_reserve = True
+        self._assign_shutdown(data)
+
+    def _assign_shutdown(self, data: IrqData) -> None:
+        """vector_assign_managed_shutdown(): the dummy target, on the first CPU that is online."""
+        data.vector = MANAGED_IRQ_SHUTDOWN_VECTOR
+        data.effective_affinity = self.online_mask & -self.online_mask
+
+    def activate(self, data: IrqData, *, reserve: bool) -> int:
+        """x86_vector_activate(): a real vector, or with ``reserve`` only the dummy target."""
+        apic = data.apic
+        if not apic.can_reserve and not apic.is_managed:
+            self._assign_any(data)
+            return 0
+        if reserve or data.managed_shutdown:
+            self._assign_shutdown(data)
+            return 0
+        if apic.is_managed:
+            return self._assign_managed(data, data.affinity & self.online_mask)
+        return self._activate_reserved(data) if apic.has_reserved else 0
+
+    def _activate_reserved(self, data: IrqData) -> int:
+        apic = data.apic
+        ret = self._assign_any(data)
+        if ret == 0:
+            apic.has_reserved = False
+            if not data.can_reserve:
+                apic.can_reserve = False
+        if data.effective_affinity & ~data.affinity:
+            text = f"irq {data.irq}: Affinity broken due to vector space exhaustion."
+            self._kernel.log("warn", text)
+        return ret
+
+    def deactivate(self, data: IrqData) -> None:
+        """x86_vector_deactivate(): back to a reservation, or to managed shutdown."""
+        apic = data.apic
+        if (not apic.is_managed and not apic.can_reserve) or apic.has_reserved:
+            return
+        self._clear(data)
+        if apic.can_reserve:
+            self._reserve(data)
+        else:
+            self._assign_shutdown(data)
+
+    def free(self, data: IrqData) -> None:
+        """x86_vector_free_irqs() for one interrupt."""
+        self._clear(data)
+        if data.apic.has_reserved:
+            self.matrix.remove_reserved()
+        if data.apic.is_managed:
+            self.matrix.remove_managed(data.affinity)
+
+    def set_affinity(self, data: IrqData, mask: int) -> int:
+        """apic_set_affinity(): 0, -EBUSY while an earlier move is unfinished, or -ENOSPC."""
+        self.run_cleanups()
+        dest = mask & self.online_mask
+        if data.managed:
+            return self._assign_managed(data, dest & data.affinity)
+        return self._assign(data, dest)
+
+    def _assign_any(self, data: IrqData) -> int:
+        """assign_irq_vector_any_locked(): node and affinity, then each alone, then anywhere."""
+        self.run_cleanups()
+        affinity = data.affinity
+        node = NUMA_NO_NODE if data.node >= len(self.nodes) else data.node
+        if node != NUMA_NO_NODE and self._assign(data, self.nodes[node] & affinity) == 0:
+            return 0
+        if self._assign(data, affinity & self.online_mask) == 0:
+            return 0
+        if node != NUMA_NO_NODE and self._assign(data, self.nodes[node]) == 0:
+            return 0
+        return self._assign(data, self.online_mask)
+
+    def _assign(self, data: IrqData, dest: int) -> int:
+        """assign_vector_locked()."""
+        apic = data.apic
+        if apic.vector and self._online(apic.cpu) and dest >> apic.cpu & 1:
+            return 0
+        if apic.move_in_progress or apic.cleanup_due_ns is not None:
+            return -EBUSY
+        vector, cpu = self.matrix.alloc(dest, reserved=apic.has_reserved)
+        if vector < 0:
+            return vector
+        self._update(data, vector, cpu)
+        return 0
+
+    def _assign_managed(self, data: IrqData, dest: int) -> int:
+        """assign_managed_vector()."""
+        apic = data.apic
+        if apic.vector and dest >> apic.cpu & 1:
+            return 0
+        vector, cpu = self.matrix.alloc_managed(dest)
+        if vector < 0:
+            return vector
+        self._update(data, vector, cpu)
+        return 0
+
+    def _update(self, data: IrqData, vector: int, cpu: int) -> None:
+        """apic_update_vector() and apic_update_irq_cfg()."""
+        apic = data.apic
+        apic.prev_vector = 0
+        if apic.vector:
+            if self._online(apic.cpu):
+                apic.move_in_progress = True
+                apic.prev_vector, apic.prev_cpu = apic.vector, apic.cpu
+            else:
+                self._release(data, apic.cpu, apic.vector)
+        apic.vector, apic.cpu = vector, cpu
+        assert self.table[cpu].get(vector) is None, f"vector {vector} of CPU {cpu} has an owner"
+        self.table[cpu][vector] = data
+        data.vector = vector
+        data.effective_affinity = 1 << cpu
+        self._kernel.emit(VectorAllocated(data.irq, cpu, vector, apic.is_managed))
+
+    def _online(self, cpu: int) -> bool:
+        return bool(self.online_mask >> cpu & 1)
+
+    def _release(self, data: IrqData, cpu: int, vector: int) -> None:
+        self.table[cpu][vector] = None
+        self.matrix.free(cpu, vector, managed=data.apic.is_managed)
+        self._kernel.emit(VectorFreed(data.irq, cpu, vector))
+
+    def _clear(self, data: IrqData) -> None:
+        """clear_irq_vector(): give back the vector and the one it is moving away from."""
+        apic = data.apic
+        if not apic.vector:
+            return
+        self._release(data, apic.cpu, apic.vector)
+        apic.vector = 0
+        self._free_moved(data)
+
+    def _free_moved(self, data: IrqData) -> None:
+        """free_moved_vector()."""
+        apic = data.apic
+        if apic.cleanup_due_ns is not None:
+            self._cleanups.remove(data)
+            apic.cleanup_due_ns = None
+        if apic.prev_vector:
+            self._release(data, apic.prev_cpu, apic.prev_vector)
+        apic.prev_vector = 0
+        apic.move_in_progress = False
+
+    def complete_move(self, data: IrqData, cpu: int) -> None:
+        """irq_complete_move(): an interrupt came in on the new CPU, so the old vector may go."""
+        apic = data.apic
+        if not apic.move_in_progress or apic.cpu != cpu:
+            return
+        apic.move_in_progress = False
+        if self._online(apic.prev_cpu):
+            apic.cleanup_due_ns = self._kernel.now_ns() + JIFFY_NS
+            self._cleanups.append(data)
+        else:
+            self._free_moved(data)
+
+    def force_complete_move(self, data: IrqData, cpu: int) -> None:
+        """irq_force_complete_move(): CPU ``cpu`` goes away, so no interrupt will complete it."""
+        apic = data.apic
+        if apic.prev_vector and cpu in (apic.cpu, apic.prev_cpu):
+            self._free_moved(data)
+
+    def run_cleanups(self) -> None:
+        """vector_cleanup_callback() for all moves whose jiffy has passed.
+
+        Model: looked at when the next vector is wanted instead of from a timer, which nobody
+        could tell apart.
+        """
+        now_ns = self._kernel.now_ns() if self._cleanups else 0
+        while self._cleanups:
+            data = self._cleanups[0]
+            assert data.apic.cleanup_due_ns is not None
+            if data.apic.cleanup_due_ns > now_ns:
+                return
+            self._free_moved(data)
+
+    def cpu_online(self, cpu: int) -> None:
+        """lapic_online()."""
+        self.matrix.online(cpu)
+        self.online_mask |= 1 << cpu
+
+    def cpu_offline(self, cpu: int) -> None:
+        """lapic_offline(): what has to be cleaned up there is, at once."""
+        for data in [d for d in self._cleanups if d.apic.prev_cpu == cpu]:
+            self._free_moved(data)
+        self.matrix.offline(cpu)
+
+    def target_cpu(self, data: IrqData) -> int:
+        """The CPU an interrupt is aimed at; -1 before it was ever activated."""
+        return first_cpu(data.effective_affinity)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Capability lists of a function, and what the scan does with each capability it finds.
+
+Model: Linux walks a list from its head for every capability that it asks after (about thirty
+walks per device). Here each list is walked once, by the same rules, and remembered. Of the
+capabilities only those are initialised that a vPCI device may have and a guest may see the effect
+of: PCI Express, MSI, MSI-X, power management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from guest.pci_core.regs import (
+    ALL_ONES,
+    PCI_CAP_ID_EXP,
+    PCI_CAP_ID_MSI,
+    PCI_CAP_ID_MSIX,
+    PCI_CAP_ID_PM,
+    PCI_CAPABILITY_LIST,
+    PCI_CB_CAPABILITY_LIST,
+    PCI_CFG_SPACE_EXP_SIZE,
+    PCI_CFG_SPACE_SIZE,
+    PCI_CLASS_BRIDGE_HOST,
+    PCI_EXP_DEVCAP,
+    PCI_EXP_DEVCAP_EXT_TAG,
+    PCI_EXP_DEVCTL,
+    PCI_EXP_DEVCTL_EXT_TAG,
+    PCI_EXP_FLAGS,
+    PCI_FIND_CAP_TTL,
+    PCI_HEADER_TYPE_BRIDGE,
+    PCI_HEADER_TYPE_CARDBUS,
+    PCI_HEADER_TYPE_NORMAL,
+    PCI_MSI_FLAGS,
+    PCI_MSI_FLAGS_ENABLE,
+    PCI_MSIX_FLAGS,
+    PCI_MSIX_FLAGS_ENABLE,
+    PCI_PM_CAP_PME_MASK,
+    PCI_PM_CAP_VER_MASK,
+    PCI_PM_CTRL,
+    PCI_PM_CTRL_PME_ENABLE,
+    PCI_PM_CTRL_PME_STATUS,
+    PCI_PM_PMC,
+    PCI_STATUS,
+    PCI_STATUS_CAP_LIST,
+)
+from guest.pci_core.types import PciDev
+
+_EXT_CAP_TTL = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) // 8  # eight bytes each at least
+_LIST_HEADS: Mapping[int, int] = {
+    PCI_HEADER_TYPE_NORMAL: PCI_CAPABILITY_LIST,
+    PCI_HEADER_TYPE_BRIDGE: PCI_CAPABILITY_LIST,
+    PCI_HEADER_TYPE_CARDBUS: PCI_CB_CAPABILITY_LIST,
+}
+
+
+async def walk_capabilities(dev: PciDev) -> None:
+    """Fill ``dev.caps`` by the rules of __pci_find_next_cap_ttl(): 48 entries at most."""
+    bus, devfn = dev.bus, dev.devfn
+    read = bus.ops.read
+    head = _LIST_HEADS.get(dev.hdr_type)
+    if head is None or not (await read(bus, devfn, PCI_STATUS, 2))[1] & PCI_STATUS_CAP_LIST:
+        return
+    pos = (await read(bus, devfn, head, 1))[1]
+    for _ in range(PCI_FIND_CAP_TTL):
+        if pos < 0x40:
+            return
+        pos &= ~3
+        entry = (await read(bus, devfn, pos, 2))[1]
+        if entry & 0xFF == 0xFF:
+            return
+        dev.caps.setdefault(entry & 0xFF, pos)
+        pos = entry >> 8
+
+
+async def walk_ext_capabilities(dev: PciDev) -> None:
+    """Fill ``dev.ext_caps`` by the rules of pci_find_next_ext_capability()."""
+    if dev.cfg_size <= PCI_CFG_SPACE_SIZE:
+        return
+    bus, devfn = dev.bus, dev.devfn
+    read = bus.ops.read
+    pos = PCI_CFG_SPACE_SIZE
+    for _ in range(_EXT_CAP_TTL):
+        ret, header = await read(bus, devfn, pos, 4)
+        if ret or header == 0:
+            return
+        dev.ext_caps.setdefault(header & 0xFFFF, pos)
+        pos = header >> 20 & 0xFFC
+        if pos < PCI_CFG_SPACE_SIZE:
+            return
+
+
+async def set_pcie_port_type(dev: PciDev) -> None:
+    """set_pcie_port_type(). Model: the link registers are not read, nothing here uses them."""
+    pos = dev.caps.get(PCI_CAP_ID_EXP, 0)
+    dev.pcie_cap = pos
+    if pos:
+        read = dev.bus.ops.read
+        dev.pcie_flags = (await read(dev.bus, dev.devfn, pos + PCI_EXP_FLAGS, 2))[1]
+        dev.devcap = (await read(dev.bus, dev.devfn, pos + PCI_EXP_DEVCAP, 4))[1]
+
+
+async def pci_cfg_space_size(dev: PciDev) -> int:
+    """pci_cfg_space_size(): 4096 if a PCIe function's extended space answers, else 256.
+
+    Extended space that only repeats the vendor id at every 256 bytes is an alias of the first.
+    """
+    if not dev.pcie_cap and dev.class_code >> 8 != PCI_CLASS_BRIDGE_HOST:
+        return PCI_CFG_SPACE_SIZE
+    bus, devfn = dev.bus, dev.devfn
+    read = bus.ops.read
+    header = dev.vendor | dev.device << 16
+    for pos in range(PCI_CFG_SPACE_SIZE, PCI_CFG_SPACE_EXP_SIZE, PCI_CFG_SPACE_SIZE):
+        ret, value = await read(bus, devfn, pos, 4)
+        if ret or (pos == PCI_CFG_SPACE_SIZE and value == ALL_ONES):
+            return PCI_CFG_SPACE_SIZE
+        if value != header:
+            return PCI_CFG_SPACE_EXP_SIZE
+    return PCI_CFG_SPACE_SIZE
+
+
+async def pci_configure_extended_tags(dev: PciDev) -> None:
+    """pci_configure_extended_tags(): switched on wherever the function supports them."""
+    if not dev.pcie_cap or not dev.devcap & PCI_EXP_DEVCAP_EXT_TAG:
+        return
+    bus, devfn, pos = dev.bus, dev.devfn, dev.pcie_cap + PCI_EXP_DEVCTL
+    control = (await bus.ops.read(bus, devfn, pos, 2))[1]
+    if not control & PCI_EXP_DEVCTL_EXT_TAG:
+        await bus.ops.write(bus, devfn, pos, 2, control | PCI_EXP_DEVCTL_EXT_TAG)
+
+
+async def pci_init_capabilities(dev: PciDev) -> None:
+    """pci_init_capabilities(): MSI and MSI-X off, PME# off."""
+    dev.msi_cap = dev.caps.get(PCI_CAP_ID_MSI, 0)
+    if dev.msi_cap:
+        await _clear_bit(dev, dev.msi_cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE)
+    dev.msix_cap = dev.caps.get(PCI_CAP_ID_MSIX, 0)
+    if dev.msix_cap:
+        await _clear_bit(dev, dev.msix_cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE)
+    await _pci_pm_init(dev)
+
+
+async def _clear_bit(dev: PciDev, pos: int, bit: int) -> None:
+    value = (await dev.bus.ops.read(dev.bus, dev.devfn, pos, 2))[1]
+    if value & bit:
+        await dev.bus.ops.write(dev.bus, dev.devfn, pos, 2, value & ~bit)
+
+
+async def _pci_pm_init(dev: PciDev) -> None:
+    """pci_pm_init(): without the immediate-readiness bit, which only shortens a delay."""
+    pos = dev.caps.get(PCI_CAP_ID_PM, 0)
+    if not pos:
+        return
+    bus, devfn = dev.bus, dev.devfn
+    capabilities = (await bus.ops.read(bus, devfn, pos + PCI_PM_PMC, 2))[1]
+    if capabilities & PCI_PM_CAP_VER_MASK > 3:
+        text = f"unsupported PM cap regs version ({capabilities & PCI_PM_CAP_VER_MASK})"
+        dev.kernel.log("err", f"pci {dev.name}: {text}")
+        return
+    dev.pm_cap = pos
+    dev.pme_support = capabilities & PCI_PM_CAP_PME_MASK
+    await pci_pme_off(dev)
+
+
+async def pci_pme_off(dev: PciDev) -> None:
+    """pci_pme_active(dev, false): clears a pending PME# by writing it back."""
+    if not dev.pme_support:
+        return
+    bus, devfn, pos = dev.bus, dev.devfn, dev.pm_cap + PCI_PM_CTRL
+    control = (await bus.ops.read(bus, devfn, pos, 2))[1]
+    value = (control | PCI_PM_CTRL_PME_STATUS) & ~PCI_PM_CTRL_PME_ENABLE
+    await bus.ops.write(bus, devfn, pos, 2, value)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Devices meet drivers: bus.c, pci-driver.c and as much of drivers/base/dd.c as shows.
+
+Model: a probe runs in its caller's context; Linux moves it to a worker on the device's node.
+"""
+
+from __future__ import annotations
+
+from errno import ENODEV
+
+from guest.pci_core.events import DriverBound, DriverProbeFailed, DriverUnbound
+from guest.pci_core.probe import pci_dev_get, pci_dev_put
+from guest.pci_core.types import FunctionDriver, PciBus, PciDev
+
+
+async def pci_bus_add_devices(bus: PciBus) -> None:
+    """pci_bus_add_devices(): every device that was not added yet is offered to the drivers."""
+    for dev in bus.devices:
+        if not dev.is_added:
+            await _pci_bus_add_device(dev)
+
+
+async def _pci_bus_add_device(dev: PciDev) -> None:
+    """pci_bus_add_device(): a device no driver wants, or whose probe fails, is added all the same.
+
+    Model: configuration space is not saved here (pci_save_state()), nothing would restore it.
+    """
+    dev.match_driver = True
+    await device_attach(dev)
+    dev.is_added = True
+
+
+async def device_attach(dev: PciDev) -> int:
+    """device_attach(): the first driver that matches and probes; 1 bound, 0 none."""
+    await dev.device_lock.lock()
+    bound = 0
+    if dev.driver is None:
+        for driver in dev.bus.pci.drivers:
+            if driver.match(dev) and await _pci_device_probe(driver, dev) == 0:
+                bound = 1
+                break
+    await dev.device_lock.unlock()
+    return bound
+
+
+async def bind_driver(dev: PciDev, driver: FunctionDriver) -> int:
+    """A write to a driver's ``bind`` in sysfs: 0, or -ENODEV if it is bound or does not match."""
+    await dev.device_lock.lock()
+    ret = -ENODEV
+    if dev.driver is None and driver.match(dev):
+        ret = await _pci_device_probe(driver, dev)
+    await dev.device_lock.unlock()
+    return ret
+
+
+async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
+    """pci_device_probe(): a bound driver holds a reference to the device."""
+    pci_dev_get(dev)
+    dev.driver = driver
+    ret = await driver.probe(dev)
+    if ret < 0:
+        dev.driver = None
+        dev.kernel.emit(DriverProbeFailed(dev.name, driver.name, -ret))
+        dev.kernel.log("err", f"{driver.name} {dev.name}: probe failed with error {ret}")
+        await pci_dev_put(dev)
+        return ret
+    dev.kernel.emit(DriverBound(dev.name, driver.name))
+    return 0
+
+
+async def device_release_driver(dev: PciDev) -> None:
+    """device_release_driver(): the driver's remove, once; also a write to ``unbind`` in sysfs."""
+    await dev.device_lock.lock()
+    driver = dev.driver
+    if driver is not None:
+        await driver.remove(dev)
+        dev.driver = None
+        dev.kernel.emit(DriverUnbound(dev.name, driver.name))
+    await dev.device_lock.unlock()
+    if driver is not None:
+        await pci_dev_put(dev)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""MSI-X set-up and tear-down: the second half of drivers/pci/msi/msi.c.
+
+Every access to the capability and the table is Linux's. Refuses to know who wants the vectors.
+"""
+
+from __future__ import annotations
+
+from errno import EINVAL, ENOMEM, ERANGE
+
+from guest.kernel.irq_affinity import AffinityRequest
+from guest.kernel.irq_core import IrqCore
+from guest.kernel.memory import GFP_KERNEL
+from guest.pci_core.enable import pci_intx
+from guest.pci_core.msi_irqs import enable_range, free_msi_irqs, setup_msi_irqs
+from guest.pci_core.msi_regs import msix_entry, pci_msix_mask
+from guest.pci_core.regs import (
+    PCI_MSIX_ENTRY_CTRL_MASKBIT,
+    PCI_MSIX_ENTRY_SIZE,
+    PCI_MSIX_ENTRY_VECTOR_CTRL,
+    PCI_MSIX_FLAGS,
+    PCI_MSIX_FLAGS_ENABLE,
+    PCI_MSIX_FLAGS_MASKALL,
+    PCI_MSIX_FLAGS_QSIZE,
+    PCI_MSIX_TABLE,
+    PCI_MSIX_TABLE_BIR,
+    PCI_MSIX_TABLE_OFFSET,
+)
+from guest.pci_core.resource import IORESOURCE_UNSET
+from guest.pci_core.types import PCI_D0, PCI_STD_NUM_BARS, MsiDesc, PciDev
+
+
+async def _msix_vec_count(dev: PciDev) -> int:
+    if not dev.msix_cap:
+        return -EINVAL
+    control = (await dev.bus.ops.read(dev.bus, dev.devfn, dev.msix_cap + PCI_MSIX_FLAGS, 2))[1]
+    return (control & PCI_MSIX_FLAGS_QSIZE) + 1
+
+
+async def _msix_change_control(dev: PciDev, *, clear: int, add: int) -> int:
+    """pci_msix_clear_and_set_ctrl(); returns what was written."""
+    bus, devfn, pos = dev.bus, dev.devfn, dev.msix_cap + PCI_MSIX_FLAGS
+    control = (await bus.ops.read(bus, devfn, pos, 2))[1] & ~clear | add
+    await bus.ops.write(bus, devfn, pos, 2, control)
+    return control
+
+
+async def enable_msix_range(
+    irqs: IrqCore, dev: PciDev, min_vecs: int, max_vecs: int, affd: AffinityRequest | None
+) -> int:
+    """__pcienable_msix_range()."""
+    if max_vecs < min_vecs:
+        return -ERANGE
+    if dev.msi_enabled or dev.msix_enabled or max_vecs < 1 or dev.current_state != PCI_D0:
+        return -EINVAL
+    hwsize = await _msix_vec_count(dev)
+    if hwsize < 0:
+        return hwsize
+    nvec = min(hwsize, max_vecs)
+
+    async def init(count: int) -> int:
+        return await _msix_capability_init(irqs, dev, count, affd)
+
+    return await enable_range(min_vecs, nvec, len(irqs.irr), affd, init)
+
+
+async def _msix_capability_init(
+    irqs: IrqCore, dev: PciDev, nvec: int, affd: AffinityRequest | None
+) -> int:
+    """msix_capability_init(): on with every vector masked, before the table is touched."""
+    both = PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE
+    await _msix_change_control(dev, clear=0, add=both)
+    dev.msix_enabled = True
+    await _msix_vec_count(dev)  # Linux reads the table size to map it
+    dev.msix_base = await _msix_map_region(dev)
+    ret = -ENOMEM
+    if dev.msix_base is not None:
+        ret = await _msix_setup_interrupts(irqs, dev, nvec, affd)
+    if ret:
+        dev.msix_enabled = False
+        await _msix_change_control(dev, clear=both, add=0)
+        return ret
+    await pci_intx(dev, enable=0)
+    await _msix_mask_all(dev)
+    await _msix_change_control(dev, clear=PCI_MSIX_FLAGS_MASKALL, add=0)
+    return 0
+
+
+async def _msix_map_region(dev: PciDev) -> int | None:
+    """msix_map_region(): guest physical address of the table, None if its BAR has no address."""
+    bus = dev.bus
+    table = (await bus.ops.read(bus, dev.devfn, dev.msix_cap + PCI_MSIX_TABLE, 4))[1]
+    bir = table & PCI_MSIX_TABLE_BIR
+    if bir >= PCI_STD_NUM_BARS:
+        return None
+    res = dev.resource[bir]
+    if not res.flags or res.flags & IORESOURCE_UNSET:
+        return None
+    return res.start + (table & PCI_MSIX_TABLE_OFFSET)
+
+
+async def _msix_setup_interrupts(
+    irqs: IrqCore, dev: PciDev, nvec: int, affd: AffinityRequest | None
+) -> int:
+    masks = irqs.create_affinity_masks(nvec, affd) if affd is not None else None
+    await dev.msi_mutex.lock()
+    ret = 0
+    for index in range(nvec):
+        desc = await dev.kernel.kzalloc(MsiDesc, GFP_KERNEL, dev, index, 1, True)
+        if desc is None:
+            ret = -ENOMEM
+            break
+        dev.msi_descs[index] = desc
+        desc.affinity = [masks[index]] if masks is not None else None
+        desc.can_mask = True
+        desc.msix_ctrl = dev.kernel.mmio_read(msix_entry(desc) + PCI_MSIX_ENTRY_VECTOR_CTRL, 4)
+    if ret == 0:
+        ret = await setup_msi_irqs(irqs, dev)
+    if ret:
+        await free_msi_irqs(irqs, dev)
+    await dev.msi_mutex.unlock()
+    return ret
+
+
+async def _msix_mask_all(dev: PciDev) -> None:
+    """msix_mask_all(): no entry may fire before its interrupt is requested.
+
+    Model: Linux writes every entry of the table; here those that were set up, as a table comes out
+    of reset masked and a real device's has hundreds of entries. Only a kernel started after a
+    crash could find others unmasked.
+    """
+    assert dev.msix_base is not None
+    first = dev.msix_base + PCI_MSIX_ENTRY_VECTOR_CTRL
+    for index in dev.msi_descs:
+        address = first + index * PCI_MSIX_ENTRY_SIZE
+        await dev.kernel.mmio_write(address, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT)
+
+
+async def msix_shutdown(dev: PciDev) -> None:
+    """pcimsix_shutdown()."""
+    for desc in dev.msi_descs.values():
+        await pci_msix_mask(desc)
+    await _msix_change_control(dev, clear=PCI_MSIX_FLAGS_ENABLE, add=0)
+    await pci_intx(dev, enable=1)
+    dev.msix_enabled = False

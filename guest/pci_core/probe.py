@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: MIT
+"""Finding what is on a root bus: drivers/pci/probe.c. Assigns nothing and starts no driver.
+
+Model: below a vPCI bus there are no bridges, so buses are not numbered and a header of type 1
+gets its BARs sized but no bus behind it. Every slot is asked: 32 of them, function 0 first.
+"""
+
+from __future__ import annotations
+
+from errno import EEXIST, EIO, ENOMEM
+from itertools import pairwise
+
+from guest.kernel import ops
+from guest.kernel.memory import GFP_KERNEL
+from guest.pci_core.bars import pci_read_bases
+from guest.pci_core.capability import (
+    pci_cfg_space_size,
+    pci_configure_extended_tags,
+    pci_init_capabilities,
+    set_pcie_port_type,
+    walk_capabilities,
+    walk_ext_capabilities,
+)
+from guest.pci_core.events import PciDevAdded
+from guest.pci_core.regs import (
+    ALL_ONES,
+    PCI_CB_SUBSYSTEM_ID,
+    PCI_CB_SUBSYSTEM_VENDOR_ID,
+    PCI_CLASS_BRIDGE_CARDBUS,
+    PCI_CLASS_BRIDGE_PCI,
+    PCI_CLASS_NOT_DEFINED,
+    PCI_CLASS_REVISION,
+    PCI_COMMAND,
+    PCI_COMMAND_INTX_DISABLE,
+    PCI_HEADER_TYPE,
+    PCI_HEADER_TYPE_BRIDGE,
+    PCI_HEADER_TYPE_CARDBUS,
+    PCI_HEADER_TYPE_MASK,
+    PCI_HEADER_TYPE_MFD,
+    PCI_HEADER_TYPE_NORMAL,
+    PCI_INTERRUPT_LINE,
+    PCI_INTERRUPT_PIN,
+    PCI_ROM_ADDRESS,
+    PCI_ROM_ADDRESS1,
+    PCI_SUBSYSTEM_ID,
+    PCI_SUBSYSTEM_VENDOR_ID,
+    PCI_VENDOR_ID,
+)
+from guest.pci_core.resource import Resource
+from guest.pci_core.slot import pci_dev_assign_slot
+from guest.pci_core.types import PciBus, PciDev, PciHostBridge
+from protocol.ids import Devfn
+
+_NO_DEVICE = frozenset((ALL_ONES, 0, 0x0000_FFFF, 0xFFFF_0000))
+_RRS_VENDOR_ID = 0x0001  # Configuration Request Retry Status
+_RRS_TIMEOUT_MS = 60_000
+
+
+async def pci_scan_root_bus_bridge(bridge: PciHostBridge) -> int:
+    """pci_scan_root_bus_bridge(): register the bridge's bus and scan it; 0 or a negative errno."""
+    ret = await _pci_register_host_bridge(bridge)
+    if ret < 0:
+        return ret
+    assert bridge.bus is not None
+    await pci_scan_child_bus(bridge.bus)
+    return 0
+
+
+async def _pci_register_host_bridge(bridge: PciHostBridge) -> int:
+    pci = bridge.pci
+    bus = await pci.kernel.kzalloc(PciBus, GFP_KERNEL, bridge)
+    if bus is None:
+        return -ENOMEM
+    key = (bus.domain_nr, bus.number)
+    if key in pci.buses:
+        await pci.kernel.kfree(bus)
+        return -EEXIST
+    bridge.bus = bus
+    pci.kernel.log("info", f"PCI host bridge to bus {bus.name}")
+    _coalesce(bridge.windows)
+    for window in bridge.windows:
+        if window.flags:
+            bus.resources.append(window)
+            pci.kernel.log("info", f"pci_bus {bus.name}: root bus resource {window.describe()}")
+    pci.buses[key] = bus
+    return 0
+
+
+def _coalesce(windows: list[Resource]) -> None:
+    """Contiguous windows of one kind become one; the lower of the two is emptied."""
+    for low, high in pairwise(windows):
+        if low.flags == high.flags and low.end + 1 == high.start:
+            high.start = low.start
+            low.flags = low.start = low.end = 0
+
+
+async def pci_scan_child_bus(bus: PciBus) -> None:
+    """pci_scan_child_bus(): every slot; devices that are known already are left alone."""
+    for devfn in range(0, 256, 8):
+        await pci_scan_slot(bus, Devfn(devfn))
+    bus.is_added = True
+
+
+async def pci_scan_slot(bus: PciBus, devfn: Devfn) -> int:
+    """pci_scan_slot(): function 0, and the other seven if it says it is multi-function.
+
+    Returns the number of functions found that no driver core knows yet. Function 0 is required:
+    Hyper-V is not among the hypervisors that pass single functions (jailhouse, s390).
+    """
+    found = 0
+    for function in range(8):
+        dev = await pci_scan_single_device(bus, Devfn(devfn + function))
+        if dev is None:
+            if function == 0:
+                return 0
+            continue
+        found += not dev.is_added
+        if function:
+            dev.multifunction = True
+        if not dev.multifunction:
+            break
+    return found
+
+
+async def pci_scan_single_device(bus: PciBus, devfn: Devfn) -> PciDev | None:
+    """pci_scan_single_device(): the known device of that number, or a new one if it answers."""
+    dev = bus.pci.devices.get((bus.domain_nr, bus.number, devfn))
+    if dev is None:
+        dev = await _pci_scan_device(bus, devfn)
+        if dev is not None:
+            await _pci_device_add(dev)
+    return dev
+
+
+async def _pci_scan_device(bus: PciBus, devfn: Devfn) -> PciDev | None:
+    ids = await _pci_bus_read_dev_vendor_id(bus, devfn)
+    if ids is None:
+        return None
+    vendor, device = ids & 0xFFFF, ids >> 16
+    dev = await bus.kernel.kzalloc(PciDev, GFP_KERNEL, bus, devfn, vendor, device)
+    if dev is None:
+        return None
+    bus.refs.get()
+    if await _pci_setup_device(dev) < 0:
+        await pci_bus_put(bus)
+        await bus.kernel.kfree(dev)
+        return None
+    return dev
+
+
+async def _pci_bus_read_dev_vendor_id(bus: PciBus, devfn: Devfn) -> int | None:
+    """pci_bus_read_dev_vendor_id(): vendor and device id in one dword, or None if nobody is there.
+
+    A function that answers "retry" is asked again at growing intervals for up to a minute.
+    """
+    ret, ids = await bus.ops.read(bus, devfn, PCI_VENDOR_ID, 4)
+    if ret or ids in _NO_DEVICE:
+        return None
+    delay_ms = 1
+    while ids & 0xFFFF == _RRS_VENDOR_ID:
+        if delay_ms > _RRS_TIMEOUT_MS:
+            text = f"pci {bus.name}:{devfn >> 3:02x}: not ready after {delay_ms - 1}ms; giving up"
+            bus.kernel.log("warn", text)
+            return None
+        await ops.msleep(bus.kernel, delay_ms)
+        delay_ms *= 2
+        ret, ids = await bus.ops.read(bus, devfn, PCI_VENDOR_ID, 4)
+        if ret:
+            return None
+    return ids
+
+
+async def _pci_setup_device(dev: PciDev) -> int:
+    """pci_setup_device(): header, class, BARs; -EIO for a header type that does not exist."""
+    bus, devfn = dev.bus, dev.devfn
+    read = bus.ops.read
+    header = (await read(bus, devfn, PCI_HEADER_TYPE, 1))[1]
+    dev.hdr_type = header & PCI_HEADER_TYPE_MASK
+    dev.multifunction = bool(header & PCI_HEADER_TYPE_MFD)
+    await walk_capabilities(dev)
+    await set_pcie_port_type(dev)
+    await pci_dev_assign_slot(dev)
+    revision = (await read(bus, devfn, PCI_CLASS_REVISION, 4))[1]
+    dev.revision = revision & 0xFF
+    dev.class_code = revision >> 8
+    dev.cfg_size = await pci_cfg_space_size(dev)
+    dev.kernel.log(
+        "info",
+        f"pci {dev.name}: [{dev.vendor:04x}:{dev.device:04x}] type {dev.hdr_type:02x} "
+        f"class {dev.class_code:#08x}",
+    )
+    await _pci_intx_mask_broken(dev)
+    return await _read_header(dev)
+
+
+async def _pci_intx_mask_broken(dev: PciDev) -> None:
+    """pci_intx_mask_broken(): can INTx be disabled? Toggles the bit and puts it back."""
+    bus, devfn = dev.bus, dev.devfn
+    orig = (await bus.ops.read(bus, devfn, PCI_COMMAND, 2))[1]
+    toggle = orig ^ PCI_COMMAND_INTX_DISABLE
+    await bus.ops.write(bus, devfn, PCI_COMMAND, 2, toggle)
+    new = (await bus.ops.read(bus, devfn, PCI_COMMAND, 2))[1]
+    await bus.ops.write(bus, devfn, PCI_COMMAND, 2, orig)
+    dev.broken_intx_masking = new != toggle
+
+
+async def _read_header(dev: PciDev) -> int:
+    """The switch over header types in pci_setup_device().
+
+    Model: no IDE controller in legacy mode, and no subsystem id of a bridge.
+    """
+    base_class = dev.class_code >> 8
+    if dev.hdr_type == PCI_HEADER_TYPE_NORMAL:
+        if base_class == PCI_CLASS_BRIDGE_PCI:
+            return _ignore_class(dev)
+        await _pci_read_irq(dev)
+        await pci_read_bases(dev, 6, PCI_ROM_ADDRESS)
+        await _read_subsystem(dev, PCI_SUBSYSTEM_VENDOR_ID, PCI_SUBSYSTEM_ID)
+    elif dev.hdr_type == PCI_HEADER_TYPE_BRIDGE:
+        await _pci_read_irq(dev)
+        await pci_read_bases(dev, 2, PCI_ROM_ADDRESS1)
+    elif dev.hdr_type == PCI_HEADER_TYPE_CARDBUS:
+        if base_class != PCI_CLASS_BRIDGE_CARDBUS:
+            return _ignore_class(dev)
+        await _pci_read_irq(dev)
+        await pci_read_bases(dev, 1, 0)
+        await _read_subsystem(dev, PCI_CB_SUBSYSTEM_VENDOR_ID, PCI_CB_SUBSYSTEM_ID)
+    else:
+        text = f"unknown header type {dev.hdr_type:02x}, ignoring device"
+        dev.kernel.log("err", f"pci {dev.name}: {text}")
+        return -EIO
+    return 0
+
+
+def _ignore_class(dev: PciDev) -> int:
+    text = f"ignoring class {dev.class_code:#08x} (doesn't match header type {dev.hdr_type:02x})"
+    dev.kernel.log("err", f"pci {dev.name}: {text}")
+    dev.class_code = PCI_CLASS_NOT_DEFINED << 8
+    return 0
+
+
+async def _pci_read_irq(dev: PciDev) -> None:
+    read = dev.bus.ops.read
+    dev.pin = dev.irq = (await read(dev.bus, dev.devfn, PCI_INTERRUPT_PIN, 1))[1]
+    if dev.pin:
+        dev.irq = (await read(dev.bus, dev.devfn, PCI_INTERRUPT_LINE, 1))[1]
+
+
+async def _read_subsystem(dev: PciDev, vendor: int, device: int) -> None:
+    read = dev.bus.ops.read
+    dev.subsystem_vendor = (await read(dev.bus, dev.devfn, vendor, 2))[1]
+    dev.subsystem_device = (await read(dev.bus, dev.devfn, device, 2))[1]
+
+
+async def _pci_device_add(dev: PciDev) -> None:
+    """pci_device_add(): configure, initialise capabilities, register; drivers come later."""
+    await pci_configure_extended_tags(dev)
+    await walk_ext_capabilities(dev)
+    await pci_init_capabilities(dev)
+    bus = dev.bus
+    bus.devices.add_tail(dev)
+    dev.match_driver = False
+    bus.pci.devices[(bus.domain_nr, bus.number, dev.devfn)] = dev
+    dev.is_registered = True
+    dev.kernel.emit(PciDevAdded(dev.name, dev.vendor, dev.device))
+
+
+async def pci_bus_put(bus: PciBus) -> None:
+    """pci_bus_put(): the last holder frees it (release_pcibus_dev())."""
+    if bus.refs.put():
+        await bus.kernel.kfree(bus)
+
+
+def pci_dev_get(dev: PciDev) -> PciDev:
+    """pci_dev_get()."""
+    dev.refs.get()
+    return dev
+
+
+async def pci_dev_put(dev: PciDev | None) -> None:
+    """pci_dev_put(): the last holder frees it (pci_release_dev())."""
+    if dev is not None and dev.refs.put():
+        await pci_bus_put(dev.bus)
+        await dev.kernel.kfree(dev)

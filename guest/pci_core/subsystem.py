@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The PCI core of one guest kernel, as its users call it. Holds no logic: each method is the
+kernel function of that name in the module beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from errno import EEXIST
+
+from guest.kernel.irq_core import IrqCore
+from guest.kernel.kernel import Kernel
+from guest.pci_core import assign, driver_core, probe, remove, slot
+from guest.pci_core.msi_regs import pci_msi_domain_write_msg
+from guest.pci_core.resource import Resource
+from guest.pci_core.types import (
+    FunctionDriver,
+    MsiController,
+    PciBus,
+    PciDev,
+    PciHostBridge,
+    PciOps,
+    PciSlot,
+    PciState,
+)
+from protocol.ids import Devfn
+
+
+class PciSubsystem(PciState):
+    """PCI of one kernel; ``irqs`` is that kernel's interrupt core."""
+
+    def __init__(self, kernel: Kernel, nodes: Sequence[int] | None = None) -> None:
+        """``nodes``: CPU mask of each NUMA node; by default one node holds every CPU."""
+        super().__init__(kernel)
+        self.irqs = IrqCore(kernel, pci_msi_domain_write_msg, nodes)
+
+    async def lock_rescan_remove(self) -> None:
+        """pci_lock_rescan_remove()."""
+        await self.rescan_remove_lock.lock()
+
+    async def unlock_rescan_remove(self) -> None:
+        """pci_unlock_rescan_remove()."""
+        await self.rescan_remove_lock.unlock()
+
+    def alloc_host_bridge(
+        self,
+        ops: PciOps,
+        domain: int,
+        windows: list[Resource],
+        sysdata: object,
+        msi: MsiController,
+    ) -> PciHostBridge:
+        """devm_pci_alloc_host_bridge() with what its caller fills in.
+
+        The driver may append ``windows`` and set ``domain_nr`` until the bridge is scanned.
+        """
+        return PciHostBridge(
+            self, ops=ops, domain_nr=domain, windows=windows, sysdata=sysdata, msi=msi
+        )
+
+    async def scan_root_bus_bridge(self, bridge: PciHostBridge) -> int:
+        """pci_scan_root_bus_bridge(): 0 or a negative errno; the bus is ``bridge.bus`` then."""
+        return await probe.pci_scan_root_bus_bridge(bridge)
+
+    async def scan_child_bus(self, bus: PciBus) -> None:
+        """pci_scan_child_bus(): the caller holds the rescan/remove lock."""
+        await probe.pci_scan_child_bus(bus)
+
+    async def bus_assign_resources(self, bus: PciBus) -> None:
+        """pci_bus_assign_resources()."""
+        await assign.pci_bus_assign_resources(bus)
+
+    async def bus_add_devices(self, bus: PciBus) -> None:
+        """pci_bus_add_devices()."""
+        await driver_core.pci_bus_add_devices(bus)
+
+    async def stop_root_bus(self, bus: PciBus) -> None:
+        """pci_stop_root_bus()."""
+        await remove.pci_stop_root_bus(bus)
+
+    async def remove_root_bus(self, bus: PciBus) -> None:
+        """pci_remove_root_bus()."""
+        await remove.pci_remove_root_bus(bus)
+
+    async def rescan(self) -> None:
+        """A write to /sys/bus/pci/rescan: every root bus is scanned, assigned and added."""
+        await self.lock_rescan_remove()
+        for bus in list(self.buses.values()):
+            await probe.pci_scan_child_bus(bus)
+            await assign.pci_bus_assign_resources(bus)
+            await driver_core.pci_bus_add_devices(bus)
+        await self.unlock_rescan_remove()
+
+    def get_domain_bus_and_slot(self, domain: int, busnr: int, devfn: Devfn) -> PciDev | None:
+        """pci_get_domain_bus_and_slot(): with a reference that the caller must drop."""
+        dev = self.devices.get((domain, busnr, devfn))
+        return probe.pci_dev_get(dev) if dev is not None else None
+
+    async def dev_put(self, dev: PciDev | None) -> None:
+        """pci_dev_put()."""
+        await probe.pci_dev_put(dev)
+
+    async def stop_and_remove_bus_device(self, dev: PciDev) -> None:
+        """pci_stop_and_remove_bus_device(): the caller holds the rescan/remove lock."""
+        await remove.pci_stop_and_remove_bus_device(dev)
+
+    async def create_slot(self, bus: PciBus, slot_nr: int, name: str) -> PciSlot | None:
+        """pci_create_slot(): a new slot, or one more reference to the one of that number."""
+        return await slot.pci_create_slot(bus, slot_nr, name)
+
+    async def destroy_slot(self, slot_: PciSlot) -> None:
+        """pci_destroy_slot(): drop one reference."""
+        await slot.pci_destroy_slot(slot_)
+
+    def register_driver(self, driver: FunctionDriver) -> int:
+        """pci_register_driver(): offered every device that is added from now on; 0 or -EEXIST.
+
+        Model: devices that are there already are not looked through; bind them.
+        """
+        if any(known.name == driver.name for known in self.drivers):
+            return -EEXIST
+        self.drivers.append(driver)
+        return 0
+
+    async def bind(self, dev: PciDev, driver_name: str) -> int:
+        """A write to the driver's ``bind`` in sysfs: 0, or a negative errno."""
+        driver = next(d for d in self.drivers if d.name == driver_name)
+        return await driver_core.bind_driver(dev, driver)
+
+    async def unbind(self, dev: PciDev) -> None:
+        """A write to the driver's ``unbind`` in sysfs."""
+        await driver_core.device_release_driver(dev)
