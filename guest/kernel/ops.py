@@ -41,12 +41,17 @@ def forbid_sleep(kernel: Kernel, what: str) -> None:
         raise SleepInAtomic(f"{what} may sleep, called in atomic context by {current.name}")
 
 
-async def park(kernel: Kernel, queue: WaitQueue, *, deadline_ns: int | None = None) -> bool:
-    """Wait on ``queue``; True if woken, False if the deadline (absolute, ns) came first."""
+async def park(
+    kernel: Kernel, queue: WaitQueue, *, deadline_ns: int | None = None, wants: object = None
+) -> bool:
+    """Wait on ``queue``; True if woken, False if the deadline (absolute, ns) came first.
+
+    ``wants`` is what a report says this context waits for, if not the queue itself.
+    """
     current = kernel.current
     queue.waiters.append(current)
     current.ready = False
-    current.waiting_for = queue
+    current.waiting_for = queue if wants is None else wants
     if deadline_ns is not None:
         kernel.scheduler.wake_at(current, deadline_ns)
     await trap(queue.name)

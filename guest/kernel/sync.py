@@ -93,7 +93,7 @@ class SpinLock(Allocated):
     async def _contend(self, current: Context) -> None:
         if self.owner is current:
             raise LockMisuse(f"{current.name} takes {self.name} which it already holds")
-        await ops.park(self._kernel, self._contenders)
+        await ops.park(self._kernel, self._contenders, wants=self)
 
     def _release(self, current: Context) -> None:
         if self.owner is not current:
@@ -134,7 +134,7 @@ class Mutex(Allocated):
         while self.owner is not None:
             if self.owner is current:
                 raise LockMisuse(f"{current.name} takes {self.name} which it already holds")
-            await ops.park(kernel, self._sleepers)
+            await ops.park(kernel, self._sleepers, wants=self)
         self.owner = current
         current.held.append(self)
 

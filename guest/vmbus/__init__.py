@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The guest's end of VMBus: connection, offers and rescinds, channels, packets."""

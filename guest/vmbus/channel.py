@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""A channel of the guest, its requestor, and the device behind it. State only, no messages.
+
+After struct vmbus_channel, struct vmbus_requestor and struct hv_device of Linux 6.12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from guest.kernel.memory import Allocated, ListNode
+from guest.kernel.sync import SpinLock
+from guest.kernel.work import Tasklet, Work
+from protocol.ids import CpuId, GpadlId, RelId, TransactionId
+from protocol.ring import Ring
+from protocol.vmbus import VmbusChannelOfferChannel
+
+if TYPE_CHECKING:
+    from guest.vmbus.connection import VmbusConnection
+
+REQUEST_ID_ERROR = TransactionId((1 << 64) - 2)  # VMBUS_RQST_ERROR
+NO_REQUESTOR = TransactionId((1 << 64) - 1)  # VMBUS_NO_RQSTOR
+
+
+class ChannelState(Enum):
+    """enum vmbus_channel_state; OPEN means *may be opened*, as in Linux."""
+
+    OFFER = "offer"
+    OPENING = "opening"
+    OPEN = "open"
+    OPENED = "opened"
+
+
+class Requestor:
+    """Ids of requests in flight: a table with a last-in first-out free list.
+
+    The wire id is the table index plus one; 0 is left to unsolicited packets.
+    """
+
+    __slots__ = ("_free", "_requests", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free = list(range(size - 1, -1, -1))
+        self._requests: dict[int, object] = {}
+
+    def next_id(self, request: object) -> TransactionId:
+        """vmbus_next_request_id() without its lock; REQUEST_ID_ERROR if all are in use."""
+        if not self._free:
+            return REQUEST_ID_ERROR
+        index = self._free.pop()
+        self._requests[index] = request
+        return TransactionId(index + 1)
+
+    def match(self, transaction_id: int, request: object | None) -> object | None:
+        """__vmbus_request_addr_match(): what is stored at the id, or None if nothing is.
+
+        The id is freed if ``request`` is None (any) or is what is stored.
+        """
+        index = transaction_id - 1
+        stored = self._requests.get(index)
+        if stored is not None and (request is None or stored is request):
+            del self._requests[index]
+            self._free.append(index)
+        return stored
+
+    @property
+    def in_use(self) -> int:
+        """Requests in flight."""
+        return len(self._requests)
+
+
+class VmbusChannel(Allocated):
+    """struct vmbus_channel. ``outbound`` and ``inbound`` are None while there is no ring."""
+
+    __slots__ = (
+        "add_channel_work",
+        "callback_context",
+        "callback_event",
+        "close_message",
+        "device_obj",
+        "gpadl",
+        "inbound",
+        "inbound_interrupt_masked",
+        "list_entry",
+        "max_packet_bytes",
+        "offer",
+        "onchannel_callback",
+        "outbound",
+        "probe_done",
+        "relid",
+        "requestor",
+        "requestor_lock",
+        "requestor_size",
+        "rescind",
+        "rescind_ref",
+        "ring_gpa",
+        "ring_lock",
+        "ring_pages",
+        "ring_send_pages",
+        "sched_lock",
+        "state",
+        "target_cpu",
+        "vmbus",
+    )
+    EMBEDDED = ("callback_event", "sched_lock", "ring_lock", "requestor_lock", "list_entry")
+
+    def __init__(self, vmbus: VmbusConnection, offer: VmbusChannelOfferChannel) -> None:
+        kernel = vmbus.kernel
+        self.vmbus = vmbus
+        self.offer = offer
+        self.relid = RelId(offer.child_relid)
+        self.state = ChannelState.OFFER
+        self.rescind = False
+        self.rescind_ref = False
+        self.probe_done = False
+        self.target_cpu = CpuId(0)  # VMBUS_CONNECT_CPU: vPCI is not a performance channel
+        self.device_obj: HvDevice | None = None
+        self.onchannel_callback: Callable[[Any], Awaitable[None]] | None = None
+        self.callback_context: object = None
+        self.callback_event = Tasklet(kernel, f"vmbus_on_event/{self.relid}", self._on_event)
+        self.sched_lock = SpinLock(kernel, "sched_lock")
+        self.ring_lock = SpinLock(kernel, "ring_lock", fine=True)
+        self.requestor_lock = SpinLock(kernel, "req_lock")
+        self.list_entry = ListNode(self)
+        self.add_channel_work: Work | None = None
+        self.requestor: Requestor | None = None
+        self.requestor_size = 0
+        self.gpadl = GpadlId(0)
+        self.max_packet_bytes = 0
+        self.ring_gpa = 0
+        self.ring_pages = 0
+        self.ring_send_pages = 0
+        self.outbound: Ring | None = None
+        self.inbound: Ring | None = None
+        self.inbound_interrupt_masked = False
+        self.close_message = b""
+
+    async def _on_event(self) -> None:
+        await self.vmbus.on_event(self)
+
+
+class HvDevice(Allocated):
+    """struct hv_device: one VMBus device. ``drvdata`` belongs to the bound driver."""
+
+    __slots__ = ("channel", "dev_instance", "driver", "drvdata", "name", "vmbus")
+
+    def __init__(self, vmbus: VmbusConnection, channel: VmbusChannel, instance: UUID) -> None:
+        self.vmbus = vmbus
+        self.channel = channel
+        self.dev_instance = instance
+        self.name = str(instance)
+        self.driver: HvDriver | None = None
+        self.drvdata: Any = None
+
+
+class HvDriver(Protocol):
+    """struct hv_driver: what a VMBus driver brings. ``interface`` is the type it binds to."""
+
+    name: str
+    interface: UUID
+
+    async def probe(self, hdev: HvDevice) -> int:
+        """Bind to the device; 0 or a negative errno."""
+
+    async def remove(self, hdev: HvDevice) -> None:
+        """Let go of the device."""

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Packets over an open channel: send, receive, match, signal. After channel.c and ring_buffer.c."""
+
+from __future__ import annotations
+
+from errno import EAGAIN, EIO, ENOBUFS, ENODEV
+
+from guest.kernel import ops
+from guest.kernel.faults import NullDereference
+from guest.vmbus.channel import NO_REQUESTOR, REQUEST_ID_ERROR, VmbusChannel
+from protocol.hypercall import HV_HYPERCALL_FAST_BIT, HVCALL_SIGNAL_EVENT
+from protocol.ids import TransactionId
+from protocol.link import PacketPublished
+from protocol.ring import TRAILER_BYTES, Packet, Ring, RingCorrupt
+from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
+
+_SIGNAL_EVENT = HVCALL_SIGNAL_EVENT | HV_HYPERCALL_FAST_BIT
+
+
+def outbound_ring(channel: VmbusChannel) -> Ring:
+    """The ring to the host; a closed channel has none, and touching it is a NULL dereference."""
+    if channel.outbound is None:
+        raise NullDereference(f"outbound ring of channel {channel.relid} written after close")
+    return channel.outbound
+
+
+def inbound_ring(channel: VmbusChannel) -> Ring:
+    """The ring from the host; a closed channel has none."""
+    if channel.inbound is None:
+        raise NullDereference(f"inbound ring of channel {channel.relid} read after close")
+    return channel.inbound
+
+
+async def vmbus_sendpacket(
+    channel: VmbusChannel, payload: bytes, request: object, packet_type: int, flags: int
+) -> int:
+    """vmbus_sendpacket(): 0, -ENODEV (rescinded), -EAGAIN (ring or id table full), -EIO."""
+    error, _ = await vmbus_sendpacket_getid(channel, payload, request, packet_type, flags)
+    return error
+
+
+async def vmbus_sendpacket_getid(
+    channel: VmbusChannel, payload: bytes, request: object, packet_type: int, flags: int
+) -> tuple[int, TransactionId]:
+    """hv_ringbuffer_write(): publish a packet and signal if the ring was empty.
+
+    ``request`` is what a completion finds again; a packet without a completion carries id 0.
+    Returns (error, wire id); errors as in :func:`vmbus_sendpacket`.
+    """
+    kernel = channel.vmbus.kernel
+    if kernel.crowded:
+        await ops.trap("sendpacket")
+    if channel.rescind:
+        return -ENODEV, NO_REQUESTOR
+    await channel.ring_lock.lock_irqsave()
+    error, transaction_id, signal = _write(channel, payload, request, packet_type, flags)
+    await channel.ring_lock.unlock_irqrestore()
+    if error:
+        return error, transaction_id
+    kernel.emit(
+        PacketPublished("guest-to-host", channel.relid, packet_type, transaction_id, flags, payload)
+    )
+    if signal:
+        vmbus_setevent(channel)
+    if kernel.crowded:
+        await ops.trap("published")
+    if channel.rescind:
+        if transaction_id and channel.requestor is not None:
+            channel.requestor.match(transaction_id, None)
+        return -ENODEV, transaction_id
+    return 0, transaction_id
+
+
+def _write(
+    channel: VmbusChannel, payload: bytes, request: object, packet_type: int, flags: int
+) -> tuple[int, TransactionId, bool]:
+    """Under the ring lock: (error, wire id, whether the host must be signalled)."""
+    ring = outbound_ring(channel)
+    try:
+        room = ring.has_room(len(payload))
+    except RingCorrupt as corrupt:
+        channel.vmbus.kernel.log("err", f"outbound {corrupt}: relid {channel.relid}")
+        return -EIO, NO_REQUESTOR, False
+    if not room:
+        return -EAGAIN, NO_REQUESTOR, False
+    transaction_id = TransactionId(0)
+    if flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED and channel.requestor is not None:
+        transaction_id = channel.requestor.next_id(request)
+        if transaction_id == REQUEST_ID_ERROR:
+            return -EAGAIN, NO_REQUESTOR, False
+    return 0, transaction_id, ring.write(packet_type, flags, transaction_id, payload)
+
+
+def vmbus_setevent(channel: VmbusChannel) -> None:
+    """vmbus_setevent(): the signal-event hypercall, its two parameters in a register.
+
+    Model: every channel has a dedicated interrupt (hosts since Windows 8), so no bit is set in the
+    send-interrupt page; no channel asks for the monitor page.
+    """
+    data = channel.offer.connection_id.to_bytes(8, "little")
+    channel.vmbus.kernel.hypercall(_SIGNAL_EVENT, data)
+
+
+async def vmbus_recvpacket_raw(
+    channel: VmbusChannel, buffer_bytes: int
+) -> tuple[int, Packet | None]:
+    """vmbus_recvpacket_raw(): (0, packet), or (0, None) when there is none.
+
+    (-ENOBUFS, packet) leaves the packet in the ring: ``packet.size``, the whole packet with its
+    descriptor in bytes, is the buffer it wants. The read index is published per packet.
+    """
+    kernel = channel.vmbus.kernel
+    if kernel.crowded:
+        await ops.trap("recvpacket")
+    ring = inbound_ring(channel)
+    packet = ring.peek(channel.max_packet_bytes)
+    if packet is None:
+        return 0, None
+    if packet.size > buffer_bytes:
+        return -ENOBUFS, packet
+    ring.consume(packet)
+    if ring.must_signal_space(packet.size + TRAILER_BYTES):
+        vmbus_setevent(channel)
+    return 0, packet
+
+
+async def lock_requestor(channel: VmbusChannel) -> None:
+    """lock_requestor()."""
+    await channel.requestor_lock.lock_irqsave()
+
+
+async def unlock_requestor(channel: VmbusChannel) -> None:
+    """unlock_requestor()."""
+    await channel.requestor_lock.unlock_irqrestore()
+
+
+def vmbus_request_addr_match_locked(
+    channel: VmbusChannel, transaction_id: int, request: object | None
+) -> object | None:
+    """__vmbus_request_addr_match(), under the requestor lock: the stored request, or None.
+
+    Linux's VMBUS_RQST_ERROR is None here; its VMBUS_RQST_ADDR_ANY is a ``request`` of None.
+    """
+    if channel.requestor is None:
+        return None
+    return channel.requestor.match(transaction_id, request)
+
+
+async def vmbus_request_addr_match(
+    channel: VmbusChannel, transaction_id: int, request: object | None
+) -> object | None:
+    """vmbus_request_addr_match(): look up and, if it is ``request``, remove an id."""
+    await lock_requestor(channel)
+    found = vmbus_request_addr_match_locked(channel, transaction_id, request)
+    await unlock_requestor(channel)
+    return found

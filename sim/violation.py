@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""The lab's verdict on a run: a violation as a value, and as what ends a run."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Something the guest or the host must never do. ``kind`` is one of cli.md's words.
+
+    ``law`` names the oracle, ``context`` the context that did it, ``at_ns`` is simulated time,
+    ``stacks`` hold kernel function names, innermost first.
+    """
+
+    kind: str
+    law: str
+    message: str
+    context: str
+    at_ns: int
+    stacks: tuple[tuple[str, ...], ...] = ()
+
+
+class Leak(msgspec.Struct, frozen=True):
+    """What is still there and should not be; ``known`` names the open item that explains it."""
+
+    what: str
+    count: int
+    known: str | None = None
