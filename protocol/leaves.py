@@ -8,7 +8,6 @@ unions. The workbench and the error messages are built on it, the fast codec is 
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from math import prod
 from typing import Any, NamedTuple
 
 import construct
@@ -180,19 +179,14 @@ def _record(what: RecordStruct, path: str, offset: int) -> Shape:
 
 def _array(what: Any, path: str, offset: int) -> Shape:
     element = core(what.subcon)
-    if isinstance(element, RecordStruct):
-        inner = shape_of(element)
-        arrays: tuple[Leaf, ...] = ()
-        for i in range(what.count):
-            arrays += inner.moved(f"{path}[{i}].", offset + i * inner.size).arrays
-        return Shape(arrays, what.count * inner.size, None)
-    (leaf,) = _HANDLERS[type(element)](element, path, offset).arrays
-    return Shape((leaf._replace(dims=(what.count, *leaf.dims)),), what.count * _extent(leaf), None)
-
-
-def _extent(leaf: Leaf) -> int:
-    """Bytes of all elements of a leaf."""
-    return leaf.size * prod(leaf.dims)
+    size = element.sizeof()
+    if isinstance(element, construct.FormatField):
+        (leaf,) = _integer(element, path, offset).arrays
+        return Shape((leaf._replace(dims=(what.count,)),), what.count * size, None)
+    arrays: tuple[Leaf, ...] = ()
+    for i in range(what.count):
+        arrays += _plain(element, f"{path}[{i}]", offset + i * size).arrays
+    return Shape(arrays, what.count * size, None)
 
 
 def _counted(what: Counted, path: str, offset: int) -> Shape:

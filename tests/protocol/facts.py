@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from protocol import hypercall, vmbus, vpci
+from protocol import (
+    freebsd,
+    hypercall,
+    openvmm,
+    openvmm_vmbus,
+    synic,
+    vmbus,
+    vmbus_packets,
+    vpci,
+)
 from protocol.codec import WireRecord
 
 DATA = Path(__file__).parents[1] / "data"
@@ -25,7 +34,7 @@ LAYOUTS: Mapping[str, Any] = {
 CONSTANTS: Mapping[str, Any] = _load("wire-constants.json")
 RECORDS: Mapping[str, type[WireRecord]] = {
     record.KERNEL_NAME: record
-    for module in (vpci, vmbus, hypercall)
+    for module in (vpci, vmbus, vmbus_packets, synic, hypercall, openvmm, openvmm_vmbus, freebsd)
     for record in vars(module).values()
     if isinstance(record, type) and issubclass(record, WireRecord) and record is not WireRecord
 }

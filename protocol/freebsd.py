@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""What FreeBSD's guest sends differently from Linux's (``vmbus_pcib.c``). Knows no more."""
+
+from typing import Annotated
+
+from construct import Int32ul
+
+from protocol.codec import WireRecord
+from protocol.fields import U32
+from protocol.shapes import Bits, Viewed
+from protocol.vpci import MessageType
+
+
+class FbsdPciVersionRequest(WireRecord, frozen=True):
+    """``struct pci_version_request`` of FreeBSD: four bytes longer than Linux's, 31 bits named."""
+
+    message_type: U32 = MessageType.PCI_QUERY_PROTOCOL_VERSION
+    protocol_version: U32 = 0
+    reservedz: Annotated[int, Viewed(Int32ul, Bits("reservedz", 0, 31), path=None)] = 0
