@@ -84,7 +84,7 @@ class BlockOps(Protocol):
 
     async def write_block(self, dev: PciDev, block_id: int, data: bytes) -> int: ...
 
-    def reg_blk_invalidate(
+    async def reg_blk_invalidate(
         self, dev: PciDev, context: object, block_invalidate: BlockInvalidate | None
     ) -> int: ...
 

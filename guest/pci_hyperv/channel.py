@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The channel callback: every packet from the host comes through here.
+
+Runs in the channel's tasklet, or is called by hv_compose_msi_msg() while that tasklet is disabled.
+It sorts packets and leaves what they ask for to relations, eject and blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from errno import ENOBUFS
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from guest.events import PacketDropped, RequestCompleted
+from guest.kernel.memory import GFP_ATOMIC, Allocated
+from guest.pci_hyperv.blocks import Blocks
+from guest.pci_hyperv.bus import HvPciBus
+from guest.pci_hyperv.eject import Eject
+from guest.pci_hyperv.relations import Relations
+from guest.pci_hyperv.requests import DESCRIPTOR_BYTES, PciPacket
+from guest.vmbus.packets import (
+    lock_requestor,
+    unlock_requestor,
+    vmbus_recvpacket_raw,
+    vmbus_request_addr_match_locked,
+)
+from protocol.errors import WireFormatError
+from protocol.ids import TransactionId
+from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
+from protocol.vpci import (
+    MessageType,
+    PciBusRelations,
+    PciBusRelations2,
+    PciDevIncoming,
+    PciDevInvalBlock,
+    PciMessage,
+)
+
+if TYPE_CHECKING:
+    from protocol.codec import WireRecord
+    from protocol.ring import Packet
+
+PACKET_BUFFER_BYTES = 0x100  # first buffer of the callback; larger packets get a second one
+PCI_RESPONSE_BYTES = DESCRIPTOR_BYTES + 4  # packets no larger than a bare status are skipped
+
+Incoming = TypeVar("Incoming", bound="WireRecord")
+
+
+class PacketBuffer(Allocated):
+    """The callback's receive buffer, ``size_bytes`` long."""
+
+    __slots__ = ("size_bytes",)
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+
+
+class Channel(Relations, Eject, Blocks):
+    """Receive, sort, hand on."""
+
+    async def hv_pci_onchannelcallback(self, hbus: HvPciBus) -> None:
+        """Drain the ring.
+
+        Without memory for the buffer the packets stay where they are, and no new signal comes for
+        them (open item O15).
+        """
+        channel = hbus.hdev.channel
+        buffer = await self.kernel.kzalloc(PacketBuffer, GFP_ATOMIC, PACKET_BUFFER_BYTES)
+        while buffer is not None:
+            ret, packet = await vmbus_recvpacket_raw(channel, buffer.size_bytes)
+            if packet is None:
+                break
+            if ret == -ENOBUFS:
+                await self.kernel.kfree(buffer)
+                buffer = await self.kernel.kzalloc(PacketBuffer, GFP_ATOMIC, packet.size)
+                continue
+            if packet.size > PCI_RESPONSE_BYTES:
+                await self.take_packet(hbus, packet)
+        if buffer is not None:
+            await self.kernel.kfree(buffer)
+
+    async def take_packet(self, hbus: HvPciBus, packet: Packet) -> None:
+        """One packet; its size includes descriptor and padding."""
+        if packet.packet_type == VM_PKT_COMP:
+            await self.take_completion(hbus, packet)
+        elif packet.packet_type == VM_PKT_DATA_INBAND:
+            await self.take_message(hbus, packet)
+        else:
+            self.drop(hbus, f"unhandled packet type {packet.packet_type}")
+
+    def drop(self, hbus: HvPciBus, reason: str) -> None:
+        """Log and forget a packet."""
+        self.kernel.log("err", reason)
+        self.kernel.emit(PacketDropped(hbus.relid, reason))
+
+    async def take_completion(self, hbus: HvPciBus, packet: Packet) -> None:
+        """Find the request and call it, both under the requestor's lock.
+
+        Under one lock, because the asker takes its id back under the same one before its stack
+        frame dies: whoever is still found is still waiting.
+        """
+        channel = hbus.hdev.channel
+        transaction_id = TransactionId(packet.transaction_id)
+        await lock_requestor(channel)
+        request = vmbus_request_addr_match_locked(channel, transaction_id, None)
+        if request is None:
+            await unlock_requestor(channel)
+            self.drop(hbus, f"invalid transaction ID {transaction_id:x}")
+            return
+        assert isinstance(request, PciPacket)
+        self.kernel.emit(RequestCompleted(hbus.relid, transaction_id, packet.size))
+        await request.completion_func(request.compl_ctxt, packet, packet.size)
+        await unlock_requestor(channel)
+
+    async def take_message(self, hbus: HvPciBus, packet: Packet) -> None:
+        """An unsolicited message of the host: one of four, or it is dropped."""
+        message_type = PciMessage.parse(packet.payload).message_type
+        handler = self._handlers.get(message_type)
+        if handler is None:
+            self.drop(hbus, f"unimplemented protocol message {message_type:x}")
+        else:
+            await handler(self, hbus, packet)
+
+    def incoming(
+        self, hbus: HvPciBus, record: type[Incoming], packet: Packet, what: str
+    ) -> Incoming | None:
+        """The message as a record, or None if the packet cannot hold it; never trust the host."""
+        try:
+            return record.parse(packet.payload)
+        except WireFormatError:
+            self.drop(hbus, f"{what} too small")
+            return None
+
+    async def _bus_relations(self, hbus: HvPciBus, packet: Packet) -> None:
+        relations = self.incoming(hbus, PciBusRelations, packet, "bus relations")
+        if relations is not None:
+            await self.hv_pci_devices_present(hbus, relations)
+
+    async def _bus_relations2(self, hbus: HvPciBus, packet: Packet) -> None:
+        relations = self.incoming(hbus, PciBusRelations2, packet, "bus relations v2")
+        if relations is not None:
+            await self.hv_pci_devices_present2(hbus, relations)
+
+    async def _eject(self, hbus: HvPciBus, packet: Packet) -> None:
+        message = self.incoming(hbus, PciDevIncoming, packet, "eject message")
+        if message is None:
+            return
+        # A function that is not linked yet loses its EJECT: nobody answers it (open item O4).
+        hpdev = await self.get_pcichild_wslot(hbus, message.wslot)
+        if hpdev is not None:
+            await self.hv_pci_eject_device(hpdev)
+            await self.put_pcichild(hpdev)
+
+    async def _invalidate_block(self, hbus: HvPciBus, packet: Packet) -> None:
+        message = self.incoming(hbus, PciDevInvalBlock, packet, "invalidate message")
+        if message is None:
+            return
+        hpdev = await self.get_pcichild_wslot(hbus, message.wslot)
+        if hpdev is not None:
+            await self.invalidate_block(hpdev, message.block_mask)
+            await self.put_pcichild(hpdev)
+
+    _handlers: ClassVar[dict[int, Callable[[Channel, HvPciBus, Packet], Awaitable[None]]]] = {
+        MessageType.PCI_BUS_RELATIONS: _bus_relations,
+        MessageType.PCI_BUS_RELATIONS2: _bus_relations2,
+        MessageType.PCI_EJECT: _eject,
+        MessageType.PCI_INVALIDATE_BLOCK: _invalidate_block,
+    }

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""The vPCI guest driver, composed: ``struct hv_driver`` for VMBus, ``hvpci_block_ops`` for VFs.
+
+All behaviour is in the classes it is made of; what it owns itself is what C keeps in static
+variables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from guest.kernel.sync import SpinLock
+from guest.pci_hyperv.blocks import HvPciBlockOps
+from guest.pci_hyperv.config import HvPcifrontOps
+from guest.pci_hyperv.domains import DomainMap
+from guest.pci_hyperv.interrupts import HvMsiChip
+from guest.pci_hyperv.negotiation import PCI_PROTOCOL_VERSIONS
+from guest.pci_hyperv.power import Power
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guest.kernel.kernel import Kernel
+    from guest.pci_core.subsystem import PciSubsystem
+    from guest.pci_hyperv.arch_x86 import ArchPolicy
+    from guest.vmbus.channel import HvDevice
+    from guest.vmbus.connection import VmbusConnection
+    from protocol.versions import Dialect
+
+HV_PCIE_GUID = UUID("44c4f61d-4444-4400-9d52-802e27ede19f")
+
+
+class HvPciDriver(Power):
+    """One loaded driver. ``versions`` are what it offers, highest first.
+
+    ``use_calls``: configuration space by hypercalls, as confidential VMs do. ``numa_nodes``: how
+    many nodes the guest has.
+    """
+
+    name = "hv_pci"
+    interface = HV_PCIE_GUID
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        vmbus: VmbusConnection,
+        pci: PciSubsystem,
+        arch: ArchPolicy,
+        *,
+        versions: Sequence[Dialect] = PCI_PROTOCOL_VERSIONS,
+        use_calls: bool = False,
+        numa_nodes: int = 1,
+    ) -> None:
+        super().__init__(kernel, vmbus, pci, arch)
+        self.versions = tuple(versions)
+        self.use_calls = use_calls
+        self.numa_nodes = numa_nodes
+        self.domains = DomainMap()
+        self.multi_msi_cpu_lock = SpinLock(kernel, "multi_msi_cpu_lock")
+        self.multi_msi_cpu_next = -1
+        self.pci_ops = HvPcifrontOps(self)
+        self.msi_chip = HvMsiChip(self)
+        pci.block_ops = HvPciBlockOps(self)
+
+    async def probe(self, hdev: HvDevice) -> int:
+        """``hv_driver.probe``."""
+        return await self.hv_pci_probe(hdev)
+
+    async def remove(self, hdev: HvDevice) -> None:
+        """``hv_driver.remove``."""
+        await self.hv_pci_remove(hdev)
