@@ -111,10 +111,3 @@ class InterruptSpurious(msgspec.Struct, frozen=True):
 
     cpu: int
     vector: int
-
-
-class CommandCompleted(msgspec.Struct, frozen=True):
-    """A function driver saw the completion of a command on one of its queues."""
-
-    address: str
-    queue: int

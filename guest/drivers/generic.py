@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""``generic``: a driver for any function: all vectors it can have, one command on each."""
+
+from guest.drivers.steps import DriverTable, Match, Step
+
+COMMAND_TIMEOUT_MS = 60_000
+
+GENERIC: DriverTable = DriverTable(
+    name="generic",
+    matches=(Match(0, 0),),
+    probe=(
+        Step("enable-device"),
+        Step("set-master"),
+        Step("alloc-vectors", {"min": 1, "spread": "none", "kinds": "msix,msi"}),
+        Step("request-irqs"),
+        Step("submit-and-wait", {"timeout_ms": COMMAND_TIMEOUT_MS}),
+    ),
+    remove=(
+        Step("stop-io"),
+        Step("dawdle"),
+        Step("free-irqs"),
+        Step("free-vectors"),
+        Step("disable-device"),
+    ),
+)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""``gpu``: an accelerator's driver. One vector, much memory, no commands at start."""
+
+from guest.drivers.steps import DriverTable, Match, Step
+
+CLASS_DISPLAY = 0x03_00_00
+MEMORY_BAR = 1
+FIRST_WORD = 0x1BAD_F00D  # what the driver leaves in the device's memory to see that it is there
+
+GPU: DriverTable = DriverTable(
+    name="gpu",
+    matches=(Match(CLASS_DISPLAY, 0xFF_00_00),),
+    probe=(
+        Step("enable-device"),
+        Step("set-master"),
+        Step("check-alive", {"bar": 0, "offset": 0}),
+        Step("alloc-vectors", {"min": 1, "max": 1, "spread": "none", "kinds": "msix,msi"}),
+        Step("request-irqs"),
+        Step("write-register", {"bar": MEMORY_BAR, "offset": 0, "value": FIRST_WORD}),
+    ),
+    remove=(
+        Step("stop-io"),
+        Step("dawdle"),
+        Step("free-irqs"),
+        Step("free-vectors"),
+        Step("disable-device"),
+    ),
+)

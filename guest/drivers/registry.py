@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""The sample function drivers by name, the more particular first."""
+
+from collections.abc import Mapping
+
+from guest.drivers.generic import GENERIC
+from guest.drivers.gpu import GPU
+from guest.drivers.nic_vf import NIC_VF
+from guest.drivers.nvme import NVME
+from guest.drivers.steps import DriverTable, Match
+
+DRIVERS: Mapping[str, DriverTable] = {table.name: table for table in (NVME, NIC_VF, GPU, GENERIC)}
+
+
+def matches(table: DriverTable, vendor: int, class_code: int) -> bool:
+    """Whether the driver takes a function of that vendor and class (24 bits)."""
+    return any(_match(match, vendor, class_code) for match in table.matches)
+
+
+def _match(match: Match, vendor: int, class_code: int) -> bool:
+    same_class = not (class_code ^ match.class_code) & match.class_mask
+    return same_class and match.vendor in (None, vendor)
+
+
+def driver_for(vendor: int, class_code: int) -> DriverTable:
+    """The driver that Linux's order of registration would give the function."""
+    return next(table for table in DRIVERS.values() if matches(table, vendor, class_code))
