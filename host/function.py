@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from host.bar_memory import BarMemory
 from host.config_space import ConfigSpace
-from host.devices.profile import DeviceProfile
+from host.devices.profile import BLOCK_BYTES_MAX, DeviceProfile
 from host.function_layout import NOTHING, PROFILES_KEPT, function_layout
 from host.msi import InterruptSource, Message, Msi, Msix
 from protocol.errors import LocalProtocolError
@@ -26,7 +26,6 @@ from protocol.pci_regs import (
     Bar,
 )
 
-BLOCK_BYTES_MAX = 128  # HV_CONFIG_BLOCK_SIZE_MAX of pci-hyperv
 _EXP_DEVCAP = 0x04
 _EXP_DEVCTL = 0x08
 _EXP_DEVCAP_FLR = 1 << 28

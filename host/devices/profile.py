@@ -13,6 +13,7 @@ from protocol.pci_cap_rows import PCI_MSI_FLAGS_QMASK, PCI_MSIX_FLAGS_QSIZE
 from protocol.pci_caps import PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, find_capability
 from protocol.pci_regs import CONFIG_BYTES, PCI_SUBSYSTEM_VENDOR_ID, PCI_VENDOR_ID, Bar
 
+BLOCK_BYTES_MAX = 128  # HV_CONFIG_BLOCK_SIZE_MAX of pci-hyperv
 # The sample devices' one behaviour (see ``DeviceProfile.doorbells``), laid out as NVMe's doorbells.
 DOORBELL_OFFSET = 0x1000
 DOORBELL_STRIDE = 8
