@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from host.devices.bar_capabilities import EnhancedBar, enhanced_bars, resizable_bars
-from host.devices.capture import CapturedDevice, Region
+from host.devices.capture_text import CapturedDevice, Region
 from host.devices.problems import DeviceFileError
 from host.devices.sizes import OPTION, bar_size_problem, format_size
 from protocol.pci_regs import (

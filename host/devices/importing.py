@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """From a captured device to a profile: the image that a guest is handed.
 
-Knows the bytes of configuration space; the capture's text is ``host.devices.capture``'s, the BARs
-are ``host.devices.captured_bars``'s.
+Knows the bytes of configuration space; the text of a capture is ``capture_text``'s, the BARs are
+``captured_bars``'s.
 """
 
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
-from host.devices.capture import CapturedDevice, choose, config_of, read_capture
+from host.devices.capture_text import CapturedDevice, choose, config_of, read_capture
 from host.devices.captured_bars import captured_bars
 from host.devices.check import check_chains, check_header, check_profile
 from host.devices.profile import DeviceProfile

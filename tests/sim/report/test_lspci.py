@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host.devices import PROFILES
-from host.devices.files import load_device
+from host.devices.capture import load_device
 from host.devices.importing import import_capture
 from host.devices.profile import DeviceProfile
 from host.function import Function
@@ -60,7 +60,7 @@ def test_the_real_lspci_decodes_a_printed_profile(name: str, tmp_path: Path) -> 
 def test_the_real_lspci_decodes_a_capture_and_what_the_guest_sees_alike(
     file: Path, tmp_path: Path
 ) -> None:
-    profile = load_device(str(file), bar_sizes=dict(UNTOLD.get(file.name, {}))).profile
+    profile = load_device(str(file), bar_sizes=UNTOLD.get(file.name)).profile
     original = decode(file.read_text(encoding="utf-8"), tmp_path)
     printed = decode(print_function(bound(Function(profile))), tmp_path)
     assert len(masked(original)) > 5
@@ -70,7 +70,7 @@ def test_the_real_lspci_decodes_a_capture_and_what_the_guest_sees_alike(
 @needs_captures
 @pytest.mark.parametrize("file", capture_files(), ids=lambda file: file.name)
 def test_a_captured_device_prints_and_imports_as_itself(file: Path) -> None:
-    profile = load_device(str(file), bar_sizes=dict(UNTOLD.get(file.name, {}))).profile
+    profile = load_device(str(file), bar_sizes=UNTOLD.get(file.name)).profile
     assert imported(print_function(bound(Function(profile))), profile) == profile
 
 

@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Device files: the loss-free JSON form of a profile, and reading either that or a raw capture.
+"""The loss-free JSON form of a profile. Knows text, opens no file.
 
-The JSON form keeps what a capture's text cannot: the name, the settled sizes, the configuration
-blocks. Rows of sixteen zero bytes are left out, the rest stays readable and comparable.
+It keeps what a capture's text cannot: the name, the settled sizes, the configuration blocks. Rows
+of sixteen zero bytes are left out, the rest stays readable and comparable.
 """
-
-from pathlib import Path
 
 import msgspec
 
 from host.devices.check import check_profile
-from host.devices.importing import Imported, import_capture
 from host.devices.problems import DeviceFileError
 from host.devices.profile import BLOCK_BYTES_MAX, DeviceProfile
 from protocol.pci_regs import CONFIG_BYTES, Bar
 
 FORMAT = 1
 ROW_BYTES = 16
-FILE_BYTES_MAX = 16 << 20  # a capture of a large machine's every device has about 10 MiB
 REMEDY = "import the capture again, or correct the file"
 
 
@@ -32,7 +28,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
 
 
 def save_profile(profile: DeviceProfile) -> str:
-    """The profile as a JSON document, ending in a newline; ``load_profile`` gives it back."""
+    """The profile as a JSON document, ending in a newline; ``read_profile`` gives it back."""
     rows = {
         f"{at:03x}": profile.config[at : at + ROW_BYTES].hex(" ")
         for at in range(0, CONFIG_BYTES, ROW_BYTES)
@@ -43,7 +39,7 @@ def save_profile(profile: DeviceProfile) -> str:
     return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
 
 
-def load_profile(text: str, file: str) -> DeviceProfile:
+def read_profile(text: str, file: str) -> DeviceProfile:
     """The profile of a JSON document; raises ``DeviceFileError`` naming the key."""
     try:
         document = msgspec.json.decode(text, type=_File)
@@ -59,40 +55,6 @@ def load_profile(text: str, file: str) -> DeviceProfile:
     profile = DeviceProfile(document.name, _config(document, file), tuple(document.bars), blocks)
     check_profile(profile, file)
     return profile
-
-
-def load_device(
-    reference: str,
-    *,
-    name: str | None = None,
-    bar_sizes: dict[int, int] | None = None,
-) -> Imported:
-    """The device of a file: our JSON form or a raw capture, told apart by the first character.
-
-    ``reference`` is a path, or ``path#address`` for one device of several in a capture. Raises
-    ``DeviceFileError`` for a file that cannot be read or used.
-    """
-    file, address = reference, None
-    if "#" in reference and not Path(reference).exists():
-        file, _, address = reference.rpartition("#")
-    text = _read(file)
-    if not text.lstrip().startswith("{"):
-        return import_capture(text, file, name=name, bar_sizes=bar_sizes, address=address)
-    profile = load_profile(text, file)
-    return Imported(msgspec.structs.replace(profile, name=name or profile.name), ())
-
-
-def _read(file: str) -> str:
-    try:
-        with Path(file).open("rb") as stream:
-            data = stream.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DeviceFileError(file, "file", f"cannot be read: {reason}", "check the path") from None
-    if len(data) > FILE_BYTES_MAX:
-        problem = f"has more than {FILE_BYTES_MAX} bytes"
-        raise DeviceFileError(file, "file", problem, "capture fewer devices (lspci -s ADDRESS)")
-    return data.decode("utf-8", errors="replace")
 
 
 def _config(document: _File, file: str) -> bytes:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.devices import PROFILES
-from host.devices.files import load_device, load_profile, save_profile
+from host.devices.capture import load_device
 from host.devices.problems import DeviceFileError
+from host.devices.profile_file import read_profile, save_profile
 from host.devices.sizes import format_size, parse_bar_sizes, parse_size
 from tests.captures import UNTOLD, capture_files, needs_captures
 
@@ -19,13 +20,13 @@ NVME = save_profile(PROFILES["nvme-ssd"])
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_saving_and_loading_loses_nothing(name: str) -> None:
-    assert load_profile(save_profile(PROFILES[name]), "x.json") == PROFILES[name]
+    assert read_profile(save_profile(PROFILES[name]), "x.json") == PROFILES[name]
 
 
 @needs_captures
 @pytest.mark.parametrize("file", capture_files(), ids=lambda file: file.name)
 def test_an_imported_profile_is_saved_whole(file: Path, tmp_path: Path) -> None:
-    profile = load_device(str(file), bar_sizes=dict(UNTOLD.get(file.name, {}))).profile
+    profile = load_device(str(file), bar_sizes=UNTOLD.get(file.name)).profile
     saved = tmp_path / "device.json"
     saved.write_text(save_profile(profile), encoding="utf-8")
     assert load_device(str(saved)).profile == profile
@@ -73,7 +74,7 @@ CASES = [
 @pytest.mark.parametrize(("path", "value", "expected"), CASES)
 def test_what_is_wrong_is_named_by_key(path: str, value: object, expected: str) -> None:
     with pytest.raises(DeviceFileError) as caught:
-        load_profile(changed(path, value), "x.json")
+        read_profile(changed(path, value), "x.json")
     assert expected in str(caught.value)
     assert str(caught.value).startswith("x.json: ")
 
@@ -82,7 +83,7 @@ def test_what_is_wrong_is_named_by_key(path: str, value: object, expected: str) 
 def test_a_damaged_file_gives_a_profile_or_one_line(at: int, letter: str) -> None:
     said = "nothing"
     try:
-        load_profile(NVME[:at] + letter + NVME[at + 1 :], "x.json")
+        read_profile(NVME[:at] + letter + NVME[at + 1 :], "x.json")
     except DeviceFileError as error:
         said = str(error)
     assert "\n" not in said
