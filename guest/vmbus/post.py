@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from errno import EAGAIN, EINVAL, ENOBUFS, ENXIO
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from guest.kernel import ops
@@ -18,6 +17,7 @@ from protocol.hypercall import (
     HVCALL_POST_MESSAGE,
 )
 from protocol.link import MessagePosted
+from protocol.synic import HV_MESSAGE_PAYLOAD_BYTE_COUNT, HvInputPostMessage
 from protocol.vmbus import ChannelMessageType
 
 if TYPE_CHECKING:
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from guest.vmbus.channel import VmbusChannel
     from guest.vmbus.connection import VmbusConnection
 
-_INPUT = Struct("<IIII240s")  # struct hv_input_post_message
 POST_TRIES = 100
 POST_DOUBLINGS = 21  # the delay grows from 1 us to 2.097 s and stays there
-MESSAGE_TYPE = 1  # the hypervisor's message type of every VMBus control message
 
 
 class ChannelMessageInfo(Allocated):
@@ -57,7 +55,11 @@ async def vmbus_post_msg(vmbus: VmbusConnection, payload: bytes) -> int:
     -ENOBUFS or -EINVAL as the last try ended.
     """
     kernel = vmbus.kernel
-    data = _INPUT.pack(vmbus.msg_conn_id, 0, MESSAGE_TYPE, len(payload), payload)
+    data = HvInputPostMessage(
+        connectionid=vmbus.msg_conn_id,
+        payload_size=len(payload),
+        payload=payload.ljust(HV_MESSAGE_PAYLOAD_BYTE_COUNT, b"\0"),
+    ).build()
     delay_us = 1
     error = 0
     for attempt in range(POST_TRIES):

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: MIT
+"""The guest's VMBus against a host of scripted answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from errno import EAGAIN, ECONNREFUSED, EDQUOT, EINVAL, ENOBUFS, ENODEV
+from uuid import UUID
+
+import pytest
+
+from guest.kernel.faults import NullDereference
+from guest.kernel.leaks import unreachable
+from guest.vmbus.channel import HvDevice, Requestor
+from guest.vmbus.open import vmbus_close, vmbus_open
+from guest.vmbus.packets import vmbus_recvpacket_raw, vmbus_request_addr_match, vmbus_sendpacket
+from protocol.hypercall import HV_STATUS_INSUFFICIENT_BUFFERS, HV_STATUS_INVALID_CONNECTION_ID
+from protocol.ids import VpIndex
+from protocol.vmbus import (
+    VM_PKT_COMP,
+    VM_PKT_DATA_INBAND,
+    VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
+    ChannelMessageType,
+    VmbusChannelGpadlCreated,
+    VmbusChannelOpenResult,
+)
+from tests.guest.vmbus.scripted_host import INTERFACE, ScriptedHost
+
+RING_BYTES = 5 * 4096
+
+
+class ProbingDriver:
+    """A driver whose probe is the test's own story."""
+
+    name = "story"
+    interface: UUID = INTERFACE
+
+    def __init__(self, story: Callable[[HvDevice], Awaitable[int]]) -> None:
+        self._story = story
+        self.removed = 0
+
+    async def probe(self, hdev: HvDevice) -> int:
+        return await self._story(hdev)
+
+    async def remove(self, hdev: HvDevice) -> None:
+        self.removed += 1
+        await vmbus_close(hdev.channel)
+
+
+async def nothing(_: object) -> None:
+    """A channel callback that reads nothing."""
+
+
+async def open_channel(hdev: HvDevice) -> int:
+    hdev.channel.requestor_size = 64
+    return await vmbus_open(hdev.channel, RING_BYTES, RING_BYTES, b"", nothing, hdev)
+
+
+def play(host: ScriptedHost, story: Callable[[HvDevice], Awaitable[int]]) -> ProbingDriver:
+    """Connect, offer one device and let ``story`` be its probe; then run to the end."""
+    driver = ProbingDriver(story)
+    host.vmbus.register_driver(driver)
+    host.connect()
+    host.offer(delay_ns=1_000_000)
+    host.engine.run()
+    return driver
+
+
+def test_versions_are_tried_from_the_highest_down_on_their_connection_ids() -> None:
+    host = ScriptedHost(accept=0x40000)
+    host.connect()
+    host.engine.run()
+    assert [post.vmbus_version_requested for post in host.posts] == [
+        0x50003, 0x50002, 0x50001, 0x50000, 0x40001, 0x40000,
+    ]  # fmt: skip
+    assert [post.interrupt_page & 0xFFF for post in host.posts] == [2, 2, 2, 2, 0, 0]
+    assert host.vmbus.msg_conn_id == 1
+
+
+def test_from_5_0_on_later_posts_go_to_the_connection_the_host_named() -> None:
+    host = ScriptedHost()
+    host.connect()
+    host.engine.run()
+    assert host.vmbus.msg_conn_id == 0x1234
+
+
+def test_a_host_that_accepts_nothing_refuses_the_connection() -> None:
+    host = ScriptedHost(accept=0)
+    errors: list[int] = []
+
+    async def connect() -> None:
+        errors.append(await host.vmbus.connect())
+
+    host.kernel.spawn_thread("connect", connect())
+    host.engine.run()
+    assert errors == [-ECONNREFUSED]
+
+
+def test_an_unknown_connection_id_ends_a_version_without_retrying() -> None:
+    host = ScriptedHost()
+    host.status = HV_STATUS_INVALID_CONNECTION_ID
+    errors: list[int] = []
+
+    async def connect() -> None:
+        errors.append(await host.vmbus.connect())
+
+    host.kernel.spawn_thread("connect", connect())
+    host.engine.run()
+    assert errors[0] < 0
+    assert host.kernel.now_ns() == 0
+
+
+def test_posting_is_tried_a_hundred_times_with_a_delay_that_doubles_to_two_seconds() -> None:
+    host = ScriptedHost()
+    host.status = HV_STATUS_INSUFFICIENT_BUFFERS
+    errors: list[int] = []
+
+    async def request() -> None:
+        errors.append(await host.vmbus.request_offers())
+
+    host.kernel.spawn_thread("request", request())
+    host.engine.run()
+    assert errors == [-ENOBUFS]
+    doubling_us = sum(1 << n for n in range(21))
+    assert host.kernel.now_ns() == (doubling_us + 79 * (1 << 21)) * 1000
+
+
+def test_opening_posts_one_gpadl_header_and_an_open_as_the_wire_notes_say() -> None:
+    host = ScriptedHost()
+    play(host, open_channel)
+    assert host.heard[-2:] == ["GPADL_HEADER", "OPENCHANNEL"]
+    header, opened = host.posts[-2:]
+    assert (header.range_buflen, header.range[0].byte_count, header.gpadl) == (88, 40960, 0xE1E10)
+    assert len(header.build()) == 108
+    assert (opened.openid, opened.downstream_ringbuffer_pageoffset, opened.target_vp) == (5, 5, 0)
+
+
+def test_a_refused_gpadl_or_open_unwinds_and_leaves_nothing() -> None:
+    for kind, answer, error in (
+        (
+            ChannelMessageType.CHANNELMSG_GPADL_HEADER,
+            lambda m: VmbusChannelGpadlCreated(
+                child_relid=m.child_relid, gpadl=m.gpadl, creation_status=1
+            ),
+            -EDQUOT,
+        ),
+        (
+            ChannelMessageType.CHANNELMSG_OPENCHANNEL,
+            lambda m: VmbusChannelOpenResult(child_relid=5, openid=m.openid, status=1),
+            -EAGAIN,
+        ),
+    ):
+        host = ScriptedHost()
+        host.answers[kind] = answer
+        errors: list[int] = []
+
+        async def story(hdev: HvDevice, errors: list[int] = errors) -> int:
+            errors.append(await open_channel(hdev))
+            return errors[-1]
+
+        blocks = host.kernel.memory.blocks
+        play(host, story)
+        assert errors == [error]
+        assert host.kernel.memory.blocks == blocks
+        assert unreachable(host.kernel.heap, [host.vmbus]) == {}
+
+
+def test_a_channel_opens_only_once() -> None:
+    host = ScriptedHost()
+    errors: list[int] = []
+
+    async def story(hdev: HvDevice) -> int:
+        errors.append(await open_channel(hdev))
+        errors.append(await open_channel(hdev))
+        return 0
+
+    play(host, story)
+    assert errors == [0, -EINVAL]
+
+
+def test_closing_tears_the_gpadl_down_and_frees_the_pages() -> None:
+    host = ScriptedHost()
+    blocks = host.kernel.memory.blocks
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        await vmbus_close(hdev.channel)
+        with pytest.raises(NullDereference):
+            await vmbus_sendpacket(hdev.channel, b"x", None, VM_PKT_DATA_INBAND, 0)
+        return 0
+
+    play(host, story)
+    assert host.heard[-2:] == ["CLOSECHANNEL", "GPADL_TEARDOWN"]
+    assert host.kernel.memory.blocks == blocks
+
+
+def test_a_rescind_wakes_an_open_that_the_host_never_answers() -> None:
+    host = ScriptedHost()
+    host.answers[ChannelMessageType.CHANNELMSG_OPENCHANNEL] = lambda _: None
+    errors: list[int] = []
+
+    async def story(hdev: HvDevice) -> int:
+        host.rescind(delay_ns=50_000_000)
+        errors.append(await open_channel(hdev))
+        return errors[-1]
+
+    play(host, story)
+    assert errors == [-ENODEV]
+    assert host.heard[-1] == "RELID_RELEASED"
+    assert host.kernel.heap.census() == {}
+
+
+def test_a_rescind_after_probe_removes_the_device_without_a_teardown() -> None:
+    host = ScriptedHost()
+    host.rescind(delay_ns=100_000_000)
+    driver = play(host, open_channel)
+    assert driver.removed == 1
+    assert host.heard[-2:] == ["CLOSECHANNEL", "RELID_RELEASED"]
+    assert host.kernel.heap.census() == {}
+
+
+def test_a_second_rescind_of_one_channel_does_nothing() -> None:
+    host = ScriptedHost()
+    host.rescind(delay_ns=100_000_000)
+    host.rescind(delay_ns=100_000_001)
+    assert play(host, open_channel).removed == 1
+
+
+def test_a_failed_probe_leaves_the_device_on_the_bus_without_a_driver() -> None:
+    host = ScriptedHost()
+
+    async def story(_: HvDevice) -> int:
+        return -ENODEV
+
+    play(host, story)
+    (channel,) = host.vmbus.channels.values()
+    assert channel.device_obj is not None
+    assert channel.device_obj.driver is None
+
+
+def test_a_full_ring_is_again_and_publishes_nothing() -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        sent = 0
+        while await vmbus_sendpacket(hdev.channel, bytes(1000), None, VM_PKT_DATA_INBAND, 0) == 0:
+            sent += 1
+        assert sent == 15  # 16384 // (16 + 1000 + 8), less what must stay free
+        assert hdev.channel.outbound is not None
+        assert hdev.channel.outbound.write_index == 15 * 1024
+        return 0
+
+    play(host, story)
+
+
+def test_a_sixty_fifth_request_is_again_and_ids_are_last_in_first_out() -> None:
+    requestor = Requestor(64)
+    requests = [object() for _ in range(64)]
+    assert [requestor.next_id(request) for request in requests] == list(range(1, 65))
+    assert requestor.next_id(object()) == (1 << 64) - 2
+    assert requestor.match(7, None) is requests[6]
+    assert requestor.match(9, None) is requests[8]
+    assert requestor.match(9, None) is None
+    assert requestor.match(0, None) is None
+    assert requestor.match(99, None) is None
+    again = object()
+    assert requestor.next_id(again) == 9
+    assert requestor.match(9, requests[8]) is again, "somebody else's request stays"
+    assert requestor.in_use == 63
+
+
+def test_only_the_first_packet_into_an_empty_ring_signals() -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        for _ in range(3):
+            assert await vmbus_sendpacket(hdev.channel, b"data", None, VM_PKT_DATA_INBAND, 0) == 0
+        return 0
+
+    play(host, story)
+    assert host.signals == 1
+
+
+def test_a_reply_reaches_the_callback_and_finds_its_request_once() -> None:
+    host = ScriptedHost()
+    found: list[object] = []
+    request = object()
+
+    async def callback(context: object) -> None:
+        assert isinstance(context, HvDevice)
+        while True:
+            _, packet = await vmbus_recvpacket_raw(context.channel, 4096)
+            if packet is None:
+                return
+            first = await vmbus_request_addr_match(context.channel, packet.transaction_id, None)
+            second = await vmbus_request_addr_match(context.channel, packet.transaction_id, None)
+            found.extend([first, second])
+
+    async def story(hdev: HvDevice) -> int:
+        hdev.channel.requestor_size = 64
+        assert await vmbus_open(hdev.channel, RING_BYTES, RING_BYTES, b"", callback, hdev) == 0
+        flags = VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
+        assert await vmbus_sendpacket(hdev.channel, b"ask", request, VM_PKT_DATA_INBAND, flags) == 0
+        received, replies = host.host_end(hdev)
+        asked = received.read()
+        assert asked is not None
+        assert replies.write(VM_PKT_COMP, 0, asked.transaction_id, b"answer")
+        host.vmbus.synic_event(VpIndex(0), 5)
+        return 0
+
+    play(host, story)
+    assert found == [request, None]
+
+
+def test_a_packet_too_large_for_the_buffer_stays_in_the_ring() -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        host.host_end(hdev)[1].write(VM_PKT_DATA_INBAND, 0, 0, bytes(300))
+        error, packet = await vmbus_recvpacket_raw(hdev.channel, 256)
+        assert error == -ENOBUFS
+        assert packet is not None
+        error, packet = await vmbus_recvpacket_raw(hdev.channel, packet.size)
+        assert error == 0
+        assert packet is not None
+        assert await vmbus_recvpacket_raw(hdev.channel, 256) == (0, None)
+        return 0
+
+    play(host, story)
+
+
+def test_messages_that_are_short_or_unknown_are_dropped_with_a_warning() -> None:
+    host = ScriptedHost()
+    host.connect()
+    for payload in (b"\x01\0\0\0\0\0\0\0", b"\x63\0\0\0\0\0\0\0", b"\x06\0\0\0\0\0\0\0"):
+        header = (1).to_bytes(4, "little") + bytes([len(payload)]) + bytes(11)
+        host.vmbus.synic_message(VpIndex(0), header + payload)
+    host.engine.run()
+    assert [text for _, level, text in host.kernel.log_lines if level == "warn"] == [
+        "message too short: msgtype=1 len=8",
+        "unknown msgtype=99",
+        "message too short: msgtype=6 len=8",
+    ]
+
+
+def test_an_offer_without_memory_for_its_channel_gives_the_relid_back() -> None:
+    host = ScriptedHost()
+    host.kernel.fail_allocation = lambda name: name == "VmbusChannel"
+    play(host, open_channel)
+    assert host.heard[-1] == "RELID_RELEASED"
+    assert host.vmbus.channels == {}
+
+
+def test_unload_waits_for_its_answer() -> None:
+    host = ScriptedHost()
+
+    async def unload() -> None:
+        await host.vmbus.initiate_unload()
+
+    host.kernel.spawn_thread("unload", unload())
+    host.engine.run()
+    assert host.engine.waiting() == []
+    assert host.heard == ["UNLOAD"]
