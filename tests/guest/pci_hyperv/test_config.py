@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Configuration space: what is answered on the spot, what goes through the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from guest.pci_hyperv.config import PCIBIOS_DEVICE_NOT_FOUND
+from protocol.ids import Devfn
+from tests.guest.pci_hyperv.story import Story
+
+ID = 0x00
+COMMAND = 0x04
+CLASS = 0x08
+SUBSYSTEM = 0x2C
+ROM = 0x30
+INTERRUPT_LINE = 0x3C
+INTERRUPT_PIN = 0x3D
+BAR_0 = 0x10
+
+
+class CountingHostStory(Story):
+    """Counts the accesses that reach the host."""
+
+    def reads(self, accesses: Sequence[tuple[int, int]], devfn: int = 0) -> list[tuple[int, bool]]:
+        """(value, whether the host was asked) of each (where, size)."""
+        found = []
+        mmio_read = self.host.mmio_read
+        asked: list[int] = []
+
+        def spy(gpa: int, size: int) -> int:
+            asked.append(gpa)
+            return mmio_read(gpa, size)
+
+        self.host.mmio_read = spy  # type: ignore[method-assign]  # the fake's own method, watched
+
+        async def read_all() -> None:
+            bus = self.hbus.bridge.bus
+            assert bus is not None
+            for where, size in accesses:
+                asked.clear()
+                _, value = await self.driver.hv_pcifront_read_config(bus, Devfn(devfn), where, size)
+                found.append((value, bool(asked)))
+
+        self.thread(read_all())
+        return found
+
+    def write(self, where: int, size: int, value: int) -> None:
+        """One write to function 0."""
+
+        async def write() -> None:
+            bus = self.hbus.bridge.bus
+            assert bus is not None
+            await self.driver.hv_pcifront_write_config(bus, Devfn(0), where, size, value)
+
+        self.thread(write())
+
+
+@pytest.fixture(params=[False, True], ids=["mmio", "hypercalls"])
+def story(request: pytest.FixtureRequest) -> CountingHostStory:
+    arrived = CountingHostStory(use_calls=request.param)
+    arrived.arrive()
+    return arrived
+
+
+def test_ids_class_and_subsystem_come_from_the_relations_list(story: CountingHostStory) -> None:
+    identity = story.host.functions[0].profile.identity
+    reads = story.reads([(ID, 2), (ID + 2, 2), (CLASS + 3, 1), (SUBSYSTEM, 4), (SUBSYSTEM + 2, 2)])
+    assert reads == [
+        (identity.v_id, False),
+        (identity.d_id, False),
+        (identity.base_class, False),
+        (identity.subsystem_id, False),
+        (identity.subsystem_id >> 16, False),
+    ]
+
+
+def test_rom_line_and_pin_read_as_zero(story: CountingHostStory) -> None:
+    assert story.reads([(ROM, 4), (INTERRUPT_LINE, 1), (INTERRUPT_PIN, 1)]) == [(0, False)] * 3
+
+
+def test_line_and_pin_together_are_asked_of_the_host(story: CountingHostStory) -> None:
+    assert [asked for _, asked in story.reads([(INTERRUPT_LINE, 2)])] == [True]
+
+
+def test_an_access_across_the_end_of_an_area_is_asked_of_the_host(
+    story: CountingHostStory,
+) -> None:
+    assert [asked for _, asked in story.reads([(ID + 2, 4), (CLASS - 1, 2)])] == [True, True]
+
+
+def test_the_command_register_is_the_hosts(story: CountingHostStory) -> None:
+    story.write(COMMAND, 2, 0x0006)
+    assert story.reads([(COMMAND, 2)]) == [(0x0006, True)]
+
+
+def test_subsystem_and_rom_are_read_only_and_ids_are_refused(story: CountingHostStory) -> None:
+    before = story.reads([(ID, 4), (SUBSYSTEM, 4), (ROM, 4)])
+    story.write(ID, 4, 0)
+    story.write(SUBSYSTEM, 4, 0)
+    story.write(ROM, 4, 0xFFFF_FFFF)
+    assert story.reads([(ID, 4), (SUBSYSTEM, 4), (ROM, 4)]) == before
+    assert story.kernel.log_lines[-1][2].startswith("attempt to write beyond")
+
+
+def test_the_last_register_of_4_kib_can_be_read_and_the_next_cannot(
+    story: CountingHostStory,
+) -> None:
+    assert story.reads([(0xFFC, 4), (0xFFE, 4)])[1] == (0, False)
+
+
+def test_a_slot_without_a_function_is_not_found(story: CountingHostStory) -> None:
+    async def read() -> None:
+        bus = story.hbus.bridge.bus
+        assert bus is not None
+        ret, _ = await story.driver.hv_pcifront_read_config(bus, Devfn(8), 0, 4)
+        assert ret == PCIBIOS_DEVICE_NOT_FOUND
+
+    story.thread(read())
+
+
+def test_a_device_that_has_gone_reads_all_ones(story: CountingHostStory) -> None:
+    story.host.gone = True
+    assert story.reads([(BAR_0, 4)]) == [(0xFFFF_FFFF, True)]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Hibernation: everything is given back, and taken up again with the same functions."""
+
+from __future__ import annotations
+
+from errno import EINVAL, EPROTO
+
+from guest.events import BusStateChanged
+from guest.pci_hyperv.bus import HvPciBusState
+from protocol.status import STATUS_UNSUCCESSFUL
+from protocol.vpci import MessageType, PciVersionRequest
+from tests.guest.pci_hyperv.story import Story
+from tests.guest.pci_hyperv.test_interrupts import with_vectors
+
+
+def suspend(story: Story) -> int:
+    """hv_driver.suspend, in a thread."""
+    results: list[int] = []
+
+    async def body() -> None:
+        results.append(await story.driver.hv_pci_suspend(story.hdev))
+
+    story.thread(body())
+    return results[0]
+
+
+def resume(story: Story) -> int:
+    """hv_driver.resume, in a thread."""
+    results: list[int] = []
+
+    async def body() -> None:
+        results.append(await story.driver.hv_pci_resume(story.hdev))
+
+    story.thread(body())
+    return results[0]
+
+
+def test_suspending_releases_resources_and_keeps_the_functions() -> None:
+    story = Story().arrive()
+    before = len(story.host.received)
+    assert suspend(story) == 0
+    assert story.host.names[before:] == ["RESOURCES_RELEASED", "BUS_D0EXIT"]
+    assert not story.hbus.children.empty()
+    assert story.hbus.state is HvPciBusState.REMOVING
+
+
+def test_resuming_offers_only_the_version_of_before() -> None:
+    story = Story(version=0x10002).arrive()
+    assert suspend(story) == 0
+    before = len(story.host.received)
+    assert resume(story) == 0
+    assert story.host.names[before:] == [
+        "QUERY_PROTOCOL_VERSION",
+        "QUERY_BUS_RELATIONS",
+        "BUS_D0ENTRY",
+        "RESOURCES_ASSIGNED2",
+    ]
+    assert PciVersionRequest.parse(story.host.received[before]).protocol_version == 0x10002
+    assert [event.state for event in story.of(BusStateChanged)][-2:] == ["init", "installed"]
+
+
+def test_resuming_composes_every_interrupt_again() -> None:
+    story, _ = with_vectors()
+    assert suspend(story) == 0
+    before = len(story.host.received)
+    assert resume(story) == 0
+    names = story.host.names[before:]
+    assert names.count("DELETE_INTERRUPT_MESSAGE") == 2
+    assert names.count("CREATE_INTERRUPT_MESSAGE3") == 2
+    assert story.leaks() == {}
+
+
+def test_a_bus_that_is_not_installed_cannot_be_suspended() -> None:
+    story = Story().arrive()
+    assert suspend(story) == 0
+    assert suspend(story) == -EINVAL
+
+
+def test_a_failed_resume_leaves_the_state_init() -> None:
+    story = Story().arrive()
+    assert suspend(story) == 0
+    story.host.statuses[MessageType.PCI_BUS_D0ENTRY] = [STATUS_UNSUCCESSFUL] * 2
+    assert resume(story) == -EPROTO
+    assert story.hbus.state is HvPciBusState.INIT  # open item O8
