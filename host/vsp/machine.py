@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The virtualization service provider of one bus: a table of handlers, and nothing kept.
+
+``step`` is a function: the same state and input give the same state and effects. It knows no
+clock, no ring and no register; ``host.profiles`` brings the tables, ``host.partition`` carries
+the effects out.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from host.effects import Report
+from host.events import RequestFailed
+from host.vsp.inputs import Input, PacketReceived
+from host.vsp.replies import name_of, reply_status
+from host.vsp.rules import Outcome, Profile, Rules
+from host.vsp.state import VspState
+from protocol.errors import LocalProtocolError, WireFormatError
+from protocol.vpci import message_type
+
+
+class Vsp:
+    """A profile's tables with the rules of one bus."""
+
+    __slots__ = ("_inputs", "_packets", "profile", "rules")
+
+    def __init__(self, profile: Profile, rules: Rules) -> None:
+        self.profile: Final = profile
+        self.rules: Final = rules
+        self._packets = profile.packets
+        self._inputs = profile.inputs
+
+    def step(self, state: VspState, input_: Input) -> Outcome:
+        """Answer one input.
+
+        The guest's faults are answered as the profile says. Raises LocalProtocolError for an
+        input the tables do not allow in this phase (a packet from a channel that is not open, an
+        ejection on a host that never ejects); the state is then as before.
+        """
+        if type(input_) is PacketReceived:
+            return self._packet(state, input_)
+        handler = self._inputs[type(input_)].get(state.phase)
+        if handler is None:
+            raise LocalProtocolError(f"{type(input_).__name__} in phase {state.phase.name}")
+        return handler(self.rules, state, input_)
+
+    def _packet(self, state: VspState, packet: PacketReceived) -> Outcome:
+        profile, rules = self.profile, self.rules
+        row = self._packets.get(state.phase)
+        if row is None:
+            raise LocalProtocolError(f"a packet in phase {state.phase.name}")
+        foreign = profile.foreign.get(packet.packet_type)
+        if foreign is not None:
+            return foreign(rules, state, packet, f"ring packet type {packet.packet_type}")
+        try:
+            code = message_type(packet.payload)
+            handler = row.get(code)
+            if handler is None:
+                reason = f"unknown message type {code:#x}"
+                return profile.unknown[state.phase](rules, state, packet, reason)
+            if state.faults:
+                outcome = self._injected(state, packet, code)
+                if outcome is not None:
+                    return outcome
+            return handler(rules, state, packet)
+        except WireFormatError as error:
+            return profile.damaged[state.phase](rules, state, packet, str(error))
+
+    def _injected(self, state: VspState, packet: PacketReceived, code: int) -> Outcome | None:
+        """Play the oldest armed fault of this type, if there is one."""
+        for index, (armed_type, status) in enumerate(state.faults):
+            if armed_type == code:
+                left = state.faults[:index] + state.faults[index + 1 :]
+                event = RequestFailed(self.rules.bus, name_of(packet), status)
+                effects = (*reply_status(packet, status), Report(event))
+                return replace(state, faults=left), effects
+        return None

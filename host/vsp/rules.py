@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What every handler of the VSP is given: the bus's name, the host's knobs, the shape of a table.
+
+A *handler* takes (rules, state, input) and returns the new state and the effects; it never
+changes anything else.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from host.effects import Effect
+from host.knobs import Knobs
+from host.vsp.inputs import Input, PacketReceived
+from host.vsp.state import Phase, VspState
+from protocol.versions import VPCI_DIALECTS, Dialect
+
+Outcome = tuple[VspState, tuple[Effect, ...]]
+Handler = Callable[["Rules", VspState, Any], Outcome]
+Refusal = Callable[["Rules", VspState, PacketReceived, str], Outcome]
+PacketTable = Mapping[Phase, Mapping[int, Handler]]
+InputTable = Mapping[type[Input], Mapping[Phase, Handler]]
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A kind of host: its transition tables over the shared handlers, and its knobs' defaults.
+
+    ``packets`` has a row for each phase in which the ring is read, with every message type in it;
+    ``unknown`` answers types that have no name, ``damaged`` what cannot be parsed, ``foreign``
+    the ring's packet types that are no in-band data (a type not in it is read as data).
+    ``inputs`` lists every other input by phase; one without a row is the owner's mistake
+    (LocalProtocolError).
+    """
+
+    name: str
+    knobs: Knobs
+    packets: PacketTable
+    unknown: Mapping[Phase, Refusal]
+    damaged: Mapping[Phase, Refusal]
+    foreign: Mapping[int, Refusal]
+    inputs: InputTable
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """A profile made ready for one bus: knobs resolved once, so that handlers only look up."""
+
+    bus: str
+    knobs: Knobs
+    versions: Mapping[int, Dialect]
+    reply_version: int
+
+
+def rules_for(bus: str, knobs: Knobs) -> Rules:
+    """Resolve version names. Raises ValueError for a name no dialect has."""
+    by_name = {dialect.name: dialect for dialect in VPCI_DIALECTS.values()}
+    accepted = [_named(by_name, name) for name in knobs.versions]
+    refused = {_named(by_name, name).version for name in knobs.refused_versions}
+    versions = {d.version: d for d in accepted if d.version not in refused}
+    if knobs.reply_version == "highest":
+        reply_version = max(versions, default=0)
+    else:
+        reply_version = _named(by_name, knobs.reply_version).version
+    return Rules(bus, knobs, versions, reply_version)
+
+
+def _named(by_name: Mapping[str, Dialect], name: str) -> Dialect:
+    if name not in by_name:
+        raise ValueError(f"unknown vPCI version {name!r}; known: {', '.join(by_name)}")
+    return by_name[name]
