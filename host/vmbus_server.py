@@ -8,11 +8,9 @@ Behaviour: wire-notes section 1, Linux ``drivers/hv``, OpenVMM ``vmbus_server/ch
 """
 
 from collections.abc import Callable, Collection, Mapping
-from enum import Enum
-from heapq import heappop, heappush
 from typing import ClassVar, Final, TypeAlias
-from uuid import UUID
 
+from host.channel_book import Channel, ChannelBook, Reoffer
 from host.gpadls import PAGE_BYTES, GpadlTable
 from host.vmbus_effects import (
     ChannelFreed,
@@ -24,21 +22,19 @@ from host.vmbus_effects import (
     PostToGuest,
 )
 from protocol.channel_states import (
-    CHANNEL_TRANSITIONS,
     ChannelInput,
     ChannelState,
     GpadlInput,
     GpadlState,
 )
 from protocol.codec import WireRecord
-from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.ids import ConnectionId, Gpa, GpadlId, RelId, VpIndex
 from protocol.session_states import SESSION_TRANSITIONS, SessionInput, SessionState
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL, unsigned
 from protocol.transitions import advance
 from protocol.versions import VMBUS_DIALECTS, VmbusDialect
 from protocol.vmbus import (
-    HV_EVENT_FLAGS_COUNT,
     VMBUS_MESSAGE_CONNECTION_ID,
     VMBUS_MESSAGE_SINT,
     ChannelMessageType,
@@ -63,10 +59,7 @@ from protocol.vmbus import (
     message_type,
 )
 
-# Model: real numbering is not established. Relids count from 1, the lowest free one is given; a
-# connection id is 0x2000 (SINT 2 in bits 12-15) plus the relid, as OpenVMM composes it.
-FIRST_RELID: Final = 1
-MAX_CHANNELS: Final = HV_EVENT_FLAGS_COUNT - FIRST_RELID  # a relid is an event flag's number
+# Model: real numbering is not established; SINT 2 in bits 12-15 over the relid, as OpenVMM does.
 CONNECTION_ID_BASE: Final = VMBUS_MESSAGE_SINT << 12
 INTERRUPTS_DISABLED: Final = 0xFFFFFFFF  # target_vp of a guest that polls (OpenVMM)
 _FAILED: Final = unsigned(STATUS_UNSUCCESSFUL)
@@ -81,41 +74,6 @@ _UNLOAD_RESPONSE: Final = VmbusChannelMessageHeader(
 _HAS_RING: Final = (ChannelState.OPENING, ChannelState.OPEN)
 
 _Handler: TypeAlias = Callable[["VmbusServer", bytes], None]
-_Instance: TypeAlias = tuple[UUID, UUID, int]  # interface, instance, sub-channel
-
-
-def _instance_of(offer: Offer) -> _Instance:
-    return offer.interface_id, offer.instance_id, offer.sub_channel_index
-
-
-class Reoffer(Enum):
-    """When an instance that was rescinded is offered again. Real Hyper-V's choice is not
-    established. Linux drops an offer whose instance it still holds (``vmbus_process_offer``)."""
-
-    AFTER_RELEASE = "after-release"  # default, as OpenVMM: once the guest released the old relid
-    AT_ONCE = "at-once"
-
-
-class Channel:
-    """One channel as the server keeps it; its state moves by ``CHANNEL_TRANSITIONS`` only."""
-
-    __slots__ = ("gpadls", "holder", "offer", "openid", "relid", "ring", "state", "target_vp")
-
-    def __init__(self, relid: RelId, offer: Offer, holder: "Channel | None") -> None:
-        self.relid = relid
-        self.offer = offer
-        self.holder = holder  # the rescinded channel of the same instance that is waited for
-        self.state = ChannelState.UNOFFERED
-        self.gpadls: list[GpadlId] = []
-        self.ring = GpadlId(0)
-        self.openid = 0
-        self.target_vp: VpIndex | None = None
-
-    def step(self, happened: ChannelInput, fault: type[ProtocolError]) -> None:
-        try:
-            self.state = advance(CHANNEL_TRANSITIONS, self.state, happened, fault)
-        except ProtocolError as error:
-            raise fault(f"channel {self.relid}: {error}") from None
 
 
 class VmbusServer:
@@ -135,15 +93,10 @@ class VmbusServer:
         """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number."""
         self._vps = frozenset(vps)
         self._dialects = dialects
-        self._reoffer = reoffer
         self._session = SessionState.DISCONNECTED
         self._dialect: VmbusDialect | None = None
         self._message_vp = VpIndex(0)
-        self._channels: dict[RelId, Channel] = {}
-        self._newest: dict[_Instance, Channel] = {}  # the youngest channel of each instance
-        self._successors: dict[RelId, Channel] = {}  # by the relid whose release they wait for
-        self._free_relids: list[RelId] = []  # a heap
-        self._next_relid = FIRST_RELID
+        self._channels = ChannelBook(reoffer)
         self._gpadls = GpadlTable()
         self._effects: list[Effect] = []
         # Where messages may be posted to (HVCALL_POST_MESSAGE); others are INVALID_CONNECTION_ID,
@@ -192,17 +145,8 @@ class VmbusServer:
 
         :raises LocalProtocolError: the instance is offered already, or no relid is free.
         """
-        instance = _instance_of(offer)
-        holder = self._newest.get(instance)
-        if holder is not None and holder.state is not ChannelState.RESCINDED:
-            raise LocalProtocolError(f"{offer.instance_id} is offered as {holder.relid} already")
-        if self._reoffer is Reoffer.AT_ONCE:
-            holder = None
-        channel = Channel(self._take_relid(), offer, holder)
-        self._channels[channel.relid] = self._newest[instance] = channel
-        if holder is not None:
-            self._successors[holder.relid] = channel
-        elif self._session is SessionState.OFFERING:
+        channel = self._channels.add(offer)
+        if channel.holder is None and self._session is SessionState.OFFERING:
             self._send_offer(channel)
         return channel.relid
 
@@ -281,7 +225,7 @@ class VmbusServer:
     def _request_offers(self, payload: bytes) -> None:
         del payload
         self._step(SessionInput.REQUESTOFFERS)
-        for channel in self._channels.values():
+        for channel in self._channels:
             if channel.holder is None:
                 self._send_offer(channel)
         self._post(_ALL_OFFERS_DELIVERED)
@@ -461,7 +405,7 @@ class VmbusServer:
     def _end_connection(self) -> None:
         """The guest is gone: nothing it held means anything. The only walk over all channels."""
         self._gpadls.clear()
-        for channel in list(self._channels.values()):
+        for channel in list(self._channels):
             if channel.state in _HAS_RING:
                 self._effects.append(CloseRing(channel.relid))
             channel.ring = GpadlId(0)
@@ -470,32 +414,12 @@ class VmbusServer:
             if channel.state is ChannelState.GONE:
                 self._free(channel)
 
-    def _take_relid(self) -> RelId:
-        if self._free_relids:
-            return heappop(self._free_relids)
-        if len(self._channels) >= MAX_CHANNELS:
-            raise LocalProtocolError(f"all {MAX_CHANNELS} relids are in use")
-        self._next_relid += 1
-        return RelId(self._next_relid - 1)
-
     def _free(self, channel: Channel) -> None:
         """Nobody holds the channel any more; whoever waited for that is offered."""
-        instance, relid = _instance_of(channel.offer), channel.relid
-        del self._channels[relid]
-        heappush(self._free_relids, relid)
-        if channel.holder is not None:
-            del self._successors[channel.holder.relid]
-        if self._newest[instance] is channel:
-            if channel.holder is None:
-                del self._newest[instance]
-            else:
-                self._newest[instance] = channel.holder
-        self._effects.append(ChannelFreed(relid))
-        successor = self._successors.pop(relid, None)
-        if successor is not None:
-            successor.holder = None
-            if self._session is SessionState.OFFERING:
-                self._send_offer(successor)
+        successor = self._channels.remove(channel)
+        self._effects.append(ChannelFreed(channel.relid))
+        if successor is not None and self._session is SessionState.OFFERING:
+            self._send_offer(successor)
 
     _HANDLERS: ClassVar[Mapping[int, _Handler]] = {
         ChannelMessageType.CHANNELMSG_INITIATE_CONTACT: _initiate_contact,

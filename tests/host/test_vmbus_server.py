@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Stories of one guest and its VMBus server, at each version; and what the server refuses."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from host.channel_book import MAX_CHANNELS, Reoffer
 from host.vmbus_effects import (
     ChannelFreed,
     ChannelRetargeted,
@@ -15,7 +19,7 @@ from host.vmbus_effects import (
     OpenRing,
     PostToGuest,
 )
-from host.vmbus_server import INTERRUPTS_DISABLED, MAX_CHANNELS, Reoffer, VmbusServer
+from host.vmbus_server import INTERRUPTS_DISABLED, VmbusServer
 from protocol.channel_states import ChannelState
 from protocol.codec import WireRecord
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
@@ -624,3 +628,67 @@ def test_there_are_as_many_channels_as_event_flags() -> None:
         server.offer(ONE)
     server.rescind(RelId(2000))
     assert server.offer(ONE) == 2000
+
+
+# --- any story ----------------------------------------------------------------------------------
+
+GUEST_SAYS = st.sampled_from(
+    [
+        header("REQUESTOFFERS"),
+        header("UNLOAD"),
+        VmbusChannelInitiateContact(vmbus_version_requested=0x50003, interrupt_page=2),
+        VmbusChannelInitiateContact(vmbus_version_requested=0x60000, interrupt_page=2),
+        *(
+            message
+            for relid in (1, 2)
+            for message in (
+                gpadl_header(relid, GPADL + relid),
+                VmbusChannelGpadlTeardown(child_relid=relid, gpadl=GPADL + relid),
+                open_channel(relid, ringbuffer_gpadlhandle=GPADL + relid),
+                VmbusChannelCloseChannel(child_relid=relid),
+                VmbusChannelModifychannel(child_relid=relid, target_vp=2),
+                VmbusChannelRelidReleased(child_relid=relid),
+            )
+        ),
+    ]
+)
+HOST_DOES = st.sampled_from(
+    [("offer", ONE), ("offer", TWO), *((do, r) for do in ("rescind", "opened") for r in (1, 2))]
+)
+
+
+def judge(server: VmbusServer, mapped: set[RelId], known: set[RelId]) -> None:
+    """Carry the effects into the two sets, and refuse what cannot be."""
+    for effect in server.take_effects():
+        match effect:
+            case OpenRing(relid=relid):
+                assert relid not in mapped
+                mapped.add(relid)
+            case CloseRing(relid=relid):
+                mapped.remove(relid)
+            case ChannelFreed(relid=relid):
+                assert relid not in mapped
+                known.discard(relid)
+            case PostToGuest(payload=payload) if message_name(payload) == "OFFERCHANNEL":
+                known.add(RelId(VmbusChannelOfferChannel.parse(payload).child_relid))
+            case ChannelRetargeted(relid=relid):
+                assert server.event_target(relid) == 2
+    for relid in (RelId(1), RelId(2)):
+        state = server.state(relid)
+        assert relid in known or state in (ChannelState.UNOFFERED, ChannelState.GONE)
+        assert (relid in mapped) == (state in (ChannelState.OPENING, ChannelState.OPEN))
+
+
+@given(st.lists(GUEST_SAYS | HOST_DOES, max_size=60))
+@settings(deadline=None)
+def test_whatever_happens_rings_open_and_close_in_turn(story: list[Any]) -> None:
+    server = connected(NEWEST, ONE).server
+    mapped: set[RelId] = set()
+    known = {RelId(1)}
+    for event in story:
+        with suppress(RemoteProtocolError, LocalProtocolError):
+            if isinstance(event, tuple):
+                getattr(server, event[0])(event[1])
+            else:
+                server.post_message(event.build())
+        judge(server, mapped, known)
