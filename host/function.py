@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from host.bar_memory import BarMemory
 from host.config_space import ConfigSpace
-from host.devices.profile import BLOCK_BYTES_MAX, DeviceProfile
+from host.devices.profile import DeviceProfile
 from host.function_layout import NOTHING, PROFILES_KEPT, function_layout
 from host.msi import InterruptSource, Message, Msi, Msix
 from protocol.errors import LocalProtocolError
@@ -204,10 +204,14 @@ class Function:
         return self.blocks.get(block_id)
 
     def write_block(self, block_id: int, data: bytes) -> bool:
-        """Replace a block's bytes; False for an unknown id or a length out of 1..128."""
-        if block_id not in self.blocks or not 0 < len(data) <= BLOCK_BYTES_MAX:
+        """Overwrite a block from its start; False for an unknown id or more than it holds.
+
+        Model: a block keeps its length, as a structure of the device's firmware does.
+        """
+        block = self.blocks.get(block_id)
+        if block is None or not 0 < len(data) <= len(block):
             return False
-        self.blocks[block_id] = bytes(data)
+        self.blocks[block_id] = bytes(data) + block[len(data) :]
         return True
 
     # What a write sets off

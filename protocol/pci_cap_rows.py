@@ -55,7 +55,8 @@ POWER_MANAGEMENT = Layout(
     "Power Management version 3",
     (
         Register("capabilities", 0x02, 2),
-        Register("control", 0x04, 2, rw=0x1F03, w1c=0x8000),  # power state, PME enable, data select
+        # Power state, PME enable, data select. Model: a function in D3hot answers as in D0.
+        Register("control", 0x04, 2, rw=0x1F03, w1c=0x8000),
         Register("bridge", 0x06, 1),
         Register("data", 0x07, 1),
     ),

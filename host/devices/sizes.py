@@ -34,8 +34,10 @@ def format_size(size_bytes: int) -> str:
 
 def bar_size_problem(size_bytes: int, bits: int) -> str | None:
     """Why a BAR of ``bits`` address bits cannot have this size; None if it can."""
-    if size_bytes & size_bytes - 1 or not BAR_BYTES_MIN <= size_bytes <= BAR_BYTES_MAX:
+    if size_bytes & size_bytes - 1 or size_bytes < BAR_BYTES_MIN:
         return f"{format_size(size_bytes)} is no power of two from {BAR_BYTES_MIN} up"
+    if size_bytes > BAR_BYTES_MAX:
+        return f"{format_size(size_bytes)} is more than {format_size(BAR_BYTES_MAX)}"
     if bits == 32 and size_bytes > 1 << 31:
         return f"{format_size(size_bytes)} does not fit a 32-bit BAR"
     return None

@@ -13,7 +13,7 @@ from host.devices.capture import load_device
 from host.devices.problems import DeviceFileError
 from host.devices.profile_file import read_profile, save_profile
 from host.devices.sizes import format_size, parse_bar_sizes, parse_size
-from tests.captures import UNTOLD, capture_files, needs_captures
+from tests.captures import captured_profile, each_capture
 
 NVME = save_profile(PROFILES["nvme-ssd"])
 
@@ -23,10 +23,9 @@ def test_saving_and_loading_loses_nothing(name: str) -> None:
     assert read_profile(save_profile(PROFILES[name]), "x.json") == PROFILES[name]
 
 
-@needs_captures
-@pytest.mark.parametrize("file", capture_files(), ids=lambda file: file.name)
+@each_capture()
 def test_an_imported_profile_is_saved_whole(file: Path, tmp_path: Path) -> None:
-    profile = load_device(str(file), bar_sizes=UNTOLD.get(file.name)).profile
+    profile = captured_profile(file)
     saved = tmp_path / "device.json"
     saved.write_text(save_profile(profile), encoding="utf-8")
     assert load_device(str(saved)).profile == profile

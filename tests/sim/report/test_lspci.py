@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from host.devices import PROFILES
-from host.devices.capture import load_device
 from host.devices.importing import import_capture
 from host.devices.profile import DeviceProfile
 from host.function import Function
 from protocol.pci_regs import Bar
 from sim.report.lspci import PciAddress, SeenBar, SeenFunction, print_function, print_functions
-from tests.captures import UNTOLD, capture_files, needs_captures
+from tests.captures import captured_profile, each_capture
 from tests.sim.report.guest_view import bound, seen_by_guest
 from tests.sim.report.real_lspci import decode, masked, needs_lspci
 
@@ -55,22 +54,20 @@ def test_the_real_lspci_decodes_a_printed_profile(name: str, tmp_path: Path) -> 
 
 
 @needs_lspci
-@needs_captures
-@pytest.mark.parametrize("file", capture_files(), ids=lambda file: file.name)
+@each_capture()
 def test_the_real_lspci_decodes_a_capture_and_what_the_guest_sees_alike(
     file: Path, tmp_path: Path
 ) -> None:
-    profile = load_device(str(file), bar_sizes=UNTOLD.get(file.name)).profile
+    profile = captured_profile(file)
     original = decode(file.read_text(encoding="utf-8"), tmp_path)
     printed = decode(print_function(bound(Function(profile))), tmp_path)
     assert len(masked(original)) > 5
     assert masked(printed) == masked(original)
 
 
-@needs_captures
-@pytest.mark.parametrize("file", capture_files(), ids=lambda file: file.name)
+@each_capture()
 def test_a_captured_device_prints_and_imports_as_itself(file: Path) -> None:
-    profile = load_device(str(file), bar_sizes=UNTOLD.get(file.name)).profile
+    profile = captured_profile(file)
     assert imported(print_function(bound(Function(profile))), profile) == profile
 
 
