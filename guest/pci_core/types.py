@@ -9,7 +9,7 @@ real kernel (device, bus, slot, MSI descriptor) come from the kernel's heap.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from guest.kernel.memory import Allocated, ListHead, ListNode, RefCount
 from guest.kernel.sync import Mutex
@@ -171,7 +171,7 @@ class PciBus(Allocated):
         self.domain_nr = bridge.domain_nr
         self.name = f"{bridge.domain_nr:04x}:{bridge.busnr:02x}"
         self.ops = bridge.ops
-        self.sysdata = bridge.sysdata
+        self.sysdata: Any = bridge.sysdata  # belongs to the bridge driver
         self.resources: list[Resource] = []
         self.devices: ListHead[PciDev] = ListHead("pci_bus.devices")
         self.slots: ListHead[PciSlot] = ListHead("pci_bus.slots")

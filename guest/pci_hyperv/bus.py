@@ -137,7 +137,8 @@ class DriverBase:
 
     def bus_of(self, bus: PciBus) -> HvPciBus:
         """The driver's bus behind the PCI core's (``bus->sysdata``)."""
-        return cast("HvPciBus", bus.sysdata)
+        hbus: HvPciBus = bus.sysdata
+        return hbus
 
     async def queue_work(self, hbus: HvPciBus, work: Work) -> None:
         """queue_work() on the bus's queue."""

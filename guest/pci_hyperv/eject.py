@@ -30,7 +30,7 @@ class Eject(RootBus):
             self.kernel.log("info", "PCI VMBus EJECT: ignored")
             self.kernel.emit(MessageIgnored(hbus.relid, "EJECT"))
             return
-        await self.get_pcichild(hpdev)
+        self.get_pcichild(hpdev)
         work = self.init_eject_work(hpdev)
         self.kernel.emit(EjectQueued(hbus.relid, hpdev.desc.win_slot))
         await self.queue_work(hbus, work)
