@@ -8,7 +8,7 @@ no message; what a write sets off goes to a hook.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from host.address_map import PAGE_BYTES, all_ones
+from host.address_map import PAGE_BYTES, PAGE_SHIFT, AddressMap, all_ones
 from host.assigned import AssignedFunction
 from host.knobs import Knobs
 from protocol.ids import SlotNumber
@@ -23,7 +23,7 @@ Emit = Callable[[object], None]
 class ConfigWindow:
     """One bus's window over its live functions, ``functions`` being the owner's dictionary."""
 
-    __slots__ = ("_bus", "_emit", "_functions", "_lawful", "_readable", "_slot", "page")
+    __slots__ = ("_bus", "_emit", "_functions", "_lawful", "_page", "_readable", "_slot")
 
     def __init__(
         self,
@@ -38,7 +38,28 @@ class ConfigWindow:
         self._lawful = _LAWFUL[knobs.unaligned_config_refused, knobs.last_dword_refused]
         self._readable = knobs.slot_page_readable
         self._slot = SlotNumber(0)
-        self.page: int | None = None  # number of the slot page while mapped
+        self._page: int | None = None  # number of the slot page while mapped
+
+    def map(self, addresses: AddressMap, gpa: int) -> bool:
+        """Route the two pages from ``gpa``; False if either is somebody else's.
+
+        Model: an unaligned base counts as its page's.
+        """
+        page = gpa >> PAGE_SHIFT
+        if not addresses.claim_page(page, self.read_slot, self.write_slot):
+            return False
+        if not addresses.claim_page(page + 1, self.read_config, self.write_config):
+            addresses.release_page(page)
+            return False
+        self._page = page
+        return True
+
+    def unmap(self, addresses: AddressMap) -> None:
+        """Give the pages up, if they are ours."""
+        if self._page is not None:
+            addresses.release_page(self._page)
+            addresses.release_page(self._page + 1)
+            self._page = None
 
     def read_slot(self, offset: int, size: int) -> int:
         """Read the slot page."""

@@ -6,7 +6,7 @@ So each is a knob, and its description says where the default comes from. Status
 values as unsigned 32-bit numbers.
 """
 
-from typing import Annotated, Final, get_type_hints
+from typing import Annotated, Final, Literal, get_type_hints
 
 import msgspec
 
@@ -19,6 +19,32 @@ def _doc(text: str) -> msgspec.Meta:
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The defaults written here are those of profile ``hyperv``."""
+
+    # VMBus and the hypervisor
+    highest_vmbus_version: Annotated[
+        str, _doc("Newest VMBus version the host accepts; 5.0 and later have a second port.")
+    ] = "5.3"
+    reoffer: Annotated[
+        Literal["after-release", "at-once"],
+        _doc(
+            "When an instance that was rescinded is offered again: once the guest released the old"
+            " relid (OpenVMM), or without waiting. Not established for Windows."
+        ),
+    ] = "after-release"
+    placement: Annotated[
+        Literal["create-vp", "retarget-vp", "one-pcpu", "least-loaded"],
+        _doc(
+            "Which physical CPU takes an interrupt. Default: chosen by the VP in the create message"
+            " and kept at retarget (comment above hv_compose_msi_req_get_cpu)."
+        ),
+    ] = "create-vp"
+    msi_table: Annotated[
+        Literal["remappable", "software"],
+        _doc(
+            "What interrupt messages look like. `software` is OpenVMM's own table, which ignores"
+            " the data and so folds a multi-MSI block on its first vector. Guests must not care."
+        ),
+    ] = "remappable"
 
     # Versions
     versions: Annotated[
@@ -55,7 +81,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         _doc("With relations_after_d0: list first, then the completion (OpenVMM PR 1500)."),
     ] = True
     query_relations_completion: Annotated[
-        str,
+        Literal["empty", "status"],
         _doc(
             "What a completion asked for by QUERY_BUS_RELATIONS carries: `empty` (OpenVMM; Linux"
             " drops it) or `status`. It goes before the list."

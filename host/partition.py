@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from host.address_map import AddressMap, all_ones
+from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
+from host.channel_book import Reoffer
 from host.channel_worker import ChannelWorker
 from host.clock import Clock, GuestMemory, GuestPort
 from host.events import (
@@ -24,10 +26,13 @@ from host.events import (
     RingRefused,
 )
 from host.hypercalls import make_hypercall
-from host.hypervisor import PLACEMENTS, Hypervisor
+from host.hypervisor import Hypervisor
 from host.knobs import with_knobs
+from host.placement import PLACEMENTS
 from host.profiles import PROFILES
-from host.settings import BusConfig, PartitionConfig, check_bus, latencies
+from host.remapping import REMAPPABLE, SOFTWARE_TABLE
+from host.ring_mapping import map_rings
+from host.settings import PartitionConfig, check_bus, latencies, vmbus_dialects_up_to
 from host.vmbus_effects import (
     ChannelFreed,
     ChannelRetargeted,
@@ -42,20 +47,17 @@ from host.vsp import Phase, Vsp, inputs
 from host.vsp.rules import Rules, rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID, HV_STATUS_SUCCESS
-from protocol.ids import ConnectionId, Gpa, RelId, SlotNumber, VpIndex
+from protocol.ids import ConnectionId, Gpa, RelId, VpIndex
 from protocol.link import ChannelEvent, HypercallMade, MessagePosted, UnclaimedAccess
-from protocol.ring import OPENVMM as STRICT_READER
-from protocol.ring import Ring
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
 from protocol.synic import synic_message
 from protocol.vmbus import message_name
-from protocol.vpci import MessageType
 
-PAGE_BYTES: Final = 4096
 CALL_CODE_MASK: Final = 0xFFFF
+MSI_TABLES: Final = {table.name: table for table in (REMAPPABLE, SOFTWARE_TABLE)}
 
 
-class Partition:
+class Partition(Administrator):
     """A host partition around one guest; implements the guest's ``HostPort``.
 
     Raises ValueError for a configuration that does not fit (unknown profile, knob, latency,
@@ -74,18 +76,25 @@ class Partition:
             raise ValueError(
                 f"unknown host profile {config.profile!r}; known: {', '.join(PROFILES)}"
             )
+        super().__init__(config.buses, clock)
         self._profile = PROFILES[config.profile]
         self._knobs = with_knobs(self._profile.knobs, dict(config.knobs))
         self._rules = rules_for("", self._knobs)
         for bus in config.buses:
             check_bus(bus, single_function=not self._knobs.eject_supported)
-        self._configs = {bus.name: bus for bus in config.buses}
         vps = config.vps()
+        knobs = self._knobs
         self.hypervisor: Final = Hypervisor(
-            vps, pcpus=config.pcpus, placement=PLACEMENTS[config.placement]
+            vps,
+            pcpus=config.pcpus,
+            placement=PLACEMENTS[knobs.placement],
+            msi_format=MSI_TABLES[knobs.msi_table],
         )
-        self.server: Final = VmbusServer(vps)
-        self._clock = clock
+        self.server: Final = VmbusServer(
+            vps,
+            dialects=vmbus_dialects_up_to(knobs.highest_vmbus_version),
+            reoffer=Reoffer(knobs.reoffer),
+        )
         self._guest = guest
         self._memory = memory
         self._emit = emit
@@ -94,7 +103,6 @@ class Partition:
         self._around = Surroundings(
             self._addresses, self.hypervisor, clock, guest, emit, self._latency_ns
         )
-        self._buses: dict[str, VpciBus] = {}  # the youngest of each name
         self._by_relid: dict[RelId, VpciBus] = {}
         self._messages: deque[bytes] = deque()
         self._serving = False
@@ -175,9 +183,9 @@ class Partition:
         """Effect: map the rings and start to read."""
         bus = self._by_relid[effect.relid]
         try:
-            inbound, outbound = self._rings(effect)
+            inbound, outbound = map_rings(self._memory, effect)
         except (LocalProtocolError, RemoteProtocolError) as fault:
-            self._emit(RingRefused(bus.config.name, str(fault)))
+            self._emit(RingRefused(bus.name, str(fault)))
             self.server.opened(effect.relid, STATUS_UNSUCCESSFUL)
             return
         bus.worker = ChannelWorker(
@@ -188,25 +196,12 @@ class Partition:
             clock=self._clock,
             emit=self._emit,
             window_ns=self._latency_ns["reply"],
-            label=f"reply {bus.config.name}",
+            label=f"reply {bus.name}",
             reply_room_bytes=self._knobs.reply_room_bytes,
         )
         bus.feed(inputs.ChannelOpened())
         self.server.opened(effect.relid, STATUS_SUCCESS)
-        self._emit(ChannelOpened(bus.config.name, effect.relid))
-
-    def _rings(self, effect: OpenRing) -> tuple[Ring, Ring]:
-        """The guest-to-host and the host-to-guest ring. Model: a strict reader on both profiles."""
-        split = effect.downstream_page
-        inbound, outbound = effect.pages[:split], effect.pages[split:]
-        return Ring(self._window(inbound), STRICT_READER), Ring(self._window(outbound))
-
-    def _window(self, pages: tuple[Gpa, ...]) -> memoryview:
-        """Model: the pages of a ring must follow each other, as Linux allocates them."""
-        first = pages[0]
-        if any(page != first + index * PAGE_BYTES for index, page in enumerate(pages)):
-            raise RemoteProtocolError("ring pages are scattered")
-        return self._memory.window(first, len(pages) * PAGE_BYTES)
+        self._emit(ChannelOpened(bus.name, effect.relid))
 
     def close_ring(self, effect: CloseRing) -> None:
         """Effect: the rings are the guest's alone again."""
@@ -215,7 +210,7 @@ class Partition:
         if bus.state.phase is Phase.GONE:
             return  # the rescind closed it
         bus.feed(inputs.ChannelClosed())
-        self._emit(ChannelClosed(bus.config.name, effect.relid))
+        self._emit(ChannelClosed(bus.name, effect.relid))
 
     def channel_retargeted(self, _effect: ChannelRetargeted) -> None:
         """Effect: nothing to do, the server is asked for the target at each signal."""
@@ -236,17 +231,17 @@ class Partition:
     def _rescind(self, bus: VpciBus) -> None:
         bus.drop_worker()
         self.server.rescind(bus.relid)
-        self._emit(Rescinded(bus.config.name, bus.relid))
+        self._emit(Rescinded(bus.name, bus.relid))
         self._serve()
 
-    # The administrator
+    # The administrator (the rest is the base class's)
 
     def offer(self, name: str) -> RelId:
         """Offer a bus for the first time, or again after its rescind.
 
         Raises LocalProtocolError while it is offered.
         """
-        config = self._config(name)
+        config = self.config(name)
         before = self._buses.get(name)
         if before is not None and before.state.phase is not Phase.GONE:
             raise LocalProtocolError(f"{name} is offered already")
@@ -257,8 +252,8 @@ class Partition:
             Vsp(self._profile, rules),
             self._around,
             relid=relid,
-            rescind=self._rescind,
-            signal=self._signal,
+            on_rescind=self._rescind,
+            on_signal=self._signal,
         )
         self._buses[name] = self._by_relid[relid] = bus
         self._emit(ChannelOffered(name, relid))
@@ -266,68 +261,6 @@ class Partition:
         return relid
 
     reoffer = offer
-
-    def eject(self, name: str, wslot: int = 0) -> None:
-        """Ask the guest to give a function up.
-
-        Raises LocalProtocolError where the host cannot: gone, being ejected, never ejects.
-        """
-        self.bus(name).feed(inputs.EjectRequested(SlotNumber(wslot)))
-
-    def rescind(self, name: str) -> None:
-        """Withdraw the offer at once. Raises LocalProtocolError if it is gone."""
-        self.bus(name).feed(inputs.RescindRequested())
-
-    def surprise_remove(self, name: str) -> None:
-        """The device is physically gone. Raises LocalProtocolError if the offer is gone."""
-        self.bus(name).feed(inputs.SurpriseRemoved())
-
-    def relations(self, name: str, wslots: tuple[int, ...]) -> None:
-        """Make the bus hold these slots' functions; a list goes out even if nothing changed.
-
-        Raises ValueError for a slot without a configured function.
-        """
-        self.bus(name).change_relations(wslots)
-
-    def invalidate_block(self, name: str, wslot: int, mask: int) -> None:
-        """Tell the guest that blocks changed; bit i of ``mask`` is block i."""
-        self.bus(name).feed(inputs.BlockInvalidated(SlotNumber(wslot), mask))
-
-    def fail_next(self, name: str, message: str, status: int) -> None:
-        """Answer the next request of a type with an NTSTATUS (unsigned) and do nothing.
-
-        ``message`` is the wire's name, ``PCI_BUS_D0ENTRY``. Raises ValueError for another.
-        """
-        if message not in MessageType.__members__:
-            known = ", ".join(MessageType.__members__)
-            raise ValueError(f"unknown message {message!r}; known: {known}")
-        self.bus(name).feed(inputs.FaultArmed(int(MessageType[message]), status))
-
-    def stall(self, name: str, stall_ns: int) -> None:
-        """Let the bus's channel rest for so many nanoseconds."""
-        worker = self.bus(name).worker
-        if worker is not None:
-            worker.stall(self._clock.now_ns() + stall_ns)
-
-    def raise_interrupt(self, name: str, wslot: int, index: int) -> None:
-        """The device raises one of its vectors; nothing happens if it is gone."""
-        function = self.bus(name).functions.get(wslot)
-        if function is not None:
-            function.raise_interrupt(index)
-
-    def bus(self, name: str) -> VpciBus:
-        """The bus as it is now. Raises LocalProtocolError before its first offer."""
-        self._config(name)
-        bus = self._buses.get(name)
-        if bus is None:
-            raise LocalProtocolError(f"{name} has not been offered")
-        return bus
-
-    def _config(self, name: str) -> BusConfig:
-        config = self._configs.get(name)
-        if config is None:
-            raise ValueError(f"no device {name!r}; there are {', '.join(self._configs)}")
-        return config
 
 
 def _name_of(payload: bytes) -> str:

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from host.devices.profile import DeviceProfile
-from host.hypervisor import DEFAULT_PLACEMENT
 from protocol.ids import SlotNumber, VpIndex
+from protocol.versions import VMBUS_DIALECTS, VmbusDialect
 
 WindowNs = tuple[int, int]
 
@@ -72,7 +72,6 @@ class PartitionConfig(msgspec.Struct, frozen=True):
     vcpus: int = 1
     vp_numbers: tuple[VpIndex, ...] = ()
     pcpus: int = 1
-    placement: str = DEFAULT_PLACEMENT
 
     def vps(self) -> tuple[VpIndex, ...]:
         """The VP indices in CPU order. Raises ValueError if they do not fit the CPUs."""
@@ -106,3 +105,14 @@ def check_bus(bus: BusConfig, *, single_function: bool) -> None:
         raise ValueError(f"{bus.name}: a bus has 1 to {MAX_FUNCTIONS} functions")
     if single_function and slots != [0]:
         raise ValueError(f"{bus.name}: this host offers one function, in slot 0")
+
+
+def vmbus_dialects_up_to(highest: str) -> dict[int, VmbusDialect]:
+    """The VMBus versions up to this one, by wire number. Raises ValueError for an unknown name."""
+    accepted: dict[int, VmbusDialect] = {}
+    for number, dialect in VMBUS_DIALECTS.items():
+        accepted[number] = dialect
+        if dialect.name == highest:
+            return accepted
+    known = ", ".join(dialect.name for dialect in VMBUS_DIALECTS.values())
+    raise ValueError(f"no VMBus version {highest!r}; there are {known}")

@@ -14,7 +14,7 @@ from host.effects import Effect
 from host.knobs import Knobs
 from host.vsp.inputs import Input, PacketReceived
 from host.vsp.state import Phase, VspState
-from protocol.versions import VPCI_DIALECTS, Dialect
+from protocol.versions import VPCI_DIALECTS, Dialect, vpci_dialect
 
 Outcome = tuple[VspState, tuple[Effect, ...]]
 Handler = Callable[["Rules", VspState, Any], Outcome]
@@ -53,18 +53,15 @@ class Rules(msgspec.Struct, frozen=True):
 
 def rules_for(bus: str, knobs: Knobs) -> Rules:
     """Resolve version names. Raises ValueError for a name no dialect has."""
-    by_name = {dialect.name: dialect for dialect in VPCI_DIALECTS.values()}
-    accepted = [_named(by_name, name) for name in knobs.versions]
-    refused = {_named(by_name, name).version for name in knobs.refused_versions}
-    versions = {d.version: d for d in accepted if d.version not in refused}
+    accepted = [vpci_dialect(name) for name in knobs.versions]
+    refused = [vpci_dialect(name) for name in knobs.refused_versions]
+    versions = {
+        number: dialect  # in the table's order: the last is the highest
+        for number, dialect in VPCI_DIALECTS.items()
+        if dialect in accepted and dialect not in refused
+    }
     if knobs.reply_version == "highest":
-        reply_version = max(versions, default=0)
+        reply_version = next(reversed(versions), 0)
     else:
-        reply_version = _named(by_name, knobs.reply_version).version
+        reply_version = vpci_dialect(knobs.reply_version).version
     return Rules(bus, knobs, versions, reply_version)
-
-
-def _named(by_name: Mapping[str, Dialect], name: str) -> Dialect:
-    if name not in by_name:
-        raise ValueError(f"unknown vPCI version {name!r}; known: {', '.join(by_name)}")
-    return by_name[name]

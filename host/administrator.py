@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What an administrator can do to buses that are offered: eject, rescind, change, break, stall.
+
+Scenario actors call these by name. Knows no channel and no message; offering is the partition's.
+"""
+
+from host.bus import VpciBus
+from host.clock import Clock
+from host.settings import BusConfig
+from host.vsp import inputs
+from protocol.errors import LocalProtocolError
+from protocol.ids import SlotNumber
+from protocol.vpci import MessageType
+
+
+class Administrator:
+    """The buses of a partition by name, and what may be done to them from outside.
+
+    ``_buses`` holds the youngest of each name that was offered.
+    """
+
+    def __init__(self, buses: tuple[BusConfig, ...], clock: Clock) -> None:
+        self._configs = {bus.name: bus for bus in buses}
+        self._clock = clock
+        self._buses: dict[str, VpciBus] = {}
+
+    def eject(self, name: str, wslot: int = 0) -> None:
+        """Ask the guest to give a function up.
+
+        Raises LocalProtocolError where the host cannot: gone, being ejected, never ejects.
+        """
+        self.bus(name).feed(inputs.EjectRequested(SlotNumber(wslot)))
+
+    def rescind(self, name: str) -> None:
+        """Withdraw the offer at once. Raises LocalProtocolError if it is gone."""
+        self.bus(name).feed(inputs.RescindRequested())
+
+    def surprise_remove(self, name: str) -> None:
+        """The device is physically gone. Raises LocalProtocolError if the offer is gone."""
+        self.bus(name).feed(inputs.SurpriseRemoved())
+
+    def relations(self, name: str, wslots: tuple[int, ...]) -> None:
+        """Make the bus hold these slots' functions; a list goes out even if nothing changed.
+
+        Raises ValueError for a slot without a configured function.
+        """
+        self.bus(name).change_relations(wslots)
+
+    def invalidate_block(self, name: str, wslot: int, mask: int) -> None:
+        """Tell the guest that blocks changed; bit i of ``mask`` is block i."""
+        self.bus(name).feed(inputs.BlockInvalidated(SlotNumber(wslot), mask))
+
+    def fail_next(self, name: str, message: str, status: int) -> None:
+        """Answer the next request of a type with an NTSTATUS (unsigned) and do nothing.
+
+        ``message`` is the wire's name, ``PCI_BUS_D0ENTRY``. Raises ValueError for another.
+        """
+        if message not in MessageType.__members__:
+            known = ", ".join(MessageType.__members__)
+            raise ValueError(f"unknown message {message!r}; known: {known}")
+        self.bus(name).feed(inputs.FaultArmed(int(MessageType[message]), status))
+
+    def stall(self, name: str, stall_ns: int) -> None:
+        """Let the bus's channel rest for so many nanoseconds."""
+        worker = self.bus(name).worker
+        if worker is not None:
+            worker.stall(self._clock.now_ns() + stall_ns)
+
+    def raise_interrupt(self, name: str, wslot: int, index: int) -> None:
+        """The device raises one of its vectors; nothing happens if it is gone."""
+        function = self.bus(name).functions.get(wslot)
+        if function is not None:
+            function.raise_interrupt(index)
+
+    def bus(self, name: str) -> VpciBus:
+        """The bus as it is now. Raises LocalProtocolError before its first offer."""
+        self.config(name)
+        bus = self._buses.get(name)
+        if bus is None:
+            raise LocalProtocolError(f"{name} has not been offered")
+        return bus
+
+    def config(self, name: str) -> BusConfig:
+        """The configured bus. Raises ValueError that lists the names."""
+        config = self._configs.get(name)
+        if config is None:
+            raise ValueError(f"no device {name!r}; there are {', '.join(self._configs)}")
+        return config
