@@ -12,8 +12,13 @@ from protocol.vpci import MessageType
 
 
 class FbsdPciVersionRequest(WireRecord, frozen=True):
-    """``struct pci_version_request`` of FreeBSD: four bytes longer than Linux's, 31 bits named."""
+    """``struct pci_version_request`` of FreeBSD: four bytes longer than Linux's.
+
+    Its last bit has no name there; ``padding`` is ours, so that no bit is lost.
+    """
 
     message_type: U32 = MessageType.PCI_QUERY_PROTOCOL_VERSION
     protocol_version: U32 = 0
-    reservedz: Annotated[int, Viewed(Int32ul, Bits("reservedz", 0, 31), path=None)] = 0
+    reservedz: Annotated[
+        int, Viewed(Int32ul, Bits("reservedz", 0, 31), Bits("padding", 31, 1), path=None)
+    ] = 0

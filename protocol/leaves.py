@@ -65,15 +65,24 @@ class Tail(NamedTuple):
     count_path: str = ""
     appended: int = 0
 
+    def element_path(self, index: int) -> str:
+        """The path of element ``index``."""
+        ahead = len(self.heads)
+        return self.heads[index] if index < ahead else f"{self.path}[{index - ahead}]"
+
     def element_leaves(self, index: int) -> Iterator[Leaf]:
         """The leaves of element ``index`` (without a nested tail's)."""
-        offset = self.offset + index * self.stride
-        if self.element is not None:
-            yield from self.element.moved(f"{self.path}[{index}].", offset).leaves()
-        elif index < len(self.heads):
-            yield Leaf(self.heads[index], offset, self.stride)
+        path, offset = self.element_path(index), self.offset + index * self.stride
+        if self.element is None:
+            yield Leaf(path, offset, self.stride)
         else:
-            yield Leaf(f"{self.path}[{index - len(self.heads)}]", offset, self.stride)
+            yield from self.element.moved(path + ".", offset).leaves()
+
+    def nested(self) -> "Tail | None":
+        """The open end of the first element, if its structure has one."""
+        if self.element is None:
+            return None
+        return self.element.moved(self.element_path(0) + ".", self.offset).tail
 
 
 class Shape(NamedTuple):

@@ -9,7 +9,6 @@ Knows no version, no channel state and no role. Packets of a channel: ``vmbus_pa
 
 from collections.abc import Mapping
 from enum import IntEnum
-from types import MappingProxyType
 from typing import Annotated
 from uuid import UUID
 
@@ -339,30 +338,28 @@ class VmbusChannelVersionResponse(WireRecord, frozen=True):
 
 
 H = VmbusChannelMessageHeader
-RECORDS = MappingProxyType[int, type[WireRecord]](
-    {
-        C.CHANNELMSG_OFFERCHANNEL: VmbusChannelOfferChannel,
-        C.CHANNELMSG_RESCIND_CHANNELOFFER: VmbusChannelRescindOffer,
-        C.CHANNELMSG_REQUESTOFFERS: H,
-        C.CHANNELMSG_ALLOFFERS_DELIVERED: H,
-        C.CHANNELMSG_OPENCHANNEL: VmbusChannelOpenChannel,
-        C.CHANNELMSG_OPENCHANNEL_RESULT: VmbusChannelOpenResult,
-        C.CHANNELMSG_CLOSECHANNEL: VmbusChannelCloseChannel,
-        C.CHANNELMSG_GPADL_HEADER: VmbusChannelGpadlHeader,
-        C.CHANNELMSG_GPADL_BODY: VmbusChannelGpadlBody,
-        C.CHANNELMSG_GPADL_CREATED: VmbusChannelGpadlCreated,
-        C.CHANNELMSG_GPADL_TEARDOWN: VmbusChannelGpadlTeardown,
-        C.CHANNELMSG_GPADL_TORNDOWN: VmbusChannelGpadlTorndown,
-        C.CHANNELMSG_RELID_RELEASED: VmbusChannelRelidReleased,
-        C.CHANNELMSG_INITIATE_CONTACT: VmbusChannelInitiateContact,
-        C.CHANNELMSG_VERSION_RESPONSE: VmbusChannelVersionResponse,
-        C.CHANNELMSG_UNLOAD: H,
-        C.CHANNELMSG_UNLOAD_RESPONSE: H,
-        C.CHANNELMSG_TL_CONNECT_REQUEST: VmbusChannelTlConnectRequest,
-        C.CHANNELMSG_MODIFYCHANNEL: VmbusChannelModifychannel,
-        C.CHANNELMSG_MODIFYCHANNEL_RESPONSE: VmbusChannelModifychannelResponse,
-    }
-)
+RECORDS: Mapping[int, type[WireRecord]] = {
+    C.CHANNELMSG_OFFERCHANNEL: VmbusChannelOfferChannel,
+    C.CHANNELMSG_RESCIND_CHANNELOFFER: VmbusChannelRescindOffer,
+    C.CHANNELMSG_REQUESTOFFERS: H,
+    C.CHANNELMSG_ALLOFFERS_DELIVERED: H,
+    C.CHANNELMSG_OPENCHANNEL: VmbusChannelOpenChannel,
+    C.CHANNELMSG_OPENCHANNEL_RESULT: VmbusChannelOpenResult,
+    C.CHANNELMSG_CLOSECHANNEL: VmbusChannelCloseChannel,
+    C.CHANNELMSG_GPADL_HEADER: VmbusChannelGpadlHeader,
+    C.CHANNELMSG_GPADL_BODY: VmbusChannelGpadlBody,
+    C.CHANNELMSG_GPADL_CREATED: VmbusChannelGpadlCreated,
+    C.CHANNELMSG_GPADL_TEARDOWN: VmbusChannelGpadlTeardown,
+    C.CHANNELMSG_GPADL_TORNDOWN: VmbusChannelGpadlTorndown,
+    C.CHANNELMSG_RELID_RELEASED: VmbusChannelRelidReleased,
+    C.CHANNELMSG_INITIATE_CONTACT: VmbusChannelInitiateContact,
+    C.CHANNELMSG_VERSION_RESPONSE: VmbusChannelVersionResponse,
+    C.CHANNELMSG_UNLOAD: H,
+    C.CHANNELMSG_UNLOAD_RESPONSE: H,
+    C.CHANNELMSG_TL_CONNECT_REQUEST: VmbusChannelTlConnectRequest,
+    C.CHANNELMSG_MODIFYCHANNEL: VmbusChannelModifychannel,
+    C.CHANNELMSG_MODIFYCHANNEL_RESPONSE: VmbusChannelModifychannelResponse,
+}
 _NAMES: Mapping[int, str] = {int(member): member.name.removeprefix("CHANNELMSG_") for member in C}
 
 

@@ -389,6 +389,30 @@ class PciEjectResponse(WireRecord, frozen=True):
     status: U32 = 0
 
 
+# In-band messages by type. Completions carry no type: their request tells what they are.
+RECORDS: Mapping[int, type[WireRecord]] = {
+    M.PCI_BUS_RELATIONS: PciBusRelations,
+    M.PCI_QUERY_BUS_RELATIONS: PciMessage,
+    M.PCI_POWER_STATE_CHANGE: PciSetPower,
+    M.PCI_QUERY_RESOURCE_REQUIREMENTS: PciChildMessage,
+    M.PCI_BUS_D0ENTRY: PciBusD0Entry,
+    M.PCI_BUS_D0EXIT: PciMessage,
+    M.PCI_READ_BLOCK: PciReadBlock,
+    M.PCI_WRITE_BLOCK: PciWriteBlock,
+    M.PCI_EJECT: PciDevIncoming,
+    M.PCI_EJECTION_COMPLETE: PciEjectResponse,
+    M.PCI_RESOURCES_ASSIGNED: PciResourcesAssigned,
+    M.PCI_RESOURCES_RELEASED: PciChildMessage,
+    M.PCI_INVALIDATE_BLOCK: PciDevInvalBlock,
+    M.PCI_QUERY_PROTOCOL_VERSION: PciVersionRequest,
+    M.PCI_CREATE_INTERRUPT_MESSAGE: PciCreateInterrupt,
+    M.PCI_DELETE_INTERRUPT_MESSAGE: PciDeleteInterrupt,
+    M.PCI_RESOURCES_ASSIGNED2: PciResourcesAssigned2,
+    M.PCI_CREATE_INTERRUPT_MESSAGE2: PciCreateInterrupt2,
+    M.PCI_DELETE_INTERRUPT_MESSAGE2: PciDeleteInterrupt,
+    M.PCI_BUS_RELATIONS2: PciBusRelations2,
+    M.PCI_CREATE_INTERRUPT_MESSAGE3: PciCreateInterrupt3,
+}
 _NAMES: Mapping[int, str] = {int(member): member.name for member in MessageType}
 
 
@@ -404,3 +428,16 @@ def message_name(payload: Buffer) -> str:
     """The name of an in-band message, or its type in hexadecimal when nobody has one for it."""
     code = message_type(payload)
     return _NAMES.get(code) or f"0x{code:08x}"
+
+
+def parse_message(payload: Buffer) -> WireRecord:
+    """The record of an in-band message by its type (Linux's structures).
+
+    Raises WireFormatError for a type without a structure or for bytes too short for theirs.
+    """
+    code = message_type(payload)
+    record = RECORDS.get(code)
+    if record is None:
+        reason = f"0x{code:08x} is no message with a structure"
+        raise WireFormatError("pci_message", "type", 0, reason)
+    return record.parse(payload)

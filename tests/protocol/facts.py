@@ -1,22 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The fact files for the wire tests: layouts, vectors, constants, and our records by name."""
+"""The fact files for the wire tests: layouts, vectors, constants."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from protocol import (
-    freebsd,
-    hypercall,
-    openvmm,
-    openvmm_vmbus,
-    synic,
-    vmbus,
-    vmbus_packets,
-    vpci,
-)
-from protocol.codec import WireRecord
+from protocol.workbench import RECORDS
 
 DATA = Path(__file__).parents[1] / "data"
 DESCRIPTOR_BYTES = 16
@@ -28,22 +18,45 @@ def _load(name: str) -> dict[str, Any]:
     return loaded
 
 
+class Fact(NamedTuple):
+    """One leaf as the compiler laid it out."""
+
+    path: str
+    offset: int
+    size: int  # of one element
+    signed: bool
+    dims: tuple[int, ...]  # (0,): an array of open length
+    shift: int
+    width: int  # 0: the whole word
+
+
 LAYOUTS: Mapping[str, Any] = {
     name: layout for group in _load("wire-layouts.json").values() for name, layout in group.items()
 }
 CONSTANTS: Mapping[str, Any] = _load("wire-constants.json")
-RECORDS: Mapping[str, type[WireRecord]] = {
-    record.KERNEL_NAME: record
-    for module in (vpci, vmbus, vmbus_packets, synic, hypercall, openvmm, openvmm_vmbus, freebsd)
-    for record in vars(module).values()
-    if isinstance(record, type) and issubclass(record, WireRecord) and record is not WireRecord
-}
-VECTORS: Sequence[dict[str, Any]] = [
-    vector for vector in _load("wire-vectors.json")["vectors"] if vector["struct"] in RECORDS
-]
+VECTORS: Sequence[dict[str, Any]] = _load("wire-vectors.json")["vectors"]
+
+
+def leaves_of(name: str) -> list[Fact]:
+    """The integers of a structure; a kernel GUID is one leaf of 16 bytes without its ``.b``."""
+    facts = []
+    rows = [(row[0], row) for row in LAYOUTS[name]["leaves"]]
+    paths = [path for path, _ in rows]
+    for path, (_, offset, size, signed, dims, shift, width) in rows:
+        if any(other.startswith(path + "[0].") for other in paths):
+            continue  # an array of structures: its members have rows of their own
+        if path.endswith(".b") and dims == [16]:
+            facts.append(Fact(path.removesuffix(".b"), offset, 16, signed, (), 0, 0))
+        else:
+            facts.append(Fact(path, offset, size, signed, tuple(dims), shift, width))
+    return facts
+
+
+def data_of(vector: Mapping[str, Any]) -> bytes:
+    """The vector's structure, with the ring descriptor where the kernel's begins with it."""
+    return bytes.fromhex(vector["struct_hex"])
 
 
 def payload_of(vector: Mapping[str, Any]) -> bytes:
-    """What a record parses of a vector: without the ring descriptor."""
-    data = bytes.fromhex(vector["struct_hex"])
-    return data[DESCRIPTOR_BYTES * RECORDS[vector["struct"]].INCLUDES_DESCRIPTOR :]
+    """What the record parses of a vector: without the ring descriptor."""
+    return data_of(vector)[DESCRIPTOR_BYTES * RECORDS[vector["struct"]].INCLUDES_DESCRIPTOR :]

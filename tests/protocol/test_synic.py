@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Messages in SynIC slots and post-message inputs that lie about their size."""
+
+import pytest
+
+from protocol.errors import LocalProtocolError, WireFormatError
+from protocol.synic import message_payload, post_message_input, posted_payload, synic_message
+
+
+def test_the_used_part_of_a_slot_is_enough() -> None:
+    slot = synic_message(b"hello")
+    assert message_payload(slot[:21]) == (1, b"hello")
+    assert posted_payload(post_message_input(4, b"hello")[:21]) == (4, b"hello")
+
+
+@pytest.mark.parametrize("size", [6, 241, 255])
+def test_a_size_beyond_the_slot_is_refused(size: int) -> None:
+    slot = bytearray(synic_message(b"hello"))
+    slot[4] = size
+    with pytest.raises(WireFormatError, match=r"hv_message\.payload_size at offset 4"):
+        message_payload(bytes(slot[:21]))
+    posted = bytearray(post_message_input(4, b"hello"))
+    posted[12] = size
+    with pytest.raises(WireFormatError, match=r"hv_input_post_message\.payload_size at offset 12"):
+        posted_payload(bytes(posted[:21]))
+
+
+@pytest.mark.parametrize("size", range(16))
+def test_a_slot_cut_off_in_its_header_is_refused(size: int) -> None:
+    with pytest.raises(WireFormatError):
+        message_payload(bytes(size))
+    with pytest.raises(WireFormatError):
+        posted_payload(bytes(size))
+
+
+def test_a_message_longer_than_a_slot_is_our_own_mistake() -> None:
+    with pytest.raises(LocalProtocolError, match="241 bytes"):
+        synic_message(bytes(241))
+    with pytest.raises(LocalProtocolError, match="241 bytes"):
+        post_message_input(4, bytes(241))
