@@ -30,6 +30,7 @@ class HostAction:
     __slots__ = ("action", "cancelled", "name")
 
     cpu = None
+    kind = Kind.HOST
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self.name = name
@@ -58,7 +59,7 @@ class Engine:
     def __init__(self, chooser: Chooser | None = None) -> None:
         self.env = simpy.Environment()
         self._chooser = chooser
-        self._kernel: Kernel | None = None
+        self.kernel: Kernel
         self._ready: list[Runnable] = []
         self._deadlines: list[tuple[int, int, list[Any]]] = []
         self._sequence = 0
@@ -76,7 +77,7 @@ class Engine:
 
     def attach(self, kernel: Kernel) -> None:
         """This is the kernel whose ``current`` and ``crowded`` the engine keeps."""
-        self._kernel = kernel
+        self.kernel = kernel
 
     def start(self, context: Context) -> None:
         """A new context: ready at once."""
@@ -87,7 +88,9 @@ class Engine:
             cpu = context.cpu
             assert cpu is not None, "softirqs run on a CPU"
             cpu.softirqs_pending.append(context)
-        self._crowd()
+            self._crowd()
+        elif self._chooser is not None:
+            self.kernel.crowded = True
 
     def wake(self, context: Context) -> None:
         """Make a waiting context ready; its pending deadline is forgotten."""
@@ -98,7 +101,8 @@ class Engine:
             context.timer[0] = None
             context.timer = None
         self._ready.append(context)
-        self._crowd()
+        if self._chooser is not None:
+            self.kernel.crowded = True
 
     def wake_at(self, context: Context, at_ns: int) -> None:
         """Arm the context's deadline."""
@@ -128,9 +132,10 @@ class Engine:
 
         Raises :class:`Stuck` when a bound is exceeded.
         """
+        pick = self._first if self._chooser is None else self._choose
         try:
             while True:
-                chosen = self._next()
+                chosen = pick()
                 if chosen is not None:
                     self._resume(chosen)
                 elif not self._advance():
@@ -152,48 +157,48 @@ class Engine:
         """The contexts that have not ended, oldest first."""
         return list(self._contexts)
 
-    def _next(self) -> Runnable | None:
-        """Who goes on: the current context comes first, then the longest runnable."""
+    def _first(self) -> Runnable | None:
+        """Natural order: the current context if it can go on, else the longest runnable."""
         current = self.current
-        if current is not None and not (
-            current.ready and (current.cpu is None or current.cpu.allows(current))
-        ):
-            current = None
-        if self._chooser is not None:
-            return self._choose(current, self._chooser)
-        if current is not None:
+        if current is not None and (current.cpu is None or current.cpu.allows(current)):
             return current
         for option in self._ready:
-            if option.cpu is None or option.cpu.allows(option):
+            cpu = option.cpu
+            if cpu is None or cpu.allows(option):
                 return option
         return None
 
-    def _choose(self, current: Context | None, chooser: Chooser) -> Runnable | None:
-        options: list[Runnable] = [] if current is None else [current]
+    def _choose(self) -> Runnable | None:
+        """Ask the chooser, if there is more than one option."""
+        current = self.current
+        options: list[Runnable] = []
+        if current is not None and (current.cpu is None or current.cpu.allows(current)):
+            options.append(current)
         options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
         if len(options) > 1:
-            return options[chooser.choose([option.name for option in options])]
+            assert self._chooser is not None, "only a chosen order asks"
+            return options[self._chooser.choose([option.name for option in options])]
         return options[0] if options else None
 
     def _resume(self, chosen: Runnable) -> None:
+        """Let it run to its next trap. ``current`` is whoever is still ready after that."""
         self.steps += 1
         if self.steps > STEPS_MAX:
             raise Stuck(f"more than {STEPS_MAX} steps")
         previous = self.current
         if chosen is not previous:
             self._ready.remove(chosen)
-            if previous is not None and previous.ready:
+            if previous is not None:
                 self._ready.append(previous)
-            self.current = None
-        if isinstance(chosen, HostAction):
+                self.current = None
+        if chosen.kind is Kind.HOST:
             if not chosen.cancelled:
                 chosen.action()
             return
-        kernel = self._kernel
-        assert kernel is not None, "contexts run in an attached kernel"
-        self.current = kernel.current = chosen
-        if chosen.cpu is not None:
-            chosen.cpu.switch_to(chosen)
+        self.current = self.kernel.current = chosen
+        cpu = chosen.cpu
+        if cpu is not None:
+            cpu.switch_to(chosen)
         self._crowd()
         try:
             chosen.coroutine.send(None)
@@ -226,15 +231,11 @@ class Engine:
         In natural order only a softirq raised on the current CPU can: it runs before the thread
         goes on. With a chooser, anything else that is ready can.
         """
-        kernel = self._kernel
-        if kernel is None:
-            return
         if self._chooser is not None:
-            kernel.crowded = bool(self._ready)
+            self.kernel.crowded = bool(self._ready)
         else:
-            current = self.current
-            cpu = current.cpu if current is not None else None
-            kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
+            cpu = self.current.cpu if self.current is not None else None
+            self.kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
 
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
@@ -264,7 +265,6 @@ class Engine:
                 self._ready.append(target)
             elif target is not None:
                 self.wake(target)
-        self._crowd()
 
 
 def _alive(handle: list[Any]) -> bool:

@@ -7,6 +7,7 @@ code that uses objects carries no checks. The twins are made when the class is d
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
@@ -237,11 +238,12 @@ class ListHead(Generic[T]):
 class PhysicalMemory:
     """Guest pages by physical address. Shared bytes: the host sees the same windows."""
 
-    __slots__ = ("_blocks", "_next_page")
+    __slots__ = ("_blocks", "_next_page", "_starts")
     FIRST_PAGE = 0x1000  # an arbitrary low page; page 0 stays unused
 
     def __init__(self) -> None:
         self._blocks: dict[int, memoryview] = {}
+        self._starts: list[int] = []
         self._next_page = self.FIRST_PAGE
 
     def alloc_pages(self, count: int) -> tuple[int, memoryview]:
@@ -250,19 +252,24 @@ class PhysicalMemory:
         self._next_page += count
         block = memoryview(bytearray(count * PAGE_BYTES))
         self._blocks[gpa] = block
+        self._starts.append(gpa)  # addresses only grow, so this stays sorted
         return gpa, block
 
     def free_pages(self, gpa: int) -> None:
         """Give a block back, by the address that alloc_pages() returned."""
         if self._blocks.pop(gpa, None) is None:
             raise DoubleFree(f"pages at {gpa:#x} freed twice or never allocated")
+        del self._starts[bisect_left(self._starts, gpa)]
 
     def window(self, gpa: int, size_bytes: int) -> memoryview:
-        """The bytes from ``gpa`` on, shared; ``LookupError`` where the guest has no such block."""
-        block = self._blocks.get(gpa)
-        if block is None or size_bytes > len(block):
+        """The bytes from ``gpa`` on, shared; ``LookupError`` where no block holds them all."""
+        index = bisect_right(self._starts, gpa) - 1
+        start = self._starts[index] if index >= 0 else 0
+        block = self._blocks.get(start)
+        offset = gpa - start
+        if block is None or offset + size_bytes > len(block):
             raise LookupError(f"no {size_bytes} contiguous guest bytes at {gpa:#x}")
-        return block[:size_bytes]
+        return block[offset : offset + size_bytes]
 
     @property
     def blocks(self) -> int:

@@ -12,7 +12,7 @@ from guest.kernel.memory import PAGE_BYTES
 from guest.vmbus.channel import ChannelState, Requestor, VmbusChannel
 from guest.vmbus.post import begin_request, unlist_request, vmbus_post_msg
 from protocol.ids import GpadlId
-from protocol.ring import Ring
+from protocol.ring import LINUX_RAW, Ring
 from protocol.vmbus import (
     ChannelMessageType,
     GpaRange,
@@ -112,7 +112,7 @@ def _init_rings(channel: VmbusChannel) -> None:
     split = channel.ring_send_pages * PAGE_BYTES
     channel.outbound = Ring(block[:split])
     channel.outbound.initialise()
-    channel.inbound = Ring(block[split:])
+    channel.inbound = Ring(block[split:], LINUX_RAW)
     channel.inbound.initialise()
 
 
