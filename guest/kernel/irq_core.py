@@ -49,6 +49,7 @@ class IrqCore:
         self.irr = [0] * len(kernel.cpus)  # vectors that arrived and were not yet taken
         self._free_irqs: list[int] = []  # heap of numbers below _next_irq; may hold stale ones
         self._next_irq = FIRST_DYNAMIC_IRQ
+        self._names: dict[int, str] = {}  # of the contexts that interrupts run in
         self._spread: dict[tuple[int, AffinityRequest], list[IrqAffinity] | None] = {}
 
     def create_affinity_masks(self, count: int, affd: AffinityRequest) -> list[IrqAffinity] | None:
@@ -191,7 +192,11 @@ class IrqCore:
         if self.irr[cpu] & bit:
             return
         self.irr[cpu] |= bit
-        self.kernel.raise_interrupt(cpu, f"vector {vector}", self._common_interrupt(cpu, vector))
+        key = cpu << 8 | vector
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = f"vector {vector}@{cpu}"
+        self.kernel.raise_interrupt(cpu, name, self._common_interrupt(cpu, vector))
 
     async def _common_interrupt(self, cpu: int, vector: int) -> None:
         """common_interrupt(): find who owns the vector and run its flow handler."""

@@ -81,13 +81,11 @@ async def pci_assign_resource(dev: PciDev, resno: int) -> int:
     align = pci_resource_alignment(res)
     if not align:
         return -EINVAL
-    log = dev.kernel.log
     if _assign(dev.bus, res, res.size, align) < 0:
-        log("info", f"pci {dev.name}: BAR {resno} {res.describe()}: can't assign; no space")
-        log("info", f"pci {dev.name}: BAR {resno} {res.describe()}: failed to assign")
+        text = f"BAR {resno} {res.describe()}: can't assign; no space"
+        dev.kernel.log("info", f"pci {dev.name}: {text}")
         return -ENOMEM
     res.flags &= ~(IORESOURCE_UNSET | IORESOURCE_STARTALIGN)
-    log("info", f"pci {dev.name}: BAR {resno} {res.describe()}: assigned")
     await pci_std_update_resource(dev, resno)
     dev.kernel.emit(BarAssigned(dev.name, resno, res.start, res.size))
     return 0

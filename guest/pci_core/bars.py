@@ -98,7 +98,7 @@ async def pci_read_base(dev: PciDev, res: Resource, pos: int, *, rom: bool) -> b
         address_mask |= ALL_ONES << 32
     if decoding:
         await write(bus, devfn, PCI_COMMAND, 2, orig_cmd)
-    _finish(dev, res, base, pci_size(base, size, address_mask) if size else 0)
+    _finish(res, base, pci_size(base, size, address_mask) if size else 0)
     # After a failure flags are 0, so that the second half of a 64-bit BAR is sized by itself.
     return wide and res.flags != 0
 
@@ -113,13 +113,12 @@ def _start_decoding(res: Resource, low: int, *, rom: bool) -> int:
     return PCI_BASE_ADDRESS_IO_MASK if res.flags & IORESOURCE_IO else PCI_BASE_ADDRESS_MEM_MASK
 
 
-def _finish(dev: PciDev, res: Resource, base: int, size: int) -> None:
+def _finish(res: Resource, base: int, size: int) -> None:
     """Bus addresses are CPU addresses here: no window of a vPCI bridge has an offset."""
-    if not size:
+    if size:
+        res.start, res.end = base, base + size - 1
+    else:
         res.flags = 0
-        return
-    res.start, res.end = base, base + size - 1
-    dev.kernel.log("info", f"pci {dev.name}: {res.describe()}")
 
 
 async def pci_read_bases(dev: PciDev, howmany: int, rom: int) -> None:

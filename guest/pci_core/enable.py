@@ -81,7 +81,6 @@ async def _pci_enable_resources(dev: PciDev) -> int:
             return -EINVAL
         cmd |= PCI_COMMAND_IO if res.flags & IORESOURCE_IO else PCI_COMMAND_MEMORY
     if cmd != old:
-        dev.kernel.log("info", f"pci {dev.name}: enabling device ({old:04x} -> {cmd:04x})")
         await bus.ops.write(bus, devfn, PCI_COMMAND, 2, cmd)
     return 0
 

@@ -4,10 +4,10 @@
 Addresses are PCI addresses as text (``domain:bus:device.function``); CPUs are Linux's numbers.
 """
 
-import msgspec
+from guest.events import GuestEvent
 
 
-class PciDevAdded(msgspec.Struct, frozen=True):
+class PciDevAdded(GuestEvent, frozen=True, gc=False):
     """A function was found on a bus and registered."""
 
     address: str
@@ -15,20 +15,20 @@ class PciDevAdded(msgspec.Struct, frozen=True):
     device: int
 
 
-class PciDevRemoved(msgspec.Struct, frozen=True):
+class PciDevRemoved(GuestEvent, frozen=True, gc=False):
     """A function was unregistered; it may live on while somebody holds it."""
 
     address: str
 
 
-class DriverBound(msgspec.Struct, frozen=True):
+class DriverBound(GuestEvent, frozen=True, gc=False):
     """A function driver's probe succeeded."""
 
     address: str
     driver: str
 
 
-class DriverProbeFailed(msgspec.Struct, frozen=True):
+class DriverProbeFailed(GuestEvent, frozen=True, gc=False):
     """A function driver's probe returned a negative errno."""
 
     address: str
@@ -36,14 +36,14 @@ class DriverProbeFailed(msgspec.Struct, frozen=True):
     errno: int
 
 
-class DriverUnbound(msgspec.Struct, frozen=True):
+class DriverUnbound(GuestEvent, frozen=True, gc=False):
     """A function driver's remove has ended."""
 
     address: str
     driver: str
 
 
-class SlotCreated(msgspec.Struct, frozen=True):
+class SlotCreated(GuestEvent, frozen=True, gc=False):
     """A slot appeared in sysfs."""
 
     bus: str
@@ -51,7 +51,7 @@ class SlotCreated(msgspec.Struct, frozen=True):
     name: str
 
 
-class SlotDestroyed(msgspec.Struct, frozen=True):
+class SlotDestroyed(GuestEvent, frozen=True, gc=False):
     """The last holder of a slot let it go."""
 
     bus: str
@@ -59,7 +59,7 @@ class SlotDestroyed(msgspec.Struct, frozen=True):
     name: str
 
 
-class BarAssigned(msgspec.Struct, frozen=True):
+class BarAssigned(GuestEvent, frozen=True, gc=False):
     """A BAR was given an address in a bridge window; bytes."""
 
     address: str
@@ -68,7 +68,7 @@ class BarAssigned(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class VectorAllocated(msgspec.Struct, frozen=True):
+class VectorAllocated(GuestEvent, frozen=True, gc=False):
     """An interrupt holds a real vector on a CPU from now on."""
 
     irq: int
@@ -77,7 +77,7 @@ class VectorAllocated(msgspec.Struct, frozen=True):
     managed: bool
 
 
-class VectorFreed(msgspec.Struct, frozen=True):
+class VectorFreed(GuestEvent, frozen=True, gc=False):
     """A vector went back to the matrix."""
 
     irq: int
@@ -85,28 +85,28 @@ class VectorFreed(msgspec.Struct, frozen=True):
     vector: int
 
 
-class InterruptRequested(msgspec.Struct, frozen=True):
+class InterruptRequested(GuestEvent, frozen=True, gc=False):
     """request_irq() succeeded: a handler is installed and the line is open."""
 
     irq: int
     name: str
 
 
-class InterruptFreed(msgspec.Struct, frozen=True):
+class InterruptFreed(GuestEvent, frozen=True, gc=False):
     """free_irq() has ended: the handler cannot run any more."""
 
     irq: int
     name: str
 
 
-class InterruptHandled(msgspec.Struct, frozen=True):
+class InterruptHandled(GuestEvent, frozen=True, gc=False):
     """A handler ran to its end on a CPU."""
 
     irq: int
     cpu: int
 
 
-class InterruptSpurious(msgspec.Struct, frozen=True):
+class InterruptSpurious(GuestEvent, frozen=True, gc=False):
     """A vector arrived that no interrupt owns on that CPU."""
 
     cpu: int

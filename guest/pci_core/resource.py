@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from errno import EBUSY, EINVAL
 from operator import attrgetter
+from typing import Final
 
 # include/linux/ioport.h
 IORESOURCE_ROM_ENABLE = 1 << 0
@@ -31,6 +32,7 @@ IORESOURCE_BUSY = 0x8000_0000
 RESOURCE_MAX = (1 << 64) - 1
 
 _by_start = attrgetter("start")
+_NO_CHILDREN: Final[list[Resource]] = []  # shared, and replaced by whoever has the first child
 
 
 class Resource:
@@ -44,7 +46,7 @@ class Resource:
         self.flags = flags
         self.name = name
         self.parent: Resource | None = None
-        self.children: list[Resource] = []
+        self.children: list[Resource] = _NO_CHILDREN
 
     @property
     def size(self) -> int:
@@ -72,7 +74,10 @@ class Resource:
             return children[index - 1]
         if index < len(children) and children[index].start <= new.end:
             return children[index]
-        children.insert(index, new)
+        if not children:  # a device has seven resources and hardly one with children
+            self.children = [new]
+        else:
+            children.insert(index, new)
         new.parent = self
         return None
 

@@ -74,7 +74,7 @@ def test_msix_is_enabled_masked_then_filled_then_unmasked() -> None:
     assert dev.msix_enabled
 
 
-def test_a_message_is_written_address_data_and_read_back() -> None:
+def test_a_message_is_written_address_first_and_masked_after() -> None:
     rig = Rig()
     dev = up(nvme(), rig)
     alloc(rig, dev, 1, 1, PCI_IRQ_MSIX)
@@ -83,7 +83,6 @@ def test_a_message_is_written_address_data_and_read_back() -> None:
         ("w", TABLE + 0, 0xFEE0_1000),
         ("w", TABLE + 4, 0),
         ("w", TABLE + 8, SHUTDOWN),
-        ("r", TABLE + 8, SHUTDOWN),
         ("w", TABLE + 12, 1),
     ]
 
