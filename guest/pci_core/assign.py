@@ -11,7 +11,10 @@ from errno import EINVAL, ENOMEM
 
 from guest.pci_core.bars import pci_std_update_resource
 from guest.pci_core.events import BarAssigned
-from guest.pci_core.regs import PCI_CLASS_BRIDGE_HOST, PCI_CLASS_NOT_DEFINED
+from guest.pci_core.regs import (
+    PCI_CLASS_BRIDGE_HOST,
+    PCI_CLASS_NOT_DEFINED,
+)
 from guest.pci_core.resource import (
     IORESOURCE_IO,
     IORESOURCE_MEM_64,

@@ -9,16 +9,9 @@ from __future__ import annotations
 
 from guest.pci_core.regs import (
     ALL_ONES,
-    PCI_BASE_ADDRESS_0,
     PCI_BASE_ADDRESS_IO_MASK,
     PCI_BASE_ADDRESS_MEM_MASK,
-    PCI_BASE_ADDRESS_MEM_PREFETCH,
-    PCI_BASE_ADDRESS_MEM_TYPE_64,
-    PCI_BASE_ADDRESS_MEM_TYPE_MASK,
-    PCI_BASE_ADDRESS_SPACE_IO,
-    PCI_COMMAND,
     PCI_COMMAND_DECODE_ENABLE,
-    PCI_COMMAND_MEMORY,
     PCI_ROM_ADDRESS_ENABLE,
     PCI_ROM_ADDRESS_MASK,
 )
@@ -35,6 +28,15 @@ from guest.pci_core.resource import (
     Resource,
 )
 from guest.pci_core.types import PCI_ROM_RESOURCE, PciDev
+from protocol.pci_regs import (
+    PCI_BASE_ADDRESS_0,
+    PCI_BASE_ADDRESS_MEM_PREFETCH,
+    PCI_BASE_ADDRESS_MEM_TYPE_64,
+    PCI_BASE_ADDRESS_MEM_TYPE_MASK,
+    PCI_BASE_ADDRESS_SPACE_IO,
+    PCI_COMMAND,
+    PCI_COMMAND_MEMORY,
+)
 
 _IO_SPACE_LIMIT = 0xFFFF
 

@@ -13,11 +13,6 @@ from collections.abc import Mapping
 
 from guest.pci_core.regs import (
     ALL_ONES,
-    PCI_CAP_ID_EXP,
-    PCI_CAP_ID_MSI,
-    PCI_CAP_ID_MSIX,
-    PCI_CAP_ID_PM,
-    PCI_CAPABILITY_LIST,
     PCI_CB_CAPABILITY_LIST,
     PCI_CFG_SPACE_EXP_SIZE,
     PCI_CFG_SPACE_SIZE,
@@ -32,19 +27,30 @@ from guest.pci_core.regs import (
     PCI_HEADER_TYPE_CARDBUS,
     PCI_HEADER_TYPE_NORMAL,
     PCI_MSI_FLAGS,
-    PCI_MSI_FLAGS_ENABLE,
     PCI_MSIX_FLAGS,
-    PCI_MSIX_FLAGS_ENABLE,
     PCI_PM_CAP_PME_MASK,
     PCI_PM_CAP_VER_MASK,
     PCI_PM_CTRL,
     PCI_PM_CTRL_PME_ENABLE,
     PCI_PM_CTRL_PME_STATUS,
     PCI_PM_PMC,
+)
+from guest.pci_core.types import PciDev
+from protocol.pci_cap_rows import (
+    PCI_MSI_FLAGS_ENABLE,
+    PCI_MSIX_FLAGS_ENABLE,
+)
+from protocol.pci_caps import (
+    PCI_CAP_ID_EXP,
+    PCI_CAP_ID_MSI,
+    PCI_CAP_ID_MSIX,
+    PCI_CAP_ID_PM,
+)
+from protocol.pci_regs import (
+    PCI_CAPABILITY_LIST,
     PCI_STATUS,
     PCI_STATUS_CAP_LIST,
 )
-from guest.pci_core.types import PciDev
 
 _EXT_CAP_TTL = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) // 8  # eight bytes each at least
 _LIST_HEADS: Mapping[int, int] = {

@@ -11,12 +11,6 @@ from errno import EINVAL
 
 from guest.pci_core.regs import (
     ALL_ONES,
-    PCI_COMMAND,
-    PCI_COMMAND_INTX_DISABLE,
-    PCI_COMMAND_IO,
-    PCI_COMMAND_MASTER,
-    PCI_COMMAND_MEMORY,
-    PCI_INTERRUPT_PIN,
     PCI_LATENCY_TIMER,
     PCI_PM_CTRL,
     PCI_PM_CTRL_STATE_MASK,
@@ -28,6 +22,14 @@ from guest.pci_core.resource import (
     IORESOURCE_UNSET,
 )
 from guest.pci_core.types import PCI_D0, PCI_ROM_RESOURCE, PciDev
+from protocol.pci_regs import (
+    PCI_COMMAND,
+    PCI_COMMAND_INTX_DISABLE,
+    PCI_COMMAND_IO,
+    PCI_COMMAND_MASTER,
+    PCI_COMMAND_MEMORY,
+    PCI_INTERRUPT_PIN,
+)
 
 PCI_D3COLD = 4
 _LATENCY_MIN = 16

@@ -16,15 +16,17 @@ from guest.pci_core.msi_irqs import enable_range, free_msi_irqs, setup_msi_irqs
 from guest.pci_core.msi_regs import pci_msi_update_mask
 from guest.pci_core.regs import (
     PCI_MSI_FLAGS,
-    PCI_MSI_FLAGS_64BIT,
-    PCI_MSI_FLAGS_ENABLE,
-    PCI_MSI_FLAGS_MASKBIT,
-    PCI_MSI_FLAGS_QMASK,
     PCI_MSI_FLAGS_QMASK_SHIFT,
     PCI_MSI_MASK_32,
     PCI_MSI_MASK_64,
 )
 from guest.pci_core.types import PCI_D0, MsiDesc, PciDev
+from protocol.pci_cap_rows import (
+    PCI_MSI_FLAGS_64BIT,
+    PCI_MSI_FLAGS_ENABLE,
+    PCI_MSI_FLAGS_MASKBIT,
+    PCI_MSI_FLAGS_QMASK,
+)
 
 
 async def _msi_control(dev: PciDev) -> int:

@@ -14,7 +14,6 @@ from guest.pci_core.regs import (
     PCI_MSI_DATA_32,
     PCI_MSI_DATA_64,
     PCI_MSI_FLAGS,
-    PCI_MSI_FLAGS_QSIZE,
     PCI_MSI_FLAGS_QSIZE_SHIFT,
     PCI_MSIX_ENTRY_CTRL_MASKBIT,
     PCI_MSIX_ENTRY_DATA,
@@ -24,6 +23,7 @@ from guest.pci_core.regs import (
     PCI_MSIX_ENTRY_VECTOR_CTRL,
 )
 from guest.pci_core.types import PCI_D0, MsiDesc, MsiMsg
+from protocol.pci_cap_rows import PCI_MSI_FLAGS_QSIZE
 
 
 def msix_entry(desc: MsiDesc) -> int:

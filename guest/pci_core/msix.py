@@ -19,15 +19,17 @@ from guest.pci_core.regs import (
     PCI_MSIX_ENTRY_SIZE,
     PCI_MSIX_ENTRY_VECTOR_CTRL,
     PCI_MSIX_FLAGS,
-    PCI_MSIX_FLAGS_ENABLE,
-    PCI_MSIX_FLAGS_MASKALL,
-    PCI_MSIX_FLAGS_QSIZE,
     PCI_MSIX_TABLE,
     PCI_MSIX_TABLE_BIR,
     PCI_MSIX_TABLE_OFFSET,
 )
 from guest.pci_core.resource import IORESOURCE_UNSET
 from guest.pci_core.types import PCI_D0, PCI_STD_NUM_BARS, MsiDesc, PciDev
+from protocol.pci_cap_rows import (
+    PCI_MSIX_FLAGS_ENABLE,
+    PCI_MSIX_FLAGS_MASKALL,
+    PCI_MSIX_FLAGS_QSIZE,
+)
 
 
 async def _msix_vec_count(dev: PciDev) -> int:

@@ -30,26 +30,28 @@ from guest.pci_core.regs import (
     PCI_CLASS_BRIDGE_PCI,
     PCI_CLASS_NOT_DEFINED,
     PCI_CLASS_REVISION,
-    PCI_COMMAND,
-    PCI_COMMAND_INTX_DISABLE,
-    PCI_HEADER_TYPE,
     PCI_HEADER_TYPE_BRIDGE,
     PCI_HEADER_TYPE_CARDBUS,
-    PCI_HEADER_TYPE_MASK,
-    PCI_HEADER_TYPE_MFD,
     PCI_HEADER_TYPE_NORMAL,
-    PCI_INTERRUPT_LINE,
-    PCI_INTERRUPT_PIN,
-    PCI_ROM_ADDRESS,
     PCI_ROM_ADDRESS1,
-    PCI_SUBSYSTEM_ID,
-    PCI_SUBSYSTEM_VENDOR_ID,
-    PCI_VENDOR_ID,
 )
 from guest.pci_core.resource import Resource
 from guest.pci_core.slot import pci_dev_assign_slot
 from guest.pci_core.types import PciBus, PciDev, PciHostBridge
 from protocol.ids import Devfn
+from protocol.pci_regs import (
+    PCI_COMMAND,
+    PCI_COMMAND_INTX_DISABLE,
+    PCI_HEADER_TYPE,
+    PCI_HEADER_TYPE_MASK,
+    PCI_HEADER_TYPE_MFD,
+    PCI_INTERRUPT_LINE,
+    PCI_INTERRUPT_PIN,
+    PCI_ROM_ADDRESS,
+    PCI_SUBSYSTEM_ID,
+    PCI_SUBSYSTEM_VENDOR_ID,
+    PCI_VENDOR_ID,
+)
 
 _NO_DEVICE = frozenset((ALL_ONES, 0, 0x0000_FFFF, 0xFFFF_0000))
 _RRS_VENDOR_ID = 0x0001  # Configuration Request Retry Status
