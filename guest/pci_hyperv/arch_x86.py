@@ -70,12 +70,13 @@ class X86Arch:
             kernel.log("warn", f"can not unmask irq {data.irq}")
             return
         hbus = driver.bus_of(driver.pci_dev_of(data).bus)
+        relid = hbus.relid
         cpus = driver.online_cpus(data.effective_affinity)
         await kernel.local_irq_save()
         control, payload = self.retarget_call(driver, data, int_desc, cpus)
         status, _ = kernel.hypercall(control, payload)
         await kernel.local_irq_restore()
-        kernel.emit(MsiRetargeted(hbus.relid, data.irq, tuple(cpus), Vector(data.vector), status))
+        kernel.emit(MsiRetargeted(relid, data.irq, tuple(cpus), Vector(data.vector), status))
         if status == HV_STATUS_SUCCESS:
             return
         await ops.point(kernel, "hbus.state")

@@ -75,6 +75,7 @@ class Blocks(Device):
         if not 0 < length <= CONFIG_BLOCK_BYTES_MAX:
             return -EINVAL, b""
         hbus = self.bus_of(pdev.bus)
+        relid = hbus.relid
         frame = self.kernel.stack_frame("hv_read_config_block")
         comp = frame.own(HvReadConfigCompl(self.kernel, length))
         packet = frame.own(PciPacket(self.hv_pci_read_config_compl, comp))
@@ -89,7 +90,7 @@ class Blocks(Device):
             ret = -EIO
         frame.leave()
         if ret:
-            self.kernel.emit(FunctionReturned(hbus.relid, "hv_read_config_block", ret))
+            self.kernel.emit(FunctionReturned(relid, "hv_read_config_block", ret))
             return ret, b""
         return 0, data
 
@@ -98,6 +99,7 @@ class Blocks(Device):
         if not 0 < len(data) <= CONFIG_BLOCK_BYTES_MAX:
             return -EINVAL
         hbus = self.bus_of(pdev.bus)
+        relid = hbus.relid
         frame = self.kernel.stack_frame("hv_write_config_block")
         comp_pkt = frame.own(HvPciCompl(self.kernel))
         packet = frame.own(PciPacket(self.hv_pci_write_config_compl, comp_pkt))
@@ -115,7 +117,7 @@ class Blocks(Device):
             ret = -EIO
         frame.leave()
         if ret:
-            self.kernel.emit(FunctionReturned(hbus.relid, "hv_write_config_block", ret))
+            self.kernel.emit(FunctionReturned(relid, "hv_write_config_block", ret))
         return ret
 
     async def hv_register_block_invalidate(

@@ -15,7 +15,6 @@ from guest.pci_hyperv.device import Device, HvPciDev, HvPciDevDescription
 from guest.pci_hyperv.mmio_calls import hv_pci_read_mmio, hv_pci_write_mmio
 
 if TYPE_CHECKING:
-    from guest.kernel.sync import SpinLock
     from guest.pci_core.types import PciBus
     from guest.pci_hyperv.bus import HvPciBus
     from protocol.ids import Devfn
@@ -120,25 +119,8 @@ class Config(Device):
         port.mmio_write(window, 4, wslot)
         return port.mmio_write(window + CFG_PAGE_OFFSET + where, size, value)
 
-    def _unseen(self, lock: SpinLock) -> bool:
-        """Whether taking ``lock`` around code that never suspends would change nothing.
-
-        Its points exist in fine-grained runs only, so otherwise nobody could contend.
-        """
-        return lock.owner is None and not (self.kernel.fine and self.kernel.crowded)
-
-    async def _locked_read(self, hpdev: HvPciDev, where: int, size: int) -> int | None:
-        hbus = hpdev.hbus
-        lock = hbus.config_lock
-        if self._unseen(lock):
-            return self._window_read(hbus, hpdev.desc.win_slot, where, size)
-        await lock.lock_irqsave()
-        value = self._window_read(hbus, hpdev.desc.win_slot, where, size)
-        await lock.unlock_irqrestore()
-        return value
-
-    async def _hv_pcifront_read_config(self, hpdev: HvPciDev, where: int, size: int) -> int:
-        """Read 1, 2 or 4 bytes; 0 beyond the function's 4 KiB, where C leaves the buffer alone."""
+    def _read_now(self, hpdev: HvPciDev, where: int, size: int) -> int:
+        """The read itself, under whatever locks the caller holds. Never suspends."""
         emulated = self.emulated_reads.get(where << 3 | size)
         if emulated is not None:
             image, shift, mask = emulated
@@ -146,31 +128,56 @@ class Config(Device):
         if where + size > CFG_PAGE_SIZE:
             self.kernel.log("err", "attempt to read beyond a function's config space")
             return 0
-        return await self._locked_read(hpdev, where, size) or 0
+        return self._window_read(hpdev.hbus, hpdev.desc.win_slot, where, size) or 0
+
+    def _write_now(self, hpdev: HvPciDev, where: int, size: int, value: int) -> int:
+        """The write itself: for how many nanoseconds the host holds the CPU. Never suspends."""
+        if where >= PCI_SUBSYSTEM_VENDOR_ID and where + size <= PCI_CAPABILITY_LIST:
+            return 0
+        if where < PCI_COMMAND or where + size > CFG_PAGE_SIZE:
+            self.kernel.log("err", "attempt to write beyond a function's config space")
+            return 0
+        return self._window_write(hpdev.hbus, hpdev.desc.win_slot, where, size, value)
+
+    async def _lock_config(self, hbus: HvPciBus) -> bool:
+        """Take ``config_lock`` if anybody could notice: whether it was taken.
+
+        Nothing under it suspends before the access is over, and its points exist in fine-grained
+        runs only.
+        """
+        lock = hbus.config_lock
+        if lock.owner is None and not (self.kernel.fine and self.kernel.crowded):
+            return False
+        await lock.lock_irqsave()
+        return True
+
+    async def _hv_pcifront_read_config(self, hpdev: HvPciDev, where: int, size: int) -> int:
+        """Read 1, 2 or 4 bytes; 0 beyond the function's 4 KiB, where C leaves the buffer alone."""
+        if where << 3 | size in self.emulated_reads:
+            return self._read_now(hpdev, where, size)
+        locked = await self._lock_config(hpdev.hbus)
+        value = self._read_now(hpdev, where, size)
+        if locked:
+            await hpdev.hbus.config_lock.unlock_irqrestore()
+        return value
 
     async def _hv_pcifront_write_config(
         self, hpdev: HvPciDev, where: int, size: int, value: int
     ) -> None:
         """Write 1, 2 or 4 bytes; subsystem and ROM are read-only, the first four bytes refused."""
-        if where >= PCI_SUBSYSTEM_VENDOR_ID and where + size <= PCI_CAPABILITY_LIST:
-            return
-        if where < PCI_COMMAND or where + size > CFG_PAGE_SIZE:
-            self.kernel.log("err", "attempt to write beyond a function's config space")
-            return
-        hbus = hpdev.hbus
-        lock = hbus.config_lock
-        wslot = hpdev.desc.win_slot
-        unseen = self._unseen(lock)
-        if not unseen:
-            await lock.lock_irqsave()
-        held_ns = self._window_write(hbus, wslot, where, size, value)
+        locked = await self._lock_config(hpdev.hbus)
+        held_ns = self._write_now(hpdev, where, size, value)
         if held_ns:
-            if unseen:
-                await lock.lock_irqsave()
-                unseen = False
-            await ops.burn_ns(self.kernel, held_ns, "host holds the CPU")
-        if not unseen:
-            await lock.unlock_irqrestore()
+            await self._stand_still(hpdev.hbus, held_ns, locked=locked)
+        elif locked:
+            await hpdev.hbus.config_lock.unlock_irqrestore()
+
+    async def _stand_still(self, hbus: HvPciBus, held_ns: int, *, locked: bool) -> None:
+        """The host holds the CPU, which holds ``config_lock``."""
+        if not locked:
+            await hbus.config_lock.lock_irqsave()
+        await ops.burn_ns(self.kernel, held_ns, "host holds the CPU")
+        await hbus.config_lock.unlock_irqrestore()
 
     async def hv_pcifront_get_vendor_id(self, hpdev: HvPciDev) -> int:
         """The vendor id the host shows now, 0xFFFF if the device has gone.
@@ -178,13 +185,36 @@ class Config(Device):
         By hypercalls a failed read leaves the result undefined in C (open item O12): then 0 here,
         so that the test for 0xFFFF does not fire either.
         """
-        return await self._locked_read(hpdev, PCI_VENDOR_ID, 2) or 0
+        locked = await self._lock_config(hpdev.hbus)
+        vendor_id = self._window_read(hpdev.hbus, hpdev.desc.win_slot, PCI_VENDOR_ID, 2) or 0
+        if locked:
+            await hpdev.hbus.config_lock.unlock_irqrestore()
+        return vendor_id
+
+    def _alone(self, hbus: HvPciBus) -> bool:
+        """Whether nobody else could run and no lock of the bus is held.
+
+        Then neither locks nor references change anything for an access that does not suspend, and
+        of those a bus scan makes about a hundred.
+        """
+        return not (
+            self.kernel.crowded
+            or hbus.config_lock.owner is not None
+            or hbus.device_list_lock.owner is not None
+        )
 
     async def hv_pcifront_read_config(
         self, bus: PciBus, devfn: Devfn, where: int, size: int
     ) -> tuple[int, int]:
         """``pci_ops.read``: (PCIBIOS status, value)."""
-        hpdev = await self.get_pcichild_wslot(bus.sysdata, self.devfn_to_wslot(devfn))
+        hbus: HvPciBus = bus.sysdata
+        wslot = self.devfn_to_wslot(devfn)
+        if self._alone(hbus):
+            hpdev = self.find_child(hbus, wslot)
+            if hpdev is None:
+                return PCIBIOS_DEVICE_NOT_FOUND, 0
+            return PCIBIOS_SUCCESSFUL, self._read_now(hpdev, where, size)
+        hpdev = await self.get_pcichild_wslot(hbus, wslot)
         if hpdev is None:
             return PCIBIOS_DEVICE_NOT_FOUND, 0
         value = await self._hv_pcifront_read_config(hpdev, where, size)
@@ -194,8 +224,20 @@ class Config(Device):
     async def hv_pcifront_write_config(
         self, bus: PciBus, devfn: Devfn, where: int, size: int, value: int
     ) -> int:
-        """``pci_ops.write``: PCIBIOS status."""
-        hpdev = await self.get_pcichild_wslot(bus.sysdata, self.devfn_to_wslot(devfn))
+        """``pci_ops.write``: PCIBIOS status. The host may hold the CPU for a while."""
+        hbus: HvPciBus = bus.sysdata
+        wslot = self.devfn_to_wslot(devfn)
+        if self._alone(hbus):
+            hpdev = self.find_child(hbus, wslot)
+            if hpdev is None:
+                return PCIBIOS_DEVICE_NOT_FOUND
+            held_ns = self._write_now(hpdev, where, size, value)
+            if held_ns:
+                self.get_pcichild(hpdev)
+                await self._stand_still(hbus, held_ns, locked=False)
+                await self.put_pcichild(hpdev)
+            return PCIBIOS_SUCCESSFUL
+        hpdev = await self.get_pcichild_wslot(hbus, wslot)
         if hpdev is None:
             return PCIBIOS_DEVICE_NOT_FOUND
         await self._hv_pcifront_write_config(hpdev, where, size, value)

@@ -116,25 +116,25 @@ class Device(Requests):
 
     async def get_pcichild_wslot(self, hbus: HvPciBus, wslot: int) -> HvPciDev | None:
         """The function in ``wslot`` with a reference for the caller, who must put it; or None."""
-        lock = hbus.device_list_lock
-        if lock.owner is None and not self.kernel.crowded:
-            # Nobody else could run: taking the lock would change nothing (every configuration
-            # access comes through here).
-            return self._find_child(hbus, wslot)
-        await lock.lock_irqsave()
-        found = self._find_child(hbus, wslot)
-        await lock.unlock_irqrestore()
-        return found
+        await hbus.device_list_lock.lock_irqsave()
+        hpdev = self.find_child(hbus, wslot)
+        if hpdev is not None:
+            self.get_pcichild(hpdev)
+        await hbus.device_list_lock.unlock_irqrestore()
+        return hpdev
 
-    def _find_child(self, hbus: HvPciBus, wslot: int) -> HvPciDev | None:
-        # By hand: a generator would cost three times the rest of the look-up.
+    def find_child(self, hbus: HvPciBus, wslot: int) -> HvPciDev | None:
+        """The function in ``wslot``, or None.
+
+        Whoever may suspend before it is done with it holds the list lock, then a reference. Walked
+        by hand: a generator costs three times the rest of a configuration access's look-up.
+        """
         root = hbus.children.root
         node = root.next
         while node is not root:
             assert node is not None, "a node that is linked has a successor"
             hpdev: HvPciDev = node.owner
             if hpdev.desc.win_slot == wslot:
-                self.get_pcichild(hpdev)
                 return hpdev
             node = node.next
         return None

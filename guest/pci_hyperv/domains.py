@@ -15,23 +15,28 @@ HVPCI_DOM_INVALID = 0  # domain 0 belongs to the emulated bus of generation 1 VM
 class DomainMap:
     """``hvpci_dom_map``: which domain numbers are taken."""
 
-    __slots__ = ("_taken",)
+    __slots__ = ("_lowest", "_taken")
 
     def __init__(self) -> None:
         self._taken = {HVPCI_DOM_INVALID}
+        self._lowest = HVPCI_DOM_INVALID  # no lower number is free
 
     def hv_get_dom_num(self, dom: int) -> int:
         """Take ``dom``, or the lowest free number if it is taken; HVPCI_DOM_INVALID if none is."""
         taken = self._taken
         if dom in taken:
-            free = (i for i in range(HVPCI_DOM_MAP_SIZE) if i not in taken)
-            dom = next(free, HVPCI_DOM_INVALID)
+            while self._lowest in taken:
+                self._lowest += 1
+            if self._lowest == HVPCI_DOM_MAP_SIZE:
+                return HVPCI_DOM_INVALID
+            dom = self._lowest
         taken.add(dom)
         return dom
 
     def hv_put_dom_num(self, dom: int) -> None:
         """Give a number back."""
         self._taken.discard(dom)
+        self._lowest = min(self._lowest, dom)
 
 
 def requested_domain(instance: UUID) -> int:

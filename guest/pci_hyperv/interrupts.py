@@ -20,7 +20,7 @@ from guest.pci_hyperv.channel import Channel
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.interrupt_requests import COMPOSERS, IntDesc, InterruptRequest
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket
-from protocol.ids import CpuId, Vector
+from protocol.ids import CpuId, RelId, Vector
 from protocol.vpci import (
     PciCreateIntResponse,
     PciDeleteInterrupt,
@@ -115,7 +115,14 @@ class Interrupts(Channel):
 
     def online_cpus(self, mask: int) -> list[int]:
         """CPUs of a mask that are online, ascending."""
-        return [cpu.index for cpu in self.kernel.cpus if cpu.online and mask >> cpu.index & 1]
+        cpus = self.kernel.cpus
+        found = []
+        while mask:  # by its bits: an interrupt names one of perhaps hundreds of CPUs
+            cpu = (mask & -mask).bit_length() - 1
+            mask &= mask - 1
+            if cpus[cpu].online:
+                found.append(cpu)
+        return found
 
     async def hv_compose_multi_msi_req_get_cpu(self) -> int:
         """The next online CPU, round robin over all devices.
@@ -124,7 +131,7 @@ class Interrupts(Channel):
         blocks are spread here.
         """
         await self.multi_msi_cpu_lock.lock_irqsave()
-        online = self.online_cpus(-1)
+        online = self.online_cpus((1 << len(self.kernel.cpus)) - 1)
         later = [cpu for cpu in online if cpu > self.multi_msi_cpu_next]
         self.multi_msi_cpu_next = (later or online)[0]
         cpu = self.multi_msi_cpu_next
@@ -144,15 +151,16 @@ class Interrupts(Channel):
             return _message(data.chip_data.address, data.chip_data.data)
         pdev = msi_desc.pci_dev
         hbus = self.bus_of(pdev.bus)
+        relid = hbus.relid
         hpdev = await self.get_pcichild_wslot(hbus, self.devfn_to_wslot(pdev.devfn))
         if hpdev is None:
-            return self._null_message(hbus, data, "no such function")
+            return self._null_message(relid, data, "no such function")
         if isinstance(data.chip_data, IntDesc):
             old, data.chip_data = data.chip_data, None
             await self.hv_int_desc_free(hpdev, old)
         int_desc = await self.kernel.kzalloc(IntDesc, GFP_ATOMIC)
         if int_desc is None:
-            msg = self._null_message(hbus, data, "out of memory")
+            msg = self._null_message(relid, data, "out of memory")
         elif multi_msi and msi_desc.irq != data.irq:
             msg = self._derive_message(msi_desc, data, int_desc)
         else:
@@ -190,12 +198,12 @@ class Interrupts(Channel):
         if failure or answer is None:
             self.kernel.log("err", f"request for interrupt failed: {failure}")
             await self.kernel.kfree(int_desc)
-            return self._null_message(hbus, data, failure)
+            return self._null_message(hpdev.relid, data, failure)
         int_desc.assign(answer)
         data.chip_data = int_desc
         self.kernel.emit(
             MsiComposed(
-                hbus.relid, request.wslot, data.irq, CpuId(cpu), Vector(request.vector),
+                hpdev.relid, request.wslot, data.irq, CpuId(cpu), Vector(request.vector),
                 request.vector_count, answer.address, answer.data,
             )
         )  # fmt: skip
@@ -260,8 +268,8 @@ class Interrupts(Channel):
             await ops.udelay(self.kernel, POLL_US)
         return True
 
-    def _null_message(self, hbus: HvPciBus, data: IrqData, reason: str) -> MsiMsg:
-        self.kernel.emit(MsiNotComposed(hbus.relid, data.irq, reason))
+    def _null_message(self, relid: RelId, data: IrqData, reason: str) -> MsiMsg:
+        self.kernel.emit(MsiNotComposed(relid, data.irq, reason))
         return NULL_MSI_MSG
 
     def pci_dev_of(self, data: IrqData) -> PciDev:

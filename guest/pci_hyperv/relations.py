@@ -98,14 +98,11 @@ class Relations(Windows, RootBus):
             return -ENOMEM
         work = Work("pci_devices_present_work", self.pci_devices_present_work, dr_wrk)
         dr_wrk.wrk = work
-        count = len(dr.func)
-
         await hbus.device_list_lock.lock_irqsave()
         pending_dr = not hbus.dr_list.empty()
         hbus.dr_list.add_tail(dr)
+        self.kernel.emit(RelationsQueued(hbus.relid, len(dr.func), pending_dr))
         await hbus.device_list_lock.unlock_irqrestore()
-
-        self.kernel.emit(RelationsQueued(hbus.relid, count, pending_dr))
         if pending_dr:
             await self.kernel.kfree(dr_wrk)
         else:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from guest.kernel import ops
 from guest.pci_hyperv.config import PCIBIOS_DEVICE_NOT_FOUND
 from protocol.ids import Devfn
+from sim.choices import RandomChooser
 from tests.guest.pci_hyperv.story import Story
 
 ID = 0x00
@@ -124,3 +126,46 @@ def test_a_slot_without_a_function_is_not_found(story: CountingHostStory) -> Non
 def test_a_device_that_has_gone_reads_all_ones(story: CountingHostStory) -> None:
     story.host.gone = True
     assert story.reads([(BAR_0, 4)]) == [(0xFFFF_FFFF, True)]
+
+
+class Crowd:
+    """Makes every point suspend, as if somebody else could always run."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+
+    async def busy(self) -> None:
+        for _ in range(2_000):
+            await ops.point(self.story.kernel, "busy")
+
+
+def test_an_access_gives_the_same_alone_and_in_a_crowd() -> None:
+    accesses = [(0, 4), (COMMAND, 2), (BAR_0, 4), (INTERRUPT_LINE, 2), (0xFFE, 4)]
+    alone = CountingHostStory(cpus=2)
+    alone.arrive()
+    crowded = CountingHostStory(cpus=2, chooser=RandomChooser(1))
+    crowded.arrive()
+    crowded.kernel.fine = True
+    crowded.kernel.spawn_thread("busy", Crowd(crowded).busy(), 1)
+    assert crowded.reads(accesses) == alone.reads(accesses)
+    assert [hpdev.refs.value for hpdev in crowded.hbus.children] == [2]
+
+
+@pytest.mark.parametrize("crowd", [False, True])
+def test_a_host_that_maps_bars_holds_the_cpu_under_the_lock(crowd: bool) -> None:
+    story = CountingHostStory(cpus=2)
+    story.arrive()
+    mmio_write = story.host.mmio_write
+
+    def slow_write(gpa: int, size: int, value: int) -> int:
+        mmio_write(gpa, size, value)
+        return 0 if gpa == story.hbus.cfg_addr else 5_000_000
+
+    story.host.mmio_write = slow_write  # type: ignore[method-assign]  # the fake's own, slowed
+    if crowd:
+        story.kernel.spawn_thread("busy", Crowd(story).busy(), 1)
+    before_ns = story.engine.now_ns()
+    story.write(COMMAND, 2, 0x0002)
+    assert story.engine.now_ns() - before_ns == 5_000_000
+    assert story.hbus.config_lock.owner is None
+    assert [hpdev.refs.value for hpdev in story.hbus.children] == [2]
