@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.ids import CpuId, Gpa, RelId, SlotNumber, TransactionId, Vector
+from protocol.ids import Gpa, RelId, SlotNumber, TransactionId, Vector
 
 
 class GuestEvent(msgspec.Struct, frozen=True, gc=False):
@@ -189,12 +189,15 @@ class ChildSlotDestroyed(GuestEvent, frozen=True, gc=False):
 
 
 class MsiComposed(GuestEvent, frozen=True, gc=False):
-    """The guest has an MSI message for ``irq``; ``vector`` is what it asked the host for."""
+    """The guest has an MSI message for ``irq``.
+
+    ``vector`` is what it asked the host for and ``vector_count`` how many the mapping holds; 0 for
+    a vector of a multi-MSI block that derives its message from the block's first.
+    """
 
     relid: RelId
     wslot: SlotNumber
     irq: int
-    cpu: CpuId
     vector: Vector
     vector_count: int
     address: int

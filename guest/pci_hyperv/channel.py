@@ -16,7 +16,7 @@ from guest.kernel.memory import GFP_ATOMIC, Allocated
 from guest.pci_hyperv.blocks import Blocks
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.eject import Eject
-from guest.pci_hyperv.relations import Relations
+from guest.pci_hyperv.relations_inbox import RelationsInbox
 from guest.pci_hyperv.requests import DESCRIPTOR_BYTES, PciPacket
 from guest.vmbus.packets import (
     lock_requestor,
@@ -55,7 +55,7 @@ class PacketBuffer(Allocated):
         self.size_bytes = size_bytes
 
 
-class Channel(Relations, Eject, Blocks):
+class Channel(RelationsInbox, Eject, Blocks):
     """Receive, sort, hand on."""
 
     async def hv_pci_onchannelcallback(self, hbus: HvPciBus) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from guest.events import FunctionReturned
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.probe import Probe
+from guest.pci_hyperv.remove import Remove
 from guest.vmbus.open import vmbus_close
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
 
 
-class Power(Probe):
+class Power(Probe, Remove):
     """``hv_driver.suspend`` and ``hv_driver.resume``."""
 
     async def hv_pci_suspend(self, hdev: HvDevice) -> int:

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Probe and remove: the life of a bus, and how much of it is undone when a step fails."""
+"""Probe: a bus comes up step by step, and what was done is undone when a step fails."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from errno import EINVAL, ENODEV, ENOMEM
+from errno import ENOMEM
 from typing import TYPE_CHECKING, TypeAlias
 
-from guest.events import DomainChosen, DriverRemoved, FunctionReturned
-from guest.kernel.memory import GFP_KERNEL, Allocated
-from guest.kernel.sync import SpinLock
-from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
+from guest.events import FunctionReturned
+from guest.kernel.memory import GFP_KERNEL
+from guest.pci_hyperv.bus import HvPciBus, HvPciBusState
 from guest.pci_hyperv.config import HvPcifrontOps
-from guest.pci_hyperv.d0 import D0
-from guest.pci_hyperv.domains import HVPCI_DOM_INVALID, DomainMap, requested_domain
-from guest.pci_hyperv.interrupts import HvMsiChip, Interrupts
+from guest.pci_hyperv.interrupts import HvMsiChip
 from guest.pci_hyperv.negotiation import Negotiation
-from guest.vmbus.open import vmbus_close, vmbus_open
+from guest.pci_hyperv.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,37 +21,14 @@ if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
     from protocol.versions import Dialect
 
-PCI_RING_BYTES = 0x5000  # VMBUS_RING_SIZE(SZ_16K): 16 KiB of data and the header page
-HV_PCI_RQSTOR_SIZE = 64  # requests in flight at once; more than one is rare
-
 Step: TypeAlias = Callable[[HvPciBus], Awaitable[int]]
 Undo: TypeAlias = Callable[[HvPciBus], Awaitable[object]]
 
 
-class FwNode(Allocated):
-    """The named firmware node of the bus's interrupt domain."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class IrqDomain(Allocated):
-    """The bus's MSI interrupt domain; what it does is in ``Interrupts``."""
-
-    __slots__ = ("fwnode",)
-
-    def __init__(self, fwnode: FwNode | None) -> None:
-        self.fwnode = fwnode
-
-
-class Probe(Negotiation, Interrupts, D0):
-    """``hv_driver.probe`` and ``hv_driver.remove``."""
+class Probe(Negotiation, Parts):
+    """``hv_driver.probe``."""
 
     versions: Sequence[Dialect]
-    use_calls: bool
-    domains: DomainMap
     pci_ops: HvPcifrontOps
     msi_chip: HvMsiChip
 
@@ -106,86 +80,10 @@ class Probe(Negotiation, Interrupts, D0):
             (self.install, None),
         )
 
-    async def free_bus(self, hbus: HvPciBus) -> None:
-        """kfree() of the bus."""
-        await self.kernel.kfree(hbus)
-
-    async def choose_domain(self, hbus: HvPciBus) -> int:
-        """Take the PCI domain that the instance id asks for, or a free one."""
-        requested = requested_domain(hbus.hdev.dev_instance)
-        domain = self.domains.hv_get_dom_num(requested)
-        if domain == HVPCI_DOM_INVALID:
-            self.kernel.log("err", f"unable to use dom# {requested:#x} or other numbers")
-            return -EINVAL
-        if domain != requested:
-            self.kernel.log("info", f"dom# {requested:#x} has collision, using {domain:#x}")
-        hbus.bridge.domain_nr = domain
-        hbus.use_calls = self.use_calls
-        self.kernel.emit(DomainChosen(hbus.relid, requested, domain))
-        return 0
-
-    async def free_dom(self, hbus: HvPciBus) -> None:
-        """Give the domain number back."""
-        self.domains.hv_put_dom_num(hbus.bridge.domain_nr)
-
-    async def create_queue(self, hbus: HvPciBus) -> int:
-        """The bus's locks and its work queue."""
-        hbus.config_lock = SpinLock(self.kernel, "config_lock", fine=True)
-        hbus.device_list_lock = SpinLock(self.kernel, "device_list_lock")
-        hbus.wq = await self.new_workqueue(hbus)
-        return -ENOMEM if hbus.wq is None else 0
-
-    async def destroy_wq(self, hbus: HvPciBus) -> None:
-        """Drain the queue, then free it."""
-        await self.wq_of(hbus).destroy()
-
-    async def open_channel(self, hbus: HvPciBus) -> int:
-        """Open the rings; from here on the callback may run."""
-        channel = hbus.hdev.channel
-        channel.requestor_size = HV_PCI_RQSTOR_SIZE
-        return await vmbus_open(
-            channel, PCI_RING_BYTES, PCI_RING_BYTES, b"", self.hv_pci_onchannelcallback, hbus
-        )
-
-    async def close(self, hbus: HvPciBus) -> None:
-        """Close the channel."""
-        await vmbus_close(hbus.hdev.channel)
-
     async def negotiate(self, hbus: HvPciBus) -> int:
         """Agree on a version."""
         hbus.hdev.drvdata = hbus
         return await self.hv_pci_protocol_negotiation(hbus.hdev, self.versions)
-
-    async def map_config_window(self, hbus: HvPciBus) -> int:
-        """ioremap(). Model: a mapping is the guest physical address itself and never fails."""
-        assert hbus.mem_config is not None
-        hbus.cfg_addr = hbus.mem_config.start
-        return 0
-
-    async def unmap(self, hbus: HvPciBus) -> None:
-        """iounmap()."""
-        hbus.cfg_addr = 0
-
-    async def create_fwnode(self, hbus: HvPciBus) -> int:
-        """A firmware node named after the instance id."""
-        hbus.fwnode = await self.kernel.kzalloc(FwNode, GFP_KERNEL, hbus.hdev.name)
-        return -ENOMEM if hbus.fwnode is None else 0
-
-    async def free_fwnode(self, hbus: HvPciBus) -> None:
-        """irq_domain_free_fwnode()."""
-        await self.kernel.kfree(hbus.fwnode)
-
-    async def hv_pcie_init_irq_domain(self, hbus: HvPciBus) -> int:
-        """The MSI domain that the bus's devices take interrupts from."""
-        hbus.irq_domain = await self.kernel.kzalloc(IrqDomain, GFP_KERNEL, hbus.fwnode)
-        if hbus.irq_domain is None:
-            self.kernel.log("err", "failed to build an MSI IRQ domain")
-            return -ENODEV
-        return 0
-
-    async def free_irq_domain(self, hbus: HvPciBus) -> None:
-        """irq_domain_remove()."""
-        await self.kernel.kfree(hbus.irq_domain)
 
     async def query_relations(self, hbus: HvPciBus) -> int:
         """Learn of the functions."""
@@ -217,39 +115,3 @@ class Probe(Negotiation, Interrupts, D0):
         await self.prepopulate_bars(hbus)
         await self.set_bus_state(hbus, HvPciBusState.PROBED)
         return await self.create_root_hv_pci_bus(hbus)
-
-    async def hv_pci_remove(self, hdev: HvDevice) -> None:
-        """Take the bus down: unbind, rescind or unload. There is no way to fail.
-
-        A bus that is not installed keeps its root bus and its queue (open item O8).
-        """
-        hbus = hv_get_drvdata(hdev)
-        relid = hbus.relid
-        if hbus.state is HvPciBusState.INSTALLED:
-            await self.stop_workers(hdev, hbus)
-            await self.remove_root_bus(hbus)
-        await self.hv_pci_bus_exit(hdev, keep_devs=False)
-        await vmbus_close(hdev.channel)
-        await self.unmap(hbus)
-        await self.hv_free_config_window(hbus)
-        await self.hv_pci_free_bridge_windows(hbus)
-        await self.free_irq_domain(hbus)
-        await self.free_fwnode(hbus)
-        await self.free_dom(hbus)
-        await self.free_bus(hbus)
-        self.kernel.emit(DriverRemoved(relid))
-
-    async def stop_workers(self, hdev: HvDevice, hbus: HvPciBus) -> None:
-        """Bar the callback from queueing work, then wait for what is queued."""
-        await self.forbid_new_work(hdev, hbus)
-        await self.wq_of(hbus).destroy()
-        hbus.wq = None
-
-    async def forbid_new_work(self, hdev: HvDevice, hbus: HvPciBus) -> None:
-        """With the tasklet disabled the callback cannot be between its look and its queueing.
-
-        Unless it was called by hv_compose_msi_msg() and not by the tasklet (open item O6).
-        """
-        await hdev.channel.callback_event.disable()
-        await self.set_bus_state(hbus, HvPciBusState.REMOVING)
-        await hdev.channel.callback_event.enable()

@@ -13,7 +13,8 @@ from guest.events import BridgeWindowAllocated
 from guest.kernel import ops
 from guest.pci_core.resource import IORESOURCE_BUSY, IORESOURCE_WINDOW
 from guest.pci_hyperv.bus import HvPciBus
-from guest.pci_hyperv.config import PCI_COMMAND, PCI_CONFIG_MMIO_LENGTH, Config
+from guest.pci_hyperv.config import PCI_CONFIG_MMIO_LENGTH, Config
+from guest.pci_hyperv.emulated_registers import PCI_COMMAND
 from guest.pci_hyperv.resources import (
     BAR_LOW_BITS_KEPT,
     PAGE_BYTES,
