@@ -134,13 +134,20 @@ class IrqCore:
             await self._free_one(data)
 
     async def _free_one(self, data: IrqData) -> None:
-        """Free the vectors and, once no interrupt in flight looks at it, the descriptor.
+        """Free the vectors and, once nobody looks at it, the descriptor.
 
-        Model: Linux frees it after an RCU grace period, which a running hard interrupt holds off.
+        Model: Linux frees it after an RCU grace period, which a running hard interrupt holds off,
+        and not before the writes to its files in /proc have ended. Both are counted as readers.
         """
         self.vectors.free(data)
         data.freed = True
         if not data.readers:
+            await self.kernel.kfree(data)
+
+    async def release(self, data: IrqData) -> None:
+        """Stop looking at a descriptor (``data.readers`` counted us); the last one frees it."""
+        data.readers -= 1
+        if data.freed and not data.readers:
             await self.kernel.kfree(data)
 
     # --- activation ---
@@ -207,6 +214,4 @@ class IrqCore:
             return
         data.readers += 1
         await irq_flow.handle_edge_irq(self, data, cpu)
-        data.readers -= 1
-        if data.freed and not data.readers:
-            await self.kernel.kfree(data)
+        await self.release(data)

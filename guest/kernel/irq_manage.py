@@ -182,6 +182,7 @@ async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
         return -EIO
     if not mask & core.vectors.online_mask:
         return -EINVAL
+    data.readers += 1
     await data.lock.lock_irqsave()
     if data.activated:
         data.move_pending = True
@@ -190,16 +191,19 @@ async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
         data.affinity = data.effective_affinity = mask
     data.affinity_set = True
     await data.lock.unlock_irqrestore()
+    await core.release(data)
     return 0
 
 
 async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
     """fixup_irqs() of a CPU that is going offline (its online bit is cleared here)."""
     core.vectors.online_mask &= ~(1 << cpu)
-    for data in list(core.descs.values()):
+    for data in _held(core):
         await data.lock.lock_irqsave()
-        await _migrate_one(core, data, cpu)
+        if not data.freed:
+            await _migrate_one(core, data, cpu)
         await data.lock.unlock_irqrestore()
+        await core.release(data)
     core.vectors.cpu_offline(cpu)
 
 
@@ -237,10 +241,17 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
 async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
     """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up."""
     core.vectors.cpu_online(cpu)
-    for data in list(core.descs.values()):
-        if not data.managed or data.action is None or not data.affinity >> cpu & 1:
-            continue
-        if data.managed_shutdown:
-            await data.lock.lock_irqsave()
+    for data in _held(core):
+        await data.lock.lock_irqsave()
+        if data.managed_shutdown and data.action is not None and data.affinity >> cpu & 1:
             await irq_startup(core, data)
-            await data.lock.unlock_irqrestore()
+        await data.lock.unlock_irqrestore()
+        await core.release(data)
+
+
+def _held(core: IrqCore) -> list[IrqData]:
+    """Every descriptor, held: as under the lock of the sparse descriptor tree."""
+    datas = list(core.descs.values())
+    for data in datas:
+        data.readers += 1
+    return datas
