@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The ``vpcisim`` command: finds the subcommand, turns every outcome into an exit status.
+
+The overview is printed from the table below without importing anything else, so that asking for
+help is quick; each subcommand is a typer application in a module of its own, imported when it is
+asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final, NamedTuple
+
+OK: Final = 0
+FOUND: Final = 1  # a violation, a non-conformance, a difference
+BAD_INPUT: Final = 2
+LACKING: Final = 3  # something the environment does not have
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+NOBODY_READS: Final = 141  # 128 + SIGPIPE
+
+
+class Command(NamedTuple):
+    """Where a subcommand is, and what the overview says of it."""
+
+    module: str
+    says: str
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "scenarios": Command("scenarios", "list the built-in scenarios, or print their grammar"),
+    "devices": Command("devices", "list the built-in device profiles"),
+    "diff": Command("diff", "find the first event in which two traces differ"),
+    "device import": Command("device_import", "import a real device from an lspci capture"),
+}
+
+_EXAMPLE: Final = "vpcisim scenarios"
+
+
+def overview() -> str:
+    """What ``vpcisim --help`` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [
+        "Usage: vpcisim COMMAND [OPTIONS]",
+        "",
+        "A laboratory for Hyper-V virtual PCI: a host, a guest driver, and what happens between.",
+        "",
+        "Commands:",
+        *(f"  {name:<{width}}  {command.says}" for name, command in COMMANDS.items()),
+        "",
+        "Options:",
+        f"  {'--help':<{width}}  this text; vpcisim COMMAND --help tells about one command",
+        f"  {'--version':<{width}}  the version",
+        "",
+        f"Example: {_EXAMPLE}",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(given)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain again when it flushes standard output on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _dispatch(given: list[str]) -> int:
+    name = given[0] if given else "--help"
+    if name in ("--help", "-h"):
+        print(overview())
+        return OK
+    if name == "--version":
+        from importlib.metadata import version
+
+        print(f"vpcisim {version('vpcisim')}")
+        return OK
+    if name not in COMMANDS and given[1:]:
+        name = f"{name} {given[1]}"
+    if name not in COMMANDS:
+        return _unknown(name)
+    from sim.commands.calling import call  # brings typer
+
+    module = import_module(f"sim.commands.{COMMANDS[name].module}")
+    return call(module.application(), f"vpcisim {name}", given[len(name.split()) :])
+
+
+def _unknown(name: str) -> int:
+    """Say which commands there are; of one group if the first word is right."""
+    first, _, rest = name.partition(" ")
+    group = [known for known in COMMANDS if known.startswith(f"{first} ")]
+    if group and rest in ("--help", "-h"):
+        print("\n".join(f"vpcisim {known} --help  {COMMANDS[known].says}" for known in group))
+        return OK
+    wrong = name if group else first
+    there_are = ", ".join(group or COMMANDS)
+    print(f"vpcisim: no command {wrong!r}; there are {there_are}", file=sys.stderr)
+    return BAD_INPUT

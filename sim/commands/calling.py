@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""What the subcommands share: calling typer, one-line errors, names to choose from, JSON.
+
+Knows exit statuses and no subcommand. Nothing here imports rich: help is plain text.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, TypeAlias
+
+import msgspec
+import typer
+
+from protocol.errors import ProtocolError
+from sim.cli import BAD_INPUT, LACKING, OK
+
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document and nothing else.")
+]
+Seed: TypeAlias = Annotated[
+    int, typer.Option("--seed", min=0, max=2**64 - 1, help="What choices are drawn from.")
+]
+
+
+class InputError(Exception):
+    """Bad usage or input, told in one line."""
+
+
+class LackingError(Exception):
+    """The environment lacks something; the line says what, and the remedy."""
+
+
+def application(command: Callable[..., object]) -> typer.Typer:
+    """A typer application of one command; its docstring is the help."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(command)
+    return app
+
+
+def call(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
+    """Run an application; every refusal becomes one line on standard error and a status."""
+    try:
+        status = app(list(arguments), prog_name=program, standalone_mode=False)
+    except typer.TyperException as error:
+        return _refuse(program, error.format_message(), BAD_INPUT)
+    except (InputError, ProtocolError) as error:
+        return _refuse(program, str(error), BAD_INPUT)
+    except LackingError as error:
+        return _refuse(program, str(error), LACKING)
+    return status if isinstance(status, int) else OK
+
+
+def _refuse(program: str, message: str, status: int) -> int:
+    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def choose(name: str, valid: Iterable[str], what: str) -> str:
+    """The name, if it is one of the valid ones; else an error that lists them."""
+    names = tuple(valid)
+    if name not in names:
+        raise InputError(f"no {what} {name!r}; there are {', '.join(names)}")
+    return name
+
+
+def print_json(document: object) -> None:
+    """One JSON document on standard output."""
+    data = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
+    sys.stdout.write(data.decode() + "\n")
+
+
+def unreadable(path: object, error: OSError) -> InputError:
+    """The line for a file that cannot be read or written."""
+    return InputError(f"{path}: {error.strerror or error}")

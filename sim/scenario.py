@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""A scenario as data: a world, actors, what must come of it. Knows no file, no host and no guest.
+
+Records only. ``sim/scenario_reader.py`` makes them from TOML and ``sim/world.py`` plays them;
+everything a scenario leaves out is filled in here, repeats are written out and a counted device has
+become that many devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from sim.scenario_grammar import DRIVERS, PROFILES, PROTOCOLS
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be played as written; one line: file, key, remedy."""
+
+    def __init__(self, source: str, key: str, remedy: str) -> None:
+        line = ": ".join(part for part in (source, key, remedy) if part)
+        super().__init__(" ".join(line.split()))
+        self.source = source
+        self.key = key
+        self.remedy = remedy
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base: immutable, by name."""
+
+
+class GuestSpec(_Record, frozen=True, kw_only=True):
+    """``protocol`` is what the guest offers, highest first; ``vp_numbers`` the VP of each vCPU."""
+
+    vcpus: int = 2
+    protocol: tuple[str, ...] = PROTOCOLS
+    arch: str = "x86-64"
+    isolation: str = "none"
+    numa_nodes: int = 1
+    vp_numbers: tuple[int, ...] = (0, 1)
+
+
+class HostSpec(_Record, frozen=True, kw_only=True):
+    """``knobs`` in the host's own names; ``latency_ns`` windows [earliest, latest] by name;
+    both hold only what the scenario changes.
+    """
+
+    profile: str = "hyperv"
+    pcpus: int = 2
+    knobs: Mapping[str, Any] = NOTHING
+    latency_ns: Mapping[str, tuple[int, int]] = NOTHING
+
+
+class DeviceSpec(_Record, frozen=True, kw_only=True):
+    """One function. ``bus`` names the offer it is on: itself, or the device whose bus it shares.
+
+    Exactly one of ``profile`` (a built-in's name) and ``capture`` (a file) is set. ``wslot`` is the
+    wire's slot number; ``serial`` counts from 1 in the order of the file. ``vectors`` None means
+    one for each vCPU. ``driver`` is a sample function driver's name, ``auto`` (whichever matches
+    the device) or ``none``.
+    """
+
+    name: str
+    bus: str
+    wslot: int = 0
+    serial: int = 1
+    profile: str | None = None
+    capture: Path | None = None
+    vectors: int | None = None
+    driver: str = "auto"
+    remove_ms: int = 0
+    present: bool = True
+    numa_node: int | None = None
+
+
+class Do(_Record, frozen=True, kw_only=True):
+    """Do ``verb``, on the host's side or the guest's; ``path`` says where in the file it stands."""
+
+    verb: str
+    side: str
+    device: str | None = None
+    arguments: Mapping[str, Any] = NOTHING
+    path: str = ""
+
+
+class Wait(_Record, frozen=True, kw_only=True):
+    """Go on once ``event`` (of ``device``, if set) has happened ``count`` times in all."""
+
+    event: str
+    device: str | None = None
+    count: int = 1
+    path: str = ""
+
+
+class Pause(_Record, frozen=True, kw_only=True):
+    """Go on ``ns`` nanoseconds later."""
+
+    ns: int
+    path: str = ""
+
+
+Step: TypeAlias = Do | Wait | Pause
+
+
+class ActorSpec(_Record, frozen=True, kw_only=True):
+    """Somebody who acts by itself, concurrently with everything else."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+class FaultSpec(_Record, frozen=True, kw_only=True):
+    """What an explorer may inject, and how often at most."""
+
+    allocation_failure: int = 0
+
+
+class ExpectSpec(_Record, frozen=True, kw_only=True):
+    """``verdict``: clean, a violation's kind, or an errno's name that the guest must report."""
+
+    verdict: str = "clean"
+    known: tuple[str, ...] = ()
+
+
+class NeedsSpec(_Record, frozen=True, kw_only=True):
+    """Which hosts and versions can play it, and why not the others."""
+
+    profile: tuple[str, ...] = PROFILES
+    protocol: tuple[str, ...] = PROTOCOLS
+    why: str = ""
+
+
+class Scenario(_Record, frozen=True, kw_only=True):
+    """All of it. ``source`` is the file's name as errors give it."""
+
+    name: str
+    story: str
+    actors: tuple[ActorSpec, ...]
+    devices: tuple[DeviceSpec, ...]
+    drivers: tuple[str, ...] = DRIVERS
+    guest: GuestSpec = GuestSpec()
+    host: HostSpec = HostSpec()
+    faults: FaultSpec = FaultSpec()
+    expect: ExpectSpec = ExpectSpec()
+    needs: NeedsSpec = NeedsSpec()
+    source: str = ""
+
+    def buses(self) -> dict[str, tuple[DeviceSpec, ...]]:
+        """Offers in the file's order, each with its functions by slot."""
+        found: dict[str, list[DeviceSpec]] = {}
+        for device in self.devices:
+            found.setdefault(device.bus, []).append(device)
+        return {bus: tuple(sorted(on, key=lambda d: d.wslot)) for bus, on in found.items()}
+
+    def device(self, name: str) -> DeviceSpec:
+        """The device of that name; KeyError if there is none."""
+        for device in self.devices:
+            if device.name == name:
+                return device
+        raise KeyError(name)
+
+
+# What a profile can never play, whatever the scenario is about (openvmm.md: sections 1.2, 1.3).
+_PROFILE_LACKS_PROTOCOL: Final[Mapping[str, Mapping[str, str]]] = {
+    "openvmm": {"1.1": "the openvmm profile refuses protocol 1.1"},
+}
+_PROFILE_LACKS_STEP: Final[Mapping[str, Mapping[str, str]]] = {
+    "openvmm": {
+        "eject": "the openvmm profile never ejects",
+        "relations": "the openvmm profile has one function on each bus and never changes its list",
+        "invalidate-block": "the openvmm profile has no configuration blocks",
+        "read-block": "the openvmm profile has no configuration blocks",
+        "write-block": "the openvmm profile has no configuration blocks",
+    },
+}
+
+
+def why_unplayable(scenario: Scenario, *, protocol: str, profile: str, driver: str) -> str | None:
+    """The reason why this combination cannot be played, or None."""
+    if driver not in scenario.drivers:
+        return f"it can be played by {' or '.join(scenario.drivers)} only"
+    if profile not in scenario.needs.profile or protocol not in scenario.needs.protocol:
+        return scenario.needs.why
+    reason = _PROFILE_LACKS_PROTOCOL.get(profile, {}).get(protocol)
+    if reason:
+        return reason
+    return why_profile_cannot(scenario, profile)
+
+
+def why_profile_cannot(scenario: Scenario, profile: str) -> str | None:
+    """The reason why this host cannot do what the scenario asks of it, or None."""
+    lacks = _PROFILE_LACKS_STEP.get(profile, {})
+    steps = (step for actor in scenario.actors for step in actor.steps)
+    for step in steps:
+        if isinstance(step, Do) and step.verb in lacks:
+            return lacks[step.verb]
+    if lacks and any(len(functions) > 1 for functions in scenario.buses().values()):
+        return lacks["relations"]
+    return None

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""The grammar of scenario files as tables: every table, key and step, with what each is for.
+
+``sim/scenario_reader.py`` reads files by these rows and ``vpcisim scenarios --grammar`` prints
+them, so the two cannot disagree. Knows no file and no world; the names of knobs, events, device
+profiles and function drivers belong to those who make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Final, NamedTuple
+
+from sim.scenario_kinds import (
+    DURATION_NS,
+    FLAG,
+    HEX,
+    TEXT,
+    WINDOW_NS,
+    WORD,
+    Kind,
+    many,
+    number,
+    one_of,
+)
+
+# Hyper-V's limit for one VM (Windows Server 2025); VP numbers go on to what a VP set can name.
+VCPUS_MAX: Final = 2_048
+VP_NUMBER_MAX: Final = 4_095
+DEVICES_MAX: Final = 2_047  # a channel each, and SINT 2 has event flags 1 to 2,047
+VECTORS_MAX: Final = 2_048  # what one MSI-X table holds
+REPEAT_MAX: Final = 1_000
+STEPS_MAX: Final = 100_000  # of one actor, once repeats are written out
+
+PROTOCOLS: Final = ("1.4", "1.3", "1.2", "1.1")
+PROFILES: Final = ("hyperv", "openvmm")
+DRIVERS: Final = ("model", "kernel")
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 24))
+VIOLATION_KINDS: Final = (
+    *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
+    *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),
+    *("data-race", "crash", "warning", "protocol", "wrong-value", "dead-device-access"),
+    *("lost-interrupt", "lost-device"),
+)
+GUEST_ERRORS: Final = (
+    *("EPROTO", "ENODEV", "ENOMEM", "EINVAL", "ETIMEDOUT", "EIO", "EAGAIN", "ENOSPC", "EBUSY"),
+)
+
+
+class Absent(Enum):
+    """Stands where a key has no default."""
+
+    REQUIRED = "required"
+
+
+class Key(NamedTuple):
+    """One key: ``default`` is already read (a tuple where the file has a list), or REQUIRED."""
+
+    name: str
+    kind: Kind
+    default: object
+    says: str
+
+
+class StepRow(NamedTuple):
+    """One step: who does it, which keys it takes beyond ``do``, what it means."""
+
+    verb: str
+    side: str
+    keys: tuple[Key, ...]
+    says: str
+
+
+REQUIRED: Final = Absent.REQUIRED
+
+TOP: Final = (
+    Key("name", WORD, REQUIRED, "the file's name without .toml"),
+    Key("story", TEXT, REQUIRED, "what happens, for a reader"),
+    Key("drivers", many(one_of(DRIVERS), least=1), DRIVERS, "the guests that can play it"),
+)
+GUEST: Final = (
+    Key("vcpus", number(1, VCPUS_MAX), 2, "virtual processors"),
+    Key("protocol", many(one_of(PROTOCOLS), least=1), PROTOCOLS, "what it offers, highest first"),
+    Key("arch", one_of(("x86-64", "arm64")), "x86-64", "the processor"),
+    Key("isolation", one_of(("none", "cvm")), "none", "cvm: a confidential VM"),
+    Key("numa_nodes", number(1, 64), 1, "NUMA nodes the guest knows"),
+    Key(
+        "vp_numbers",
+        many(number(0, VP_NUMBER_MAX)),
+        (),
+        "VP index of each vCPU; empty: the same numbers",
+    ),
+)
+HOST: Final = (
+    Key("profile", one_of(PROFILES), "hyperv", "whose behaviour the host has"),
+    Key("pcpus", number(1, VP_NUMBER_MAX + 1), 2, "physical processors"),
+)
+DEVICE: Final = (
+    Key("name", WORD, REQUIRED, "how steps name it"),
+    Key("profile", WORD, None, "a built-in device profile (vpcisim devices)"),
+    Key("capture", TEXT, None, "instead: an lspci -vvv -xxxx capture, or a profile file"),
+    Key("count", number(1, DEVICES_MAX), 1, "that many, called NAME0, NAME1 and so on"),
+    Key("bus", WORD, None, "the device whose bus it shares; none: a bus of its own"),
+    Key("slot", number(0, 31), 0, "PCI device number on the bus"),
+    Key("function", number(0, 7), 0, "PCI function number"),
+    Key("vectors", number(1, VECTORS_MAX), None, "interrupt vectors at most; none: one a vCPU"),
+    Key("driver", WORD, "auto", "the sample function driver; auto: the profile's own, or none"),
+    Key("remove_ms", number(0, 600_000), 0, "how long the function driver's remove takes"),
+    Key("present", FLAG, True, "whether the offer begins with it on the bus"),
+    Key("numa_node", number(0, 63), None, "node the host reports, from 1.3 on"),
+)
+ACTOR: Final = (Key("name", WORD, REQUIRED, "who acts"),)
+FAULTS: Final = (
+    Key("allocation_failure", number(0, 1_000), 0, "allocations the explorer may let fail"),
+)
+EXPECT: Final = (
+    Key(
+        "verdict",
+        one_of(("clean", *VIOLATION_KINDS, *GUEST_ERRORS)),
+        "clean",
+        "clean, a violation's kind, or an error that the guest must report",
+    ),
+    Key("known", many(one_of(OPEN_ITEMS)), (), "open items of the driver that may show"),
+)
+NEEDS: Final = (
+    Key("profile", many(one_of(PROFILES), least=1), PROFILES, "hosts that can play it"),
+    Key(
+        "protocol", many(one_of(PROTOCOLS), least=1), PROTOCOLS, "versions that have what it needs"
+    ),
+    Key("why", TEXT, REQUIRED, "the reason, given to whoever asks for another"),
+)
+
+# Tables of a file. Names of knobs and latencies are the host's: host/knobs.py, host/settings.py.
+TABLES: Final[Mapping[str, tuple[Key, ...]]] = {
+    "": TOP,
+    "guest": GUEST,
+    "host": HOST,
+    "device": DEVICE,
+    "actor": ACTOR,
+    "faults": FAULTS,
+    "expect": EXPECT,
+    "needs": NEEDS,
+}
+
+_DEVICE: Final = Key("device", WORD, REQUIRED, "a device's name, or all of a counted one")
+_VECTOR: Final = Key("vector", number(0, VECTORS_MAX - 1), 0, "index of the vector")
+_TIMES: Final = Key("count", number(1, 10_000), 1, "how often")
+_BLOCK: Final = Key("block", number(0, 63), REQUIRED, "number of the configuration block")
+_CPU: Final = Key("cpu", number(0, VCPUS_MAX - 1), REQUIRED, "vCPU")
+_NS: Final = Key("ns", DURATION_NS, REQUIRED, "how long")
+
+_STEP_ROWS: Final = (
+    StepRow("offer", "host", (_DEVICE,), "offer the device's bus to the guest"),
+    StepRow("eject", "host", (_DEVICE,), "ask the guest to give the device up"),
+    StepRow("rescind", "host", (_DEVICE,), "take the bus's channel away"),
+    StepRow("surprise-remove", "host", (_DEVICE,), "take the device away unasked"),
+    StepRow("reoffer", "host", (_DEVICE,), "offer the bus again, as a new channel"),
+    StepRow(
+        "relations",
+        "host",
+        (_DEVICE, Key("functions", many(WORD), REQUIRED, "names of the devices on the bus now")),
+        "change the list of functions on the device's bus and send it",
+    ),
+    StepRow(
+        "invalidate-block",
+        "host",
+        (_DEVICE, Key("mask", number(1, 2**63 - 1), REQUIRED, "bit N is block N")),
+        "tell the guest that configuration blocks are stale",
+    ),
+    StepRow(
+        "fail-next",
+        "host",
+        (
+            _DEVICE,
+            Key("message", TEXT, REQUIRED, "the request's name, such as PCI_BUS_D0ENTRY"),
+            Key("status", number(0, 2**32 - 1), REQUIRED, "NTSTATUS to answer with"),
+        ),
+        "answer the next request of this kind with a status",
+    ),
+    StepRow("stall", "host", (_DEVICE, _NS), "let the host answer nothing on this bus for a while"),
+    StepRow("interrupt", "host", (_DEVICE, _VECTOR, _TIMES), "let the device raise an interrupt"),
+    StepRow("pause", "host", (_NS,), "wait"),
+    StepRow("bind", "guest", (_DEVICE,), "bind the function driver"),
+    StepRow("unbind", "guest", (_DEVICE,), "unbind the function driver"),
+    StepRow(
+        "submit",
+        "guest",
+        (_DEVICE, Key("queue", number(0, VECTORS_MAX - 1), 0, "queue"), _TIMES),
+        "submit commands to one of the function's queues",
+    ),
+    StepRow("unload", "guest", (), "unload the vPCI driver"),
+    StepRow("rescan", "guest", (_DEVICE,), "rescan the device's PCI bus through sysfs"),
+    StepRow(
+        "set-affinity",
+        "guest",
+        (
+            _DEVICE,
+            _VECTOR,
+            Key("cpus", many(number(0, VCPUS_MAX - 1), least=1), REQUIRED, "vCPUs allowed"),
+        ),
+        "write the interrupt's smp_affinity",
+    ),
+    StepRow("cpu-offline", "guest", (_CPU,), "take a vCPU offline"),
+    StepRow("cpu-online", "guest", (_CPU,), "bring a vCPU back"),
+    StepRow("open-device", "guest", (_DEVICE,), "a process opens the device"),
+    StepRow("close-device", "guest", (_DEVICE,), "the process closes it"),
+    StepRow(
+        "read-block",
+        "guest",
+        (_DEVICE, _BLOCK, Key("size", number(1, 128), 128, "bytes asked for")),
+        "the function driver reads a configuration block",
+    ),
+    StepRow(
+        "write-block",
+        "guest",
+        (_DEVICE, _BLOCK, Key("data", HEX, REQUIRED, "its bytes, in hexadecimal")),
+        "the function driver writes a configuration block",
+    ),
+    StepRow("suspend", "guest", (), "hibernate: suspend every bus"),
+    StepRow("resume", "guest", (), "come back from hibernation"),
+    StepRow("crash", "guest", (), "panic: a kdump kernel boots next"),
+    StepRow("boot", "guest", (), "boot a fresh kernel"),
+)
+STEPS: Final[Mapping[str, StepRow]] = {row.verb: row for row in _STEP_ROWS}
+
+# Beside ``do``: what else may stand in a list of steps.
+WAIT: Final = (
+    Key("wait", TEXT, REQUIRED, "an event's name in kebab case, such as resources-assigned"),
+    Key("device", WORD, None, "only the event of this device"),
+    Key(
+        "count",
+        number(1, 100_000),
+        None,
+        "the N-th in the run; else the next after the last one waited for",
+    ),
+    Key("after_ns", DURATION_NS, 0, "and so much later"),
+)
+REPEAT: Final = (Key("repeat", number(1, REPEAT_MAX), REQUIRED, "how often to do its `steps`"),)
+
+# An event that only a step brings about: without it a wait would never end.
+CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "eject-sent": ("eject",),
+    "eject-complete-received": ("eject",),
+    "eject-overdue": ("eject",),
+    "eject-queued": ("eject",),
+    "eject-completed": ("eject",),
+    "rescinded": ("rescind", "eject", "surprise-remove"),
+    "block-invalidate-sent": ("invalidate-block",),
+    "block-invalidated": ("invalidate-block",),
+    "block-read": ("read-block", "bind", "offer"),
+    "block-written": ("write-block", "bind", "offer"),
+}
+# What a crashed guest can still do.
+AFTER_CRASH: Final = ("boot",)
+
+
+def grammar_lines() -> Iterator[str]:
+    """The whole grammar as text, a row a line."""
+    for name, keys in TABLES.items():
+        yield {"": "top", "device": "[[device]]", "actor": "[[actor]]"}.get(name, f"[{name}]")
+        yield from (f"  {line}" for line in _key_lines(keys))
+    yield "[host.knobs]  a host's lawful variations and faults, any of:"
+    yield from (f"  {name}" for name in _knob_names())
+    yield f"[host.latency_ns]  {WINDOW_NS.says}, any of:"
+    yield from (f"  {name}: default [{w[0]}, {w[1]}]" for name, w in _latencies().items())
+    yield "steps of an actor"
+    for row in STEPS.values():
+        yield f"  do = {row.verb!r}  ({row.side}) {row.says}"
+        yield from (f"    {line}" for line in _key_lines(row.keys))
+    yield "  wait"
+    yield from (f"    {line}" for line in _key_lines(WAIT))
+    yield "  after_ns  wait that long"
+    yield "  repeat"
+    yield from (f"    {line}" for line in _key_lines(REPEAT))
+
+
+def _key_lines(keys: tuple[Key, ...]) -> Iterator[str]:
+    for key in keys:
+        default = "required" if key.default is REQUIRED else f"default {_shown(key.default)}"
+        yield f"{key.name}: {key.kind.says}; {default}. {key.says}"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(str(item) for item in value) + "]"
+    return str(value)
+
+
+def _knob_names() -> tuple[str, ...]:
+    from host.knobs import Knobs  # the host's own table, read only when asked for
+
+    return Knobs.__struct_fields__
+
+
+def _latencies() -> Mapping[str, tuple[int, int]]:
+    from host.settings import DEFAULT_LATENCY_NS
+
+    return DEFAULT_LATENCY_NS

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""The picture of a run, and where two runs part."""
+
+import io
+
+import msgspec
+
+from guest.events import BusStateChanged
+from host.events import BusRelationsSent, ChannelOffered
+from protocol.ids import RelId, SlotNumber, TransactionId
+from protocol.link import ConfigRead, MessagePosted, PacketPublished
+from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
+from protocol.vpci import MessageType
+from sim.diff import difference_lines, first_difference
+from sim.messages import messages_of
+from sim.report.lanes import LANES, lane_of, lines_of, print_lanes, rows_of
+from sim.trace import Stamped
+from tests.house.sources import ROOT
+
+RELID = RelId(1)
+PICTURE = ROOT / "tests" / "data" / "lanes.txt"
+
+
+def stamped(*pairs: tuple[str, msgspec.Struct]) -> list[Stamped]:
+    return [Stamped(n, 1_000 * n, context, event) for n, (context, event) in enumerate(pairs)]
+
+
+def request(message: MessageType, flags: int = 1) -> PacketPublished:
+    payload = int(message).to_bytes(4, "little") + bytes(12)
+    return PacketPublished(
+        "guest-to-host", RELID, VM_PKT_DATA_INBAND, TransactionId(flags), flags, payload
+    )
+
+
+def completion() -> PacketPublished:
+    return PacketPublished("host-to-guest", RELID, VM_PKT_COMP, TransactionId(1), 0, bytes(8))
+
+
+def conversation() -> list[Stamped]:
+    read = ConfigRead("nvme0", SlotNumber(0), 0, 4, 0)
+    return stamped(
+        ("host", ChannelOffered("nvme0", RELID)),
+        ("host", MessagePosted("host-to-guest", b"\x01\x00\x00\x00" + bytes(192))),
+        ("thread/0:probe", request(MessageType.PCI_BUS_D0ENTRY)),
+        ("host", completion()),
+        ("work/0:hv_pci_1", read),
+        ("work/0:hv_pci_1", read),
+        ("work/0:hv_pci_1", BusStateChanged(RELID, "installed")),
+        ("host", BusRelationsSent("nvme0", (0,))),
+    )
+
+
+def test_messages_have_the_protocol_s_names_and_completions_what_they_answer() -> None:
+    offer, entry, answer = messages_of(conversation())
+    assert (offer.name, offer.size, offer.channel) == ("OFFERCHANNEL", 196, None)
+    assert (entry.name, entry.size, entry.channel) == ("PCI_BUS_D0ENTRY", 16, "nvme0")
+    assert (answer.name, answer.answers) == ("VM_PKT_COMP", "PCI_BUS_D0ENTRY")
+    assert [m.direction for m in (offer, entry, answer)] == [
+        "host-to-guest",
+        "guest-to-host",
+        "host-to-guest",
+    ]
+
+
+def test_a_message_too_short_to_have_a_name_is_shown_all_the_same() -> None:
+    (message,) = messages_of(stamped(("host", MessagePosted("host-to-guest", b"\x01"))))
+    assert message.name == "(damaged)"
+
+
+def test_each_context_has_its_lane() -> None:
+    contexts = ("host", "hardirq/1:vector 0x31", "softirq/0:callback", "work/0:a", "thread/1:b")
+    assert [lane_of(context) for context in contexts] == [
+        "host",
+        "softirq",
+        "softirq",
+        "work",
+        "thread",
+    ]
+    assert all(lane_of(context) in LANES for context in (*contexts, "actor:user", "?"))
+
+
+def test_accesses_between_two_events_share_a_row() -> None:
+    notes = [row.note for row in rows_of(conversation())]
+    assert "2 configuration reads" in notes
+
+
+def test_the_picture_is_drawn_as_it_always_was() -> None:
+    assert list(lines_of(rows_of(conversation()))) == PICTURE.read_text().splitlines()
+
+
+def test_a_picture_for_a_file_has_neither_colours_nor_trailing_spaces() -> None:
+    out = io.StringIO()
+    print_lanes(conversation(), out)
+    assert "\x1b" not in out.getvalue()
+    assert all(line == line.rstrip() for line in out.getvalue().splitlines())
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_colours() -> None:
+    out = _Terminal()
+    print_lanes(conversation(), out)
+    assert "\x1b[" in out.getvalue()
+
+
+# --- differences ---
+
+
+def test_equal_traces_have_no_difference() -> None:
+    assert first_difference(conversation(), conversation()) is None
+
+
+def test_the_first_difference_is_shown_with_the_lanes_around_it() -> None:
+    left, right = conversation(), conversation()
+    right[6] = msgspec.structs.replace(right[6], event=BusStateChanged(RELID, "removing"))
+    difference = first_difference(left, right)
+    assert difference is not None
+    assert difference.at == 6
+    lines = list(difference_lines(difference, left, right))
+    assert lines[0] == "first difference at event 6"
+    assert any("PCI_BUS_D0ENTRY 16" in line for line in lines)
+    assert any(line.startswith("left: guest.bus-state-changed") for line in lines)
+    assert any("state=removing" in line for line in lines)
+
+
+def test_a_trace_that_ends_early_differs_there() -> None:
+    left = conversation()
+    difference = first_difference(left, left[:5])
+    assert difference is not None
+    assert (difference.at, difference.right) == (5, None)
+    assert "right: the trace ends here" in list(difference_lines(difference, left, left[:5]))
