@@ -33,7 +33,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "scenarios": Command("scenarios", "list the built-in scenarios, or print their grammar"),
     "devices": Command("devices", "list the built-in device profiles"),
     "diff": Command("diff", "find the first event in which two traces differ"),
+    "decode": Command("decode", "take a structure's bytes apart"),
+    "encode": Command("encode", "put a structure's bytes together"),
     "device import": Command("device_import", "import a real device from an lspci capture"),
+    "bench codec": Command("bench_codec", "measure the codec beside construct's"),
 }
 
 _EXAMPLE: Final = "vpcisim scenarios"

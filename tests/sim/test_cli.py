@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line as people and programs meet it: statuses, one-line errors, JSON, quick help."""
 
+import io
 import json
 import os
 import subprocess
@@ -175,6 +176,43 @@ def test_devices_as_json_have_the_promised_keys(capsys: pytest.CaptureFixture[st
     ]
     keys = {"name", "vendor", "device", "class", "bars", "msi", "msix"}
     assert all(device.keys() == keys for device in devices)
+
+
+# --- the wire ---
+
+
+def test_bytes_are_taken_apart_by_field_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert document(capsys, "decode", "pci_version_request", "00 30 49 42 04 00 01 00") == {
+        "struct": "pci_version_request",
+        "size": 8,
+        "fields": {"message_type.type": 0x42493000, "protocol_version": 0x10004},
+    }
+
+
+def test_fields_are_put_together_and_missing_ones_are_zero(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def given(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    given('{"protocol_version": 65540}')
+    assert document(capsys, "encode", "pci_version_request") == {
+        "struct": "pci_version_request",
+        "size": 8,
+        "hex": "0000000004000100",
+    }
+    for text in ("", "[1]", '{"protocol_version": 1.5}', '{"nothing": 1}', "[" * 10_000):
+        given(text)
+        assert told(capsys, "encode", "pci_version_request").startswith("vpcisim encode: ")
+
+
+def test_bytes_that_are_no_such_structure_are_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "HEX: " in told(capsys, "decode", "pci_version_request", "zz")
+    assert "there are packet, " in told(capsys, "decode", "pci_versoin", "00")
+    short = told(capsys, "decode", "pci_version_request", "00")
+    assert "pci_version_request.message_type.type at offset 0" in short
 
 
 # --- device import ---

@@ -234,7 +234,7 @@ SLIPS = {
     ),
     "knob with an unknown version": (
         WHOLE + '[host.knobs]\nversions = ["1.9"]\n',
-        "host.knobs.versions: unknown vPCI version '1.9'",
+        "host.knobs.versions: no vPCI version '1.9'",
     ),
     "unknown latency": (
         WHOLE + "[host.latency_ns]\nrepli = 3\n",
