@@ -17,7 +17,7 @@ from guest.pci_hyperv.blocks import Blocks
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.eject import Eject
 from guest.pci_hyperv.relations_inbox import RelationsInbox
-from guest.pci_hyperv.requests import DESCRIPTOR_BYTES, PciPacket
+from guest.pci_hyperv.requests import PciPacket
 from guest.vmbus.packets import (
     lock_requestor,
     unlock_requestor,
@@ -26,6 +26,7 @@ from guest.vmbus.packets import (
 )
 from protocol.errors import WireFormatError
 from protocol.ids import TransactionId
+from protocol.ring import DESCRIPTOR_BYTES
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import (
     MessageType,

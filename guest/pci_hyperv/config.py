@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guest.kernel import ops
+from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND, PCIBIOS_SUCCESSFUL
 from guest.pci_hyperv.device import Device, HvPciDev
-from guest.pci_hyperv.emulated_registers import (
-    EMULATED_READS,
+from guest.pci_hyperv.emulated_registers import EMULATED_READS, emulated_accesses
+from guest.pci_hyperv.mmio_calls import hv_pci_read_mmio, hv_pci_write_mmio
+from protocol.pci_regs import (
     PCI_CAPABILITY_LIST,
     PCI_COMMAND,
     PCI_SUBSYSTEM_VENDOR_ID,
     PCI_VENDOR_ID,
-    emulated_accesses,
 )
-from guest.pci_hyperv.mmio_calls import hv_pci_read_mmio, hv_pci_write_mmio
 
 if TYPE_CHECKING:
     from guest.pci_core.types import PciBus
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 PCI_CONFIG_MMIO_LENGTH = 0x2000
 CFG_PAGE_OFFSET = 0x1000
 CFG_PAGE_SIZE = PCI_CONFIG_MMIO_LENGTH - CFG_PAGE_OFFSET
-
-PCIBIOS_SUCCESSFUL = 0x00
-PCIBIOS_DEVICE_NOT_FOUND = 0x86
 
 
 class Config(Device):

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from guest.pci_hyperv.device import HvPciDevDescription
+from protocol.pci_regs import (
+    PCI_CACHE_LINE_SIZE,
+    PCI_CAPABILITY_LIST,
+    PCI_COMMAND,
+    PCI_INTERRUPT_LINE,
+    PCI_INTERRUPT_PIN,
+    PCI_REVISION_ID,
+    PCI_ROM_ADDRESS,
+    PCI_SUBSYSTEM_VENDOR_ID,
+    PCI_VENDOR_ID,
+)
 
-PCI_VENDOR_ID = 0x00
-PCI_COMMAND = 0x04
-PCI_CLASS_REVISION = 0x08
-PCI_CACHE_LINE_SIZE = 0x0C
-PCI_SUBSYSTEM_VENDOR_ID = 0x2C
-PCI_ROM_ADDRESS = 0x30
-PCI_CAPABILITY_LIST = 0x34
-PCI_INTERRUPT_LINE = 0x3C
-PCI_INTERRUPT_PIN = 0x3D
-PCI_MIN_GNT = 0x3E
+PCI_MIN_GNT = 0x3E  # the register behind the interrupt pin
 
 
 class EmulatedArea(NamedTuple):
@@ -51,7 +53,7 @@ def _zero(_desc: HvPciDevDescription) -> int:
 # pin are areas of their own, so a two-byte read of both goes to the host.
 EMULATED_READS = (
     EmulatedArea(PCI_VENDOR_ID, PCI_COMMAND, _ids),
-    EmulatedArea(PCI_CLASS_REVISION, PCI_CACHE_LINE_SIZE, _class),
+    EmulatedArea(PCI_REVISION_ID, PCI_CACHE_LINE_SIZE, _class),
     EmulatedArea(PCI_SUBSYSTEM_VENDOR_ID, PCI_ROM_ADDRESS, _subsystem),
     EmulatedArea(PCI_ROM_ADDRESS, PCI_CAPABILITY_LIST, _zero),
     EmulatedArea(PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, _zero),

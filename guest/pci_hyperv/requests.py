@@ -20,6 +20,7 @@ from guest.vmbus.packets import (
     vmbus_sendpacket,
     vmbus_sendpacket_getid,
 )
+from protocol.ring import DESCRIPTOR_BYTES  # every size the driver compares includes it
 from protocol.vmbus import VM_PKT_DATA_INBAND, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
 from protocol.vpci import PciResponse
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from protocol.ids import TransactionId
     from protocol.ring import Packet
 
-DESCRIPTOR_BYTES = 16  # struct vmpacket_descriptor: every size the driver compares includes it
 RESPONSE_POLL_MS = 100  # wait_for_response(): HZ / 10 between looks at the rescind flag
 
 CompletionFunc: TypeAlias = "Callable[[Any, Packet, int], Awaitable[None]]"

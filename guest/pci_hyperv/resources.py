@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from guest.kernel.faults import OutOfBounds
+from guest.kernel.memory import PAGE_BYTES
+from protocol.pci_regs import PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_BASE_ADDRESS_SPACE_IO
 
-PAGE_BYTES = 4096
-PCI_BASE_ADDRESS_SPACE_IO = 0x01
-PCI_BASE_ADDRESS_MEM_TYPE_64 = 0x04
 PCI_BASE_ADDRESS_MEM_MASK = ~0x0F & 0xFFFF_FFFF_FFFF_FFFF
 U64 = 0xFFFF_FFFF_FFFF_FFFF
 BAR_LOW_BITS_KEPT = 0xFFFF_FF00  # what prepopulate_bars() writes of the low word

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from guest.events import BridgeWindowAllocated
 from guest.kernel import ops
+from guest.kernel.memory import PAGE_BYTES
 from guest.pci_core.resource import IORESOURCE_BUSY, IORESOURCE_WINDOW
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.config import PCI_CONFIG_MMIO_LENGTH, Config
-from guest.pci_hyperv.emulated_registers import PCI_COMMAND
 from guest.pci_hyperv.resources import (
     BAR_LOW_BITS_KEPT,
-    PAGE_BYTES,
     BarAddress,
     has_io_bar,
     highest_power,
@@ -25,13 +24,12 @@ from guest.pci_hyperv.resources import (
     total_space,
 )
 from protocol.ids import Gpa
+from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
 
 if TYPE_CHECKING:
     from guest.pci_core.resource import Resource
     from guest.pci_hyperv.device import HvPciDev
 
-PCI_BASE_ADDRESS_0 = 0x10
-PCI_COMMAND_MEMORY = 0x0002
 ALL_ADDRESSES = 0xFFFF_FFFF_FFFF_FFFF
 WINDOW_LIMITS: Mapping[str, tuple[int, int]] = {
     "low": (0, 0xFFFF_FFFF),

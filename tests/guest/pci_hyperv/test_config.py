@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from guest.kernel import ops
-from guest.pci_hyperv.config import PCIBIOS_DEVICE_NOT_FOUND
+from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND
 from protocol.ids import Devfn
 from sim.choices import RandomChooser
 from tests.guest.pci_hyperv.story import Story
