@@ -2,9 +2,9 @@
 """Capability lists of a function, and what the scan does with each capability it finds.
 
 Model: Linux walks a list from its head for every capability that it asks after (about thirty
-walks per device). Here each list is walked once, by the same rules, and remembered. Of the
-capabilities only those are initialised that a vPCI device may have and a guest may see the effect
-of: PCI Express, MSI, MSI-X, power management.
+walks per device). Here the list is walked once, by the same rules, and remembered. Only those
+capabilities are initialised whose effect a vPCI guest may see: PCI Express, MSI, MSI-X, power
+management. The extended list is not walked, since nothing in it would be used.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ from protocol.pci_regs import (
     PCI_STATUS_CAP_LIST,
 )
 
-_EXT_CAP_TTL = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) // 8  # eight bytes each at least
 _LIST_HEADS: Mapping[int, int] = {
     PCI_HEADER_TYPE_NORMAL: PCI_CAPABILITY_LIST,
     PCI_HEADER_TYPE_BRIDGE: PCI_CAPABILITY_LIST,
@@ -77,23 +76,6 @@ async def walk_capabilities(dev: PciDev) -> None:
             return
         dev.caps.setdefault(entry & 0xFF, pos)
         pos = entry >> 8
-
-
-async def walk_ext_capabilities(dev: PciDev) -> None:
-    """Fill ``dev.ext_caps`` by the rules of pci_find_next_ext_capability()."""
-    if dev.cfg_size <= PCI_CFG_SPACE_SIZE:
-        return
-    bus, devfn = dev.bus, dev.devfn
-    read = bus.ops.read
-    pos = PCI_CFG_SPACE_SIZE
-    for _ in range(_EXT_CAP_TTL):
-        ret, header = await read(bus, devfn, pos, 4)
-        if ret or header == 0:
-            return
-        dev.ext_caps.setdefault(header & 0xFFFF, pos)
-        pos = header >> 20 & 0xFFC
-        if pos < PCI_CFG_SPACE_SIZE:
-            return
 
 
 async def set_pcie_port_type(dev: PciDev) -> None:

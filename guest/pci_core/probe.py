@@ -19,7 +19,6 @@ from guest.pci_core.capability import (
     pci_init_capabilities,
     set_pcie_port_type,
     walk_capabilities,
-    walk_ext_capabilities,
 )
 from guest.pci_core.events import PciDevAdded
 from guest.pci_core.regs import (
@@ -254,7 +253,6 @@ async def _read_subsystem(dev: PciDev, vendor: int, device: int) -> None:
 async def _pci_device_add(dev: PciDev) -> None:
     """pci_device_add(): configure, initialise capabilities, register; drivers come later."""
     await pci_configure_extended_tags(dev)
-    await walk_ext_capabilities(dev)
     await pci_init_capabilities(dev)
     bus = dev.bus
     bus.devices.add_tail(dev)

@@ -125,8 +125,13 @@ class PciSubsystem(PciState):
     async def bind(self, dev: PciDev, driver_name: str) -> int:
         """A write to the driver's ``bind`` in sysfs: 0, or a negative errno."""
         driver = next(d for d in self.drivers if d.name == driver_name)
-        return await driver_core.bind_driver(dev, driver)
+        probe.pci_dev_get(dev)
+        ret = await driver_core.bind_driver(dev, driver)
+        await probe.pci_dev_put(dev)
+        return ret
 
     async def unbind(self, dev: PciDev) -> None:
         """A write to the driver's ``unbind`` in sysfs."""
+        probe.pci_dev_get(dev)
         await driver_core.device_release_driver(dev)
+        await probe.pci_dev_put(dev)

@@ -242,8 +242,8 @@ class MsiDesc(Allocated):
 class PciDev(Allocated):
     """struct pci_dev with the parts of struct device that matter here.
 
-    ``resource`` holds BARs 0-5 and the ROM; ``caps`` and ``ext_caps`` map a capability's id to its
-    offset, first occurrence. ``refs`` counts holders; the one of device_add is dropped when the
+    ``resource`` holds BARs 0-5 and the ROM; ``caps`` maps a capability's id to its offset, the
+    first of each. ``refs`` counts holders; the one of device_add is dropped when the
     device is destroyed.
     """
 
@@ -261,7 +261,6 @@ class PciDev(Allocated):
         "driver",
         "drvdata",
         "enable_cnt",
-        "ext_caps",
         "hdr_type",
         "irq",
         "is_added",
@@ -313,7 +312,6 @@ class PciDev(Allocated):
         self.multifunction = False
         self.cfg_size = 0
         self.caps: dict[int, int] = {}
-        self.ext_caps: dict[int, int] = {}
         self.pcie_cap = self.pcie_flags = self.devcap = 0
         self.pme_support = 0
         self.pm_cap = self.msi_cap = self.msix_cap = 0

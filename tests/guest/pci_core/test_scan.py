@@ -101,15 +101,25 @@ def test_capabilities_are_found_in_a_list_that_never_ends() -> None:
     assert the_device(rig).caps == {0x01: 0x40, 0x10: 0x70, 0x11: 0xB0}
 
 
-def test_extended_capabilities_are_found_where_extended_space_answers() -> None:
+def test_extended_space_counts_where_it_answers_and_is_no_alias() -> None:
+    for first, second, size in ((0, 0, 4096), (0xFFFF_FFFF, 0, 256), (None, 0, 4096)):
+        rig = Rig()
+        function = nvme()
+        function.put(0x100, 4, function.get(0, 4) if first is None else first)
+        function.put(0x200, 4, second)
+        rig.ops.functions[0] = function
+        rig.bring_up()
+        assert the_device(rig).cfg_size == size
+
+
+def test_extended_space_that_repeats_the_first_256_bytes_does_not_count() -> None:
     rig = Rig()
     function = nvme()
-    function.put(0x100, 4, 0x0001 | 2 << 16 | 0x148 << 20)
-    function.put(0x148, 4, 0x0003 | 1 << 16)
+    for where in range(0x100, 0x1000, 0x100):
+        function.put(where, 4, function.get(0, 4))
     rig.ops.functions[0] = function
     rig.bring_up()
-    assert the_device(rig).cfg_size == 4096
-    assert the_device(rig).ext_caps == {0x0001: 0x100, 0x0003: 0x148}
+    assert the_device(rig).cfg_size == 256
 
 
 def test_the_intx_test_leaves_the_command_register_as_it_was() -> None:
