@@ -30,7 +30,6 @@ class HostAction:
     __slots__ = ("action", "cancelled", "name")
 
     cpu = None
-    kind = Kind.HOST
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self.name = name
@@ -163,8 +162,7 @@ class Engine:
         if current is not None and (current.cpu is None or current.cpu.allows(current)):
             return current
         for option in self._ready:
-            cpu = option.cpu
-            if cpu is None or cpu.allows(option):
+            if option.cpu is None or option.cpu.allows(option):
                 return option
         return None
 
@@ -191,7 +189,7 @@ class Engine:
             if previous is not None:
                 self._ready.append(previous)
                 self.current = None
-        if chosen.kind is Kind.HOST:
+        if isinstance(chosen, HostAction):
             if not chosen.cancelled:
                 chosen.action()
             return

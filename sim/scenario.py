@@ -40,8 +40,6 @@ class GuestSpec(_Record, frozen=True, kw_only=True):
 
     vcpus: int = 2
     protocol: tuple[str, ...] = PROTOCOLS
-    arch: str = "x86-64"
-    isolation: str = "none"
     numa_nodes: int = 1
     vp_numbers: tuple[int, ...] = (0, 1)
 

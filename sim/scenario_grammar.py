@@ -82,8 +82,6 @@ TOP: Final = (
 GUEST: Final = (
     Key("vcpus", number(1, VCPUS_MAX), 2, "virtual processors"),
     Key("protocol", many(one_of(PROTOCOLS), least=1), PROTOCOLS, "what it offers, highest first"),
-    Key("arch", one_of(("x86-64", "arm64")), "x86-64", "the processor"),
-    Key("isolation", one_of(("none", "cvm")), "none", "cvm: a confidential VM"),
     Key("numa_nodes", number(1, 64), 1, "NUMA nodes the guest knows"),
     Key(
         "vp_numbers",
@@ -147,7 +145,6 @@ _DEVICE: Final = Key("device", WORD, REQUIRED, "a device's name, or all of a cou
 _VECTOR: Final = Key("vector", number(0, VECTORS_MAX - 1), 0, "index of the vector")
 _TIMES: Final = Key("count", number(1, 10_000), 1, "how often")
 _BLOCK: Final = Key("block", number(0, 63), REQUIRED, "number of the configuration block")
-_CPU: Final = Key("cpu", number(0, VCPUS_MAX - 1), REQUIRED, "vCPU")
 _NS: Final = Key("ns", DURATION_NS, REQUIRED, "how long")
 
 _STEP_ROWS: Final = (
@@ -201,8 +198,6 @@ _STEP_ROWS: Final = (
         ),
         "write the interrupt's smp_affinity",
     ),
-    StepRow("cpu-offline", "guest", (_CPU,), "take a vCPU offline"),
-    StepRow("cpu-online", "guest", (_CPU,), "bring a vCPU back"),
     StepRow("open-device", "guest", (_DEVICE,), "a process opens the device"),
     StepRow("close-device", "guest", (_DEVICE,), "the process closes it"),
     StepRow(
@@ -217,10 +212,6 @@ _STEP_ROWS: Final = (
         (_DEVICE, _BLOCK, Key("data", HEX, REQUIRED, "its bytes, in hexadecimal")),
         "the function driver writes a configuration block",
     ),
-    StepRow("suspend", "guest", (), "hibernate: suspend every bus"),
-    StepRow("resume", "guest", (), "come back from hibernation"),
-    StepRow("crash", "guest", (), "panic: a kdump kernel boots next"),
-    StepRow("boot", "guest", (), "boot a fresh kernel"),
 )
 STEPS: Final[Mapping[str, StepRow]] = {row.verb: row for row in _STEP_ROWS}
 
@@ -251,8 +242,6 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "block-read": ("read-block", "bind", "offer"),
     "block-written": ("write-block", "bind", "offer"),
 }
-# What a crashed guest can still do.
-AFTER_CRASH: Final = ("boot",)
 
 
 def grammar_lines() -> Iterator[str]:

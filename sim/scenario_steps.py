@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sim.event_names import EVENT_NAMES
 from sim.scenario import ActorSpec, DeviceSpec, Do, Pause, Step, Wait
-from sim.scenario_grammar import AFTER_CRASH, CAUSES, REPEAT, STEPS, STEPS_MAX, WAIT, StepRow
+from sim.scenario_grammar import CAUSES, REPEAT, STEPS, STEPS_MAX, WAIT, StepRow
 from sim.scenario_tables import TableReader, hint
 
 _HEADS: Final = ("do", "wait", "repeat", "after_ns")
@@ -171,8 +171,6 @@ class StepReader:
             self._check_offered(step, offered)
             if isinstance(step, Wait):
                 self._check_caused(step, verbs)
-        for actor in actors:
-            self._check_after_crash(actor)
 
     def _check_offered(self, step: Step, offered: set[str]) -> None:
         if isinstance(step, Pause) or step.device is None:
@@ -189,14 +187,3 @@ class StepReader:
                 f"{step.path}.wait",
                 f"can never come true: no actor does {' or '.join(causes)}",
             )
-
-    def _check_after_crash(self, actor: ActorSpec) -> None:
-        crashed = False
-        for step in actor.steps:
-            if not isinstance(step, Do):
-                continue
-            if crashed and step.side == "guest" and step.verb not in AFTER_CRASH:
-                raise self._tables.fail(
-                    step.path, "can never be reached: the guest has crashed; boot it first"
-                )
-            crashed = step.verb == "crash" or (crashed and step.verb != "boot")

@@ -76,8 +76,14 @@ class Context:
             or self.irqs_off > 0
         )
 
+    @property
+    def label(self) -> str:
+        """As traces have it: ``actor:NAME``, or ``KIND/CPU:NAME`` (``work/0:hv_pci_1``)."""
+        place = "" if self.cpu is None else f"/{self.cpu.index}"
+        return f"{self.kind.name.lower()}{place}:{self.name}"
+
     def __repr__(self) -> str:
-        return f"<{self.kind.name.lower()} {self.name}>"
+        return f"<{self.label}>"
 
 
 class WaitQueue:

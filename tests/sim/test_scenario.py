@@ -193,10 +193,6 @@ SLIPS = {
         with_steps('{ do = "eject", device = "nvme0" }'),
         "actor[0].steps[0]: can never be reached: no actor offers 'nvme0'",
     ),
-    "steps of a crashed guest": (
-        with_steps('{ do = "offer", device = "nvme0" }', '{ do = "crash" }', '{ do = "unload" }'),
-        "actor[0].steps[2]: can never be reached: the guest has crashed",
-    ),
     "repeat of nothing": (
         with_steps("{ repeat = 2, steps = [] }"),
         "actor[0].steps[0].steps: must be a list",

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""The reference guest: kernel, VMBus, PCI core and the vPCI driver, put together and booted.
+
+This is one of the two guests that stand behind the same small interface; whoever plays scenarios
+does not know which one is there. Knows no host: only the port, the scheduler and an emitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from uuid import UUID
+
+import msgspec
+
+from guest.drivers.interpreter import StepDriver
+from guest.drivers.registry import DRIVERS, driver_for
+from guest.drivers.steps import DriverOptions
+from guest.kernel.context import Context, Scheduler
+from guest.kernel.kernel import Kernel
+from guest.kernel.leaks import unreachable
+from guest.kernel.memory import PhysicalMemory
+from guest.kernel.sync import Mutex
+from guest.pci_core.subsystem import PciSubsystem
+from guest.pci_core.types import PciDev
+from guest.pci_hyperv.arch_x86 import X86Arch
+from guest.pci_hyperv.bus import HvPciBus
+from guest.pci_hyperv.driver import HvPciDriver
+from guest.port import HostPort
+from guest.vmbus.channel import HvDevice
+from guest.vmbus.connection import VmbusConnection
+from guest.vmbus.mmio import VmbusMmio
+from protocol.ids import Devfn, Vector, VpIndex
+from protocol.versions import LINUX_VMBUS_VERSIONS, VPCI_DIALECTS
+
+LOW_MMIO = (0xC000_0000, 0xFEBF_FFFF)  # about 1 GiB below the I/O APIC
+HIGH_MMIO = (0x100_0000_0000, 0xFFF_FFFF_FFFF)  # 15 TiB from 1 TiB on: a hundred 128 GiB BARs
+
+
+class FunctionChoice(msgspec.Struct, frozen=True):
+    """Which function driver takes a function (None: the one that matches) and its options."""
+
+    driver: str | None = None
+    options: DriverOptions = DriverOptions()
+
+
+DEFAULT_CHOICE = FunctionChoice()
+
+
+class GuestConfig(msgspec.Struct, frozen=True):
+    """What differs between guests. ``vp_numbers`` has one VP index per CPU.
+
+    ``vpci_versions`` and ``vmbus_versions`` are offered in this order. MMIO ranges and the
+    framebuffer are inclusive byte ranges.
+    """
+
+    vp_numbers: tuple[int, ...]
+    vpci_versions: tuple[int, ...]
+    vmbus_versions: tuple[int, ...] = LINUX_VMBUS_VERSIONS
+    mmio_ranges: tuple[tuple[int, int], ...] = (LOW_MMIO, HIGH_MMIO)
+    framebuffer: tuple[int, int] | None = None
+    nodes: tuple[int, ...] = ()  # CPU mask of each NUMA node; empty means one node for all
+    functions: Mapping[tuple[UUID, int], FunctionChoice] = MappingProxyType({})  # by (bus, devfn)
+
+
+class ReferenceGuest:
+    """One guest. ``boot()`` starts it; then the host's deliveries drive it."""
+
+    def __init__(
+        self,
+        config: GuestConfig,
+        *,
+        port: HostPort,
+        scheduler: Scheduler,
+        emit: Callable[[object], None],
+        memory: PhysicalMemory,
+    ) -> None:
+        self.kernel = Kernel(
+            port=port,
+            scheduler=scheduler,
+            vp_numbers=config.vp_numbers,
+            emit=emit,
+            memory=memory,
+        )
+        mmio = VmbusMmio(
+            Mutex(self.kernel, "hyperv_mmio_lock"), config.mmio_ranges, config.framebuffer
+        )
+        self.vmbus = VmbusConnection(self.kernel, versions=config.vmbus_versions, mmio=mmio)
+        self.pci = PciSubsystem(self.kernel, nodes=config.nodes or None)
+        self.driver = HvPciDriver(
+            self.kernel,
+            self.vmbus,
+            self.pci,
+            X86Arch(),
+            versions=[VPCI_DIALECTS[version] for version in config.vpci_versions],
+            numa_nodes=len(config.nodes) or 1,
+        )
+        self._functions = config.functions
+        for table in DRIVERS.values():
+            self.pci.register_driver(StepDriver(table, self.pci.irqs, self._claims(table.name)))
+        self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
+
+    def _claims(self, driver: str) -> Callable[[PciDev], DriverOptions | None]:
+        """What a function driver takes: what was chosen for the function, else its own kind."""
+
+        def claims(dev: PciDev) -> DriverOptions | None:
+            hbus: HvPciBus = dev.bus.sysdata
+            choice = self._functions.get((hbus.hdev.dev_instance, dev.devfn), DEFAULT_CHOICE)
+            wanted = choice.driver or driver_for(dev.vendor, dev.class_code).name
+            return choice.options if wanted == driver else None
+
+        return claims
+
+    # --- what the host delivers ---
+
+    def synic_message(self, vp: VpIndex, message: bytes) -> None:
+        """A control message for SINT 2."""
+        self.vmbus.synic_message(vp, message)
+
+    def synic_event(self, vp: VpIndex, flag: int) -> None:
+        """A channel's event flag."""
+        self.vmbus.synic_event(vp, flag)
+
+    def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
+        """A device interrupt."""
+        self.pci.irqs.deliver_vector(self._cpu_of_vp[vp], vector)
+
+    # --- the machine ---
+
+    def boot(self) -> Context:
+        """Load the bus and the driver; ends when the offers have been asked for."""
+        return self.kernel.spawn_thread("hv_acpi_init", self._boot())
+
+    async def _boot(self) -> None:
+        if await self.vmbus.connect() == 0:
+            self.vmbus.register_driver(self.driver)
+            await self.vmbus.request_offers()
+
+    def device(self, instance: UUID) -> HvDevice | None:
+        """The VMBus device with that instance id, if it is on the bus."""
+        for channel in self.vmbus.channels.values():
+            hdev = channel.device_obj
+            if hdev is not None and hdev.dev_instance == instance:
+                return hdev
+        return None
+
+    def function(self, instance: UUID, devfn: Devfn) -> PciDev | None:
+        """The function's pci_dev, if the PCI core has one."""
+        for dev in self.pci.devices.values():
+            hbus: HvPciBus = dev.bus.sysdata
+            if dev.devfn == devfn and hbus.hdev.dev_instance == instance:
+                return dev
+        return None
+
+    # --- what is left at the end ---
+
+    def leaks(self) -> dict[str, int]:
+        """Objects that nobody can reach any more, by class."""
+        roots: Sequence[object] = (self.vmbus, self.pci, self.driver)
+        return unreachable(self.kernel.heap, roots)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What somebody with a shell in the guest can do: sysfs, modprobe, a process that uses a device.
+
+Each is an async function that runs as a thread of the guest. Knows no scenario and no host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from guest.drivers.interpreter import submit
+from guest.drivers.registry import driver_for
+from guest.kernel.irq_manage import set_affinity
+from guest.pci_core.msi import pci_irq_vector
+from guest.pci_core.probe import pci_dev_get
+from guest.pci_core.types import PciDev
+from guest.reference import ReferenceGuest
+from guest.vmbus.offers import unbind_device
+from protocol.ids import Devfn
+
+COMMAND_TIMEOUT_MS = 60_000
+
+
+class Shell:
+    """Somebody logged in to one guest; what they say of a function that is gone does nothing."""
+
+    def __init__(self, guest: ReferenceGuest) -> None:
+        self._guest = guest
+        self._open: dict[tuple[UUID, Devfn], PciDev] = {}
+
+    async def unload(self) -> None:
+        """``rmmod pci-hyperv``: every device is let go, the newest first, as the core does."""
+        guest = self._guest
+        guest.vmbus.drivers.remove(guest.driver)
+        for channel in reversed(list(guest.vmbus.channels.values())):
+            if channel.device_obj is not None:
+                await unbind_device(channel.device_obj)
+
+    async def rescan(self) -> None:
+        """``echo 1 > /sys/bus/pci/rescan``."""
+        await self._guest.pci.rescan()
+
+    async def bind(self, instance: UUID, devfn: Devfn) -> None:
+        """Write the function's address to its driver's ``bind``."""
+        dev = self._guest.function(instance, devfn)
+        if dev is not None:
+            await self._guest.pci.bind(dev, driver_for(dev.vendor, dev.class_code).name)
+
+    async def unbind(self, instance: UUID, devfn: Devfn) -> None:
+        """Write the function's address to its driver's ``unbind``."""
+        dev = self._guest.function(instance, devfn)
+        if dev is not None:
+            await self._guest.pci.unbind(dev)
+
+    async def submit(self, instance: UUID, devfn: Devfn, rounds: int) -> None:
+        """Use the device: one command on each queue, ``rounds`` times."""
+        dev = self._guest.function(instance, devfn)
+        if dev is not None and dev.drvdata is not None:
+            await submit(dev, rounds, COMMAND_TIMEOUT_MS)
+
+    async def open_device(self, instance: UUID, devfn: Devfn) -> None:
+        """A process opens the device: the open file keeps its pci_dev, removed or not."""
+        dev = self._guest.function(instance, devfn)
+        if dev is not None and (instance, devfn) not in self._open:
+            self._open[instance, devfn] = pci_dev_get(dev)
+
+    async def close_device(self, instance: UUID, devfn: Devfn) -> None:
+        """The process closes it."""
+        await self._guest.pci.dev_put(self._open.pop((instance, devfn), None))
+
+    async def set_affinity(
+        self, instance: UUID, devfn: Devfn, vector: int, cpus: Sequence[int]
+    ) -> None:
+        """Write a vector's ``smp_affinity``; it moves with its next interrupt."""
+        dev = self._guest.function(instance, devfn)
+        if dev is not None:
+            mask = sum(1 << cpu for cpu in cpus)
+            await set_affinity(self._guest.pci.irqs, pci_irq_vector(dev, vector), mask)
+
+    async def read_block(self, instance: UUID, devfn: Devfn, block: int, size: int) -> None:
+        """Let the function driver read a configuration block."""
+        dev = self._guest.function(instance, devfn)
+        block_ops = self._guest.pci.block_ops
+        if dev is not None and block_ops is not None:
+            await block_ops.read_block(dev, block, size)
+
+    async def write_block(self, instance: UUID, devfn: Devfn, block: int, data: bytes) -> None:
+        """Let the function driver write a configuration block."""
+        dev = self._guest.function(instance, devfn)
+        block_ops = self._guest.pci.block_ops
+        if dev is not None and block_ops is not None:
+            await block_ops.write_block(dev, block, data)

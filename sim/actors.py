@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Plays the actors of a scenario: each is a context of its own that does one step after another.
+
+What a step does is a row of a table. Host steps act on the partition at once; guest steps run as a
+thread of the guest, and the actor goes on when the thread has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from guest.kernel import ops
+from guest.kernel.context import Context, Kind
+from guest.reference import ReferenceGuest
+from guest.shell import Shell
+from host.partition import Partition
+from protocol.ids import Devfn, SlotNumber, wslot_to_devfn
+from sim.engine import Engine
+from sim.identity import instance_id
+from sim.scenario import ActorSpec, Do, Pause, Scenario, Step, Wait
+from sim.watch import Watch
+
+
+class Stage(NamedTuple):
+    """What actors act on, and what they wait by."""
+
+    scenario: Scenario
+    engine: Engine
+    watch: Watch
+    partition: Partition
+    guest: ReferenceGuest
+    shell: Shell
+
+
+class NeverHappened(Exception):
+    """An actor waited for an event that did not come; names the step's place in the file."""
+
+    def __init__(self, path: str, event: str) -> None:
+        super().__init__(f"{path}: the event {event!r} never happened; wait for another one")
+        self.path = path
+
+
+class Actor:
+    """One actor at work. ``at`` is the step it is on, for whoever asks why it did not end."""
+
+    def __init__(self, stage: Stage, spec: ActorSpec) -> None:
+        self._stage = stage
+        self._spec = spec
+        self.at: Step | None = None
+        self.context = Context(spec.name, Kind.ACTOR, None, self._play())
+
+    async def _play(self) -> None:
+        for step in self._spec.steps:
+            self.at = step
+            if isinstance(step, Wait):
+                await self._wait(step)
+            elif isinstance(step, Pause):
+                await self._sleep(step.ns)
+            else:
+                await ops.trap(step.verb)
+                await self._do(step)
+        self.at = None
+
+    async def _wait(self, step: Wait) -> None:
+        stage = self._stage
+        bus = stage.scenario.device(step.device).bus if step.device else None
+        while stage.watch.count(step.event, bus) < step.count:
+            self.context.ready = False
+            stage.watch.enlist(self.context)
+            await ops.trap(f"wait {step.event}")
+
+    async def _sleep(self, delay_ns: int) -> None:
+        engine = self._stage.engine
+        self.context.ready = False
+        engine.wake_at(self.context, engine.now_ns() + delay_ns)
+        await ops.trap("pause")
+
+    async def _do(self, step: Do) -> None:
+        if step.side == "host":
+            if step.verb == "pause":
+                await self._sleep(step.arguments["ns"])
+            else:
+                HOST_STEPS[step.verb](self._stage, step)
+            return
+        body = GUEST_STEPS[step.verb](self._stage, step)
+        thread = self._stage.guest.kernel.spawn_thread(f"{step.verb}:{self._spec.name}", body)
+        while not thread.done:
+            self.context.ready = False
+            thread.wakeups.append(self.context)
+            await ops.trap(f"await {step.verb}")
+
+
+def _bus(stage: Stage, step: Do) -> str:
+    assert step.device is not None, f"{step.path}: the grammar gives this step a device"
+    return stage.scenario.device(step.device).bus
+
+
+def _wslot(stage: Stage, step: Do) -> SlotNumber:
+    assert step.device is not None, f"{step.path}: the grammar gives this step a device"
+    return SlotNumber(stage.scenario.device(step.device).wslot)
+
+
+def _interrupt(stage: Stage, step: Do) -> None:
+    for _ in range(step.arguments["count"]):
+        stage.partition.raise_interrupt(
+            _bus(stage, step), _wslot(stage, step), step.arguments["vector"]
+        )
+
+
+def _relations(stage: Stage, step: Do) -> None:
+    names = step.arguments["functions"]
+    wslots = tuple(stage.scenario.device(name).wslot for name in names)
+    stage.partition.relations(_bus(stage, step), wslots)
+
+
+HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
+    "offer": lambda stage, step: stage.partition.offer(_bus(stage, step)),
+    "eject": lambda stage, step: stage.partition.eject(_bus(stage, step), _wslot(stage, step)),
+    "rescind": lambda stage, step: stage.partition.rescind(_bus(stage, step)),
+    "surprise-remove": lambda stage, step: stage.partition.surprise_remove(_bus(stage, step)),
+    "reoffer": lambda stage, step: stage.partition.reoffer(_bus(stage, step)),
+    "relations": _relations,
+    "invalidate-block": lambda stage, step: stage.partition.invalidate_block(
+        _bus(stage, step), _wslot(stage, step), step.arguments["mask"]
+    ),
+    "fail-next": lambda stage, step: stage.partition.fail_next(
+        _bus(stage, step), step.arguments["message"], step.arguments["status"]
+    ),
+    "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
+    "interrupt": _interrupt,
+}
+
+
+def _where(stage: Stage, step: Do) -> tuple[UUID, Devfn]:
+    return instance_id(_bus(stage, step)), wslot_to_devfn(_wslot(stage, step))
+
+
+GuestStep = Callable[[Stage, Do], Coroutine[Any, Any, None]]
+GUEST_STEPS: Mapping[str, GuestStep] = {
+    "unload": lambda stage, _: stage.shell.unload(),
+    "bind": lambda stage, step: stage.shell.bind(*_where(stage, step)),
+    "unbind": lambda stage, step: stage.shell.unbind(*_where(stage, step)),
+    "rescan": lambda stage, _: stage.shell.rescan(),
+    "submit": lambda stage, step: stage.shell.submit(*_where(stage, step), step.arguments["count"]),
+    "open-device": lambda stage, step: stage.shell.open_device(*_where(stage, step)),
+    "close-device": lambda stage, step: stage.shell.close_device(*_where(stage, step)),
+    "set-affinity": lambda stage, step: stage.shell.set_affinity(
+        *_where(stage, step), step.arguments["vector"], step.arguments["cpus"]
+    ),
+    "read-block": lambda stage, step: stage.shell.read_block(
+        *_where(stage, step), step.arguments["block"], step.arguments["size"]
+    ),
+    "write-block": lambda stage, step: stage.shell.write_block(
+        *_where(stage, step), step.arguments["block"], step.arguments["data"]
+    ),
+}

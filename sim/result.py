@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""What a run came to, as a value. Field names are those that ``run --json`` prints."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sim.messages import Message
+from sim.trace import Stamped
+from sim.violation import Leak, Violation
+
+
+class GuestError(msgspec.Struct, frozen=True):
+    """A guest function came back with a negative errno (``-ENODEV`` as -19)."""
+
+    function: str
+    errno: int
+
+
+class Final(msgspec.Struct, frozen=True):
+    """What is left: each bus's state, the guest's PCI devices, what leaked."""
+
+    bus_state: dict[str, str]
+    devices: tuple[dict[str, object], ...]
+    leaks: tuple[Leak, ...]
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """One run. ``verdict`` is ``clean``, ``known`` or ``violation``."""
+
+    scenario: str
+    driver: str
+    seed: int
+    protocol: str | None
+    profile: str
+    verdict: str
+    violation: Violation | None
+    known: tuple[str, ...]
+    errors: tuple[GuestError, ...]
+    messages: tuple[Message, ...]
+    final: Final
+    ended_at_ns: int
+    trace: tuple[Stamped, ...]
+    log: tuple[tuple[int, str, str], ...]

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""A world: one guest, one host and the actors of a scenario, played to the end and judged.
+
+The only place where guest and host meet. ``play()`` is one run; who wants many runs makes many
+worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from guest.drivers.steps import DriverOptions
+from guest.kernel.context import Context
+from guest.kernel.faults import GuestFault
+from guest.kernel.memory import PhysicalMemory
+from guest.reference import FunctionChoice, GuestConfig, ReferenceGuest
+from guest.shell import Shell
+from host.devices import PROFILES
+from host.devices.capture import load_profile
+from host.devices.profile import DeviceProfile
+from host.partition import Partition
+from host.settings import BusConfig, FunctionConfig, PartitionConfig
+from protocol.errors import ProtocolError
+from protocol.ids import SlotNumber, Vector, VpIndex, wslot_to_devfn
+from protocol.versions import vpci_dialect
+from sim.actors import Actor, NeverHappened, Stage
+from sim.choices import Chooser
+from sim.engine import Engine, Stuck
+from sim.identity import instance_id
+from sim.oracles.stuck import judge_waiting
+from sim.result import RunResult
+from sim.scenario import DeviceSpec, Scenario, Wait
+from sim.summary import summarise
+from sim.trace import Stamped
+from sim.violation import Violation
+from sim.watch import Watch
+
+
+class World:
+    """Everything of one run. ``chooser`` None is natural order."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        chooser: Chooser | None = None,
+        load: Callable[[DeviceSpec], DeviceProfile] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.engine = Engine(chooser)
+        self._happened: list[tuple[int, Context | None, Any]] = []
+        waits = (
+            step.event
+            for actor in scenario.actors
+            for step in actor.steps
+            if isinstance(step, Wait)
+        )
+        self.watch = Watch(waits, self.engine)
+        memory = PhysicalMemory()
+        self.partition = Partition(
+            partition_config(scenario, load or profile_of), self.engine, self, memory, self.emit
+        )
+        self.guest = ReferenceGuest(
+            guest_config(scenario),
+            port=self.partition,
+            scheduler=self.engine,
+            emit=self.emit,
+            memory=memory,
+        )
+        self.engine.attach(self.guest.kernel)
+        stage = Stage(
+            scenario,
+            self.engine,
+            self.watch,
+            self.partition,
+            self.guest,
+            Shell(self.guest),
+        )
+        self.actors = [Actor(stage, spec) for spec in scenario.actors]
+
+    def emit(self, event: Any) -> None:
+        """Something happened: keep it, and tell whoever waits. Changes nothing else."""
+        engine = self.engine
+        self._happened.append((engine.now_ns(), engine.current, event))
+        engine.progress()
+        self.watch.see(event)
+
+    def trace(self) -> tuple[Stamped, ...]:
+        """What has happened so far, stamped."""
+        return tuple(
+            Stamped(seq, at_ns, context.label if context else "host", event)
+            for seq, (at_ns, context, event) in enumerate(self._happened)
+        )
+
+    # --- the guest as the host reaches it: it does not exist yet when the partition is made ---
+
+    def synic_message(self, vp: VpIndex, message: bytes) -> None:
+        """Pass a SynIC message on."""
+        self.guest.synic_message(vp, message)
+
+    def synic_event(self, vp: VpIndex, flag: int) -> None:
+        """Pass an event flag on."""
+        self.guest.synic_event(vp, flag)
+
+    def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
+        """Pass a device interrupt on."""
+        self.guest.deliver_vector(vp, vector)
+
+    def run(self) -> Violation | None:
+        """Play to the end; the violation that ended it, or that its end shows."""
+        self.guest.boot()
+        for actor in self.actors:
+            self.engine.start(actor.context)
+        try:
+            self.engine.run()
+        except GuestFault as fault:
+            return self._violation(fault.kind, "the kernel's own rules", str(fault))
+        except ProtocolError as error:
+            return self._violation("protocol", "the protocol", str(error))
+        except Stuck as stuck:
+            return self._violation("hang", "everybody gets on", str(stuck))
+        violation = judge_waiting(self.engine.waiting(), self.engine.now_ns())
+        self._check_actors()
+        self.engine.abandon()
+        return violation
+
+    def _violation(self, kind: str, law: str, message: str) -> Violation:
+        current = self.engine.current
+        return Violation(
+            kind, law, message, current.label if current else "host", self.engine.now_ns()
+        )
+
+    def _check_actors(self) -> None:
+        """A wait that never came true is a mistake of the scenario."""
+        for actor in self.actors:
+            if isinstance(actor.at, Wait):
+                raise NeverHappened(actor.at.path, actor.at.event)
+
+
+def play(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    chooser: Chooser | None = None,
+    load: Callable[[DeviceSpec], DeviceProfile] | None = None,
+) -> RunResult:
+    """One run, judged. Raises :class:`NeverHappened` for a wait that stays without its event."""
+    world = World(scenario, chooser=chooser, load=load)
+    violation = world.run()
+    return summarise(world, violation, seed)
+
+
+def profile_of(device: DeviceSpec) -> DeviceProfile:
+    """The profile a device names: a built-in, or a file."""
+    if device.capture is not None:
+        return load_profile(str(device.capture))
+    assert device.profile is not None, "a device has a profile or a capture"
+    return PROFILES[device.profile]
+
+
+def partition_config(
+    scenario: Scenario, load: Callable[[DeviceSpec], DeviceProfile]
+) -> PartitionConfig:
+    """The host that a scenario asks for."""
+    buses = tuple(
+        BusConfig(
+            name=bus,
+            instance_id=instance_id(bus),
+            functions=tuple(
+                FunctionConfig(
+                    profile=load(device),
+                    wslot=SlotNumber(device.wslot),
+                    serial=device.serial,
+                    numa_node=device.numa_node,
+                )
+                for device in devices
+            ),
+        )
+        for bus, devices in scenario.buses().items()
+    )
+    return PartitionConfig(
+        buses=buses,
+        profile=scenario.host.profile,
+        knobs=scenario.host.knobs,
+        latency_ns=scenario.host.latency_ns,
+        vcpus=scenario.guest.vcpus,
+        vp_numbers=tuple(VpIndex(vp) for vp in scenario.guest.vp_numbers),
+        pcpus=scenario.host.pcpus,
+    )
+
+
+def guest_config(scenario: Scenario) -> GuestConfig:
+    """The guest that a scenario asks for."""
+    functions = {
+        (instance_id(device.bus), int(wslot_to_devfn(SlotNumber(device.wslot)))): FunctionChoice(
+            None if device.driver == "auto" else device.driver,
+            DriverOptions(vectors=device.vectors, remove_ms=device.remove_ms),
+        )
+        for device in scenario.devices
+    }
+    return GuestConfig(
+        vp_numbers=scenario.guest.vp_numbers,
+        vpci_versions=tuple(vpci_dialect(name).version for name in scenario.guest.protocol),
+        functions=functions,
+        nodes=_nodes(scenario.guest.vcpus, scenario.guest.numa_nodes),
+    )
+
+
+def _nodes(vcpus: int, nodes: int) -> tuple[int, ...]:
+    """The CPU mask of each NUMA node: the vCPUs dealt out in blocks, as Hyper-V does."""
+    first = [vcpus * node // nodes for node in range(nodes + 1)]
+    return tuple((1 << last) - (1 << start) for start, last in pairwise(first))

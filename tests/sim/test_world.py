@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Whole worlds: every built-in scenario at every version and on both hosts, and what may differ."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
+from sim.actors import GUEST_STEPS, HOST_STEPS, NeverHappened
+from sim.result import RunResult
+from sim.scenario import Scenario, why_unplayable
+from sim.scenario_grammar import PROFILES, STEPS
+from sim.scenario_reader import built_in_names, load_scenario, parse_scenario
+from sim.world import play
+
+VERSIONS = [VPCI_DIALECTS[version].name for version in LINUX_VPCI_VERSIONS]
+HERE = Path()
+
+
+def as_asked(scenario: Scenario, *, protocol: str, profile: str = "hyperv") -> Scenario:
+    """The scenario with one version offered, on one kind of host."""
+    return msgspec.structs.replace(
+        scenario,
+        guest=msgspec.structs.replace(scenario.guest, protocol=(protocol,)),
+        host=msgspec.structs.replace(scenario.host, profile=profile),
+    )
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("protocol", VERSIONS)
+@pytest.mark.parametrize("name", built_in_names())
+def test_every_built_in_scenario_ends_as_its_story_says(
+    name: str, protocol: str, profile: str
+) -> None:
+    scenario = load_scenario(name)
+    why = why_unplayable(scenario, protocol=protocol, profile=profile, driver="model")
+    if why:
+        pytest.skip(why)
+    result = play(as_asked(scenario, protocol=protocol, profile=profile))
+    assert result.violation is None
+    assert set(result.known) <= set(scenario.expect.known)
+    assert result.protocol in (protocol, None)
+
+
+def test_a_rescind_without_an_eject_leaks_the_child_that_linux_leaks() -> None:
+    result = play(load_scenario("rescind-without-eject"))
+    assert result.verdict == "known"
+    assert [(leak.what, leak.count, leak.known) for leak in result.final.leaks] == [
+        ("HvPciDev", 1, "O9")
+    ]
+
+
+def test_the_same_leak_is_a_violation_where_the_scenario_does_not_name_it() -> None:
+    scenario = load_scenario("rescind-without-eject")
+    silent = msgspec.structs.replace(
+        scenario, expect=msgspec.structs.replace(scenario.expect, known=())
+    )
+    result = play(silent)
+    assert result.verdict == "violation"
+    assert result.violation is not None
+    assert result.violation.kind == "leak"
+
+
+def test_an_overdue_eject_is_ended_by_the_host_at_sixty_seconds() -> None:
+    result = play(load_scenario("eject-overdue"))
+    (overdue,) = [s for s in result.trace if type(s.event).__name__ == "EjectOverdue"]
+    (sent,) = [s for s in result.trace if type(s.event).__name__ == "EjectSent"]
+    assert overdue.at_ns - sent.at_ns == 60 * 10**9
+
+
+def test_a_wait_that_never_comes_true_names_its_place() -> None:
+    text = """
+name = "waits-for-ever"
+story = "Nobody ejects."
+[[device]]
+name = "nvme0"
+profile = "nvme-ssd"
+[[actor]]
+name = "administrator"
+steps = [{ do = "offer", device = "nvme0" }, { wait = "d0-exited", device = "nvme0" }]
+"""
+    scenario = parse_scenario(text, source="waits-for-ever.toml", folder=HERE)
+    with pytest.raises(NeverHappened, match=r"steps\[1\].*d0-exited"):
+        play(scenario)
+
+
+def test_every_step_of_the_grammar_can_be_played() -> None:
+    assert set(STEPS) == {*HOST_STEPS, *GUEST_STEPS, "pause"}
+
+
+def _trace_of(result: RunResult) -> list[str]:
+    return [f"{s.seq} {s.at_ns} {s.context} {s.event!r}" for s in result.trace]
+
+
+def test_the_same_scenario_is_the_same_trace_twice() -> None:
+    scenario = load_scenario("eject-two-devices")
+    assert _trace_of(play(scenario)) == _trace_of(play(scenario))
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "12345"])
+def test_a_trace_does_not_depend_on_the_hash_seed(hash_seed: str) -> None:
+    script = (
+        "from sim.scenario_reader import load_scenario\n"
+        "from sim.world import play\n"
+        "for s in play(load_scenario('multi-function')).trace:\n"
+        "    print(s.seq, s.at_ns, s.context, s.event)\n"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    expected = "".join(
+        f"{s.seq} {s.at_ns} {s.context} {s.event}\n"
+        for s in play(load_scenario("multi-function")).trace
+    )
+    assert process.stdout == expected
