@@ -152,20 +152,19 @@ class ChannelWorker:
             self._owner.ring_broken(str(broken))
 
     def _take_turn(self) -> None:
+        """One packet or one notice; without room for it, the guest's signal brings us back."""
         if not self._flush():
-            return  # the guest signals once there is room
+            return
         if self._due:
-            self._serve_due()
+            if not self._wait_for(packet_bytes(INVALIDATION_BYTES)):
+                return
+            self._owner.invalidation_due(self._due.popleft())
         elif self._has_reply_room():
             self._serve_packet()
         else:
             return
         if not self._stopped and not self._outbox and (self._due or self._in.bytes_to_read()):
             self._schedule()
-
-    def _serve_due(self) -> None:
-        if self._wait_for(packet_bytes(INVALIDATION_BYTES)):
-            self._owner.invalidation_due(self._due.popleft())
 
     def _serve_packet(self) -> None:
         packet = self._in.read()
