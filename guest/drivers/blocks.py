@@ -14,7 +14,7 @@ from guest.drivers.instance import FunctionInstance
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.memory import GFP_ATOMIC, Allocated
 from guest.kernel.work import Work, alloc_ordered_workqueue
-from guest.pci_core.types import BlockOps
+from guest.pci_core.ports import BlockOps
 
 BLOCK_BYTES = 128  # HV_CONFIG_BLOCK_SIZE_MAX
 INVALIDATED_BLOCKS = 64  # a notice is a mask of 64 bits

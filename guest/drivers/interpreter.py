@@ -7,38 +7,16 @@ whatever happens.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from errno import EIO, ENODEV, ENOMEM
+from collections.abc import Callable
+from errno import ENODEV, ENOMEM
 
-from guest.drivers.blocks import read_block, register_invalidate, unregister_invalidate, write_block
-from guest.drivers.instance import FunctionInstance, handle_interrupt
+from guest.drivers.instance import FunctionInstance
+from guest.drivers.operations import OPERATIONS, run_commands
 from guest.drivers.registry import matches
-from guest.drivers.steps import (
-    DOORBELL_OFFSET,
-    DOORBELL_STRIDE,
-    UNDO,
-    DriverOptions,
-    DriverTable,
-    Step,
-)
-from guest.kernel import ops
+from guest.drivers.steps import UNDO, DriverOptions, DriverTable, Step
 from guest.kernel.irq_core import IrqCore
-from guest.kernel.irq_manage import free_irq, request_irq
 from guest.kernel.memory import GFP_KERNEL
-from guest.pci_core.enable import pci_disable_device, pci_enable_device, pci_set_master
-from guest.pci_core.msi import (
-    PCI_IRQ_AFFINITY,
-    PCI_IRQ_MSI,
-    PCI_IRQ_MSIX,
-    pci_alloc_irq_vectors,
-    pci_free_irq_vectors,
-    pci_irq_vector,
-)
-from guest.pci_core.regs import ALL_ONES
 from guest.pci_core.types import PciDev
-
-Args = Mapping[str, int | str]
-_KINDS: Mapping[str, int] = {"msix": PCI_IRQ_MSIX, "msi": PCI_IRQ_MSI}
 
 
 class StepDriver:
@@ -99,7 +77,7 @@ class StepDriver:
 
     async def run(self, step: Step, instance: FunctionInstance) -> int:
         """One step: 0 or a negative errno."""
-        return await _OPERATIONS[step.op](self.irqs, instance, step.args)
+        return await OPERATIONS[step.op](self.irqs, instance, step.args)
 
 
 def instance_of(dev: PciDev) -> FunctionInstance:
@@ -114,143 +92,8 @@ async def submit(dev: PciDev, rounds: int, timeout_ms: int) -> int:
     if instance.stopping:
         return -ENODEV
     instance.under_way += 1
-    ret = await _submit(instance, rounds, timeout_ms)
+    ret = await run_commands(instance, rounds, timeout_ms)
     instance.under_way -= 1
     if instance.stopping and not instance.under_way:
         await instance.idle.complete()
     return ret
-
-
-def _doorbells(instance: FunctionInstance) -> range:
-    """Addresses of the queues' doorbells, as far as BAR 0 and the MSI-X table leave them room."""
-    dev = instance.dev
-    bar = dev.resource[0]
-    if not bar.flags or bar.size <= DOORBELL_OFFSET:
-        return range(0)
-    first = bar.start + DOORBELL_OFFSET
-    end = min(first + instance.queues * DOORBELL_STRIDE, bar.end + 1)
-    if dev.msix_base is not None and dev.msix_base >= first:
-        end = min(end, dev.msix_base)
-    return range(first, end, DOORBELL_STRIDE)
-
-
-async def _submit(instance: FunctionInstance, rounds: int, timeout_ms: int) -> int:
-    """Each round rings every queue once and waits for all: a vector never merges with itself."""
-    dev = instance.dev
-    doorbells = _doorbells(instance)
-    for _ in range(rounds):
-        instance.outstanding += len(doorbells)
-        for doorbell in doorbells:
-            await dev.kernel.mmio_write(doorbell, 4, 1)
-        for _ in doorbells:
-            if not await instance.done.wait_timeout(timeout_ms):
-                instance.outstanding = 0
-                dev.kernel.log("err", f"{dev.name}: I/O timeout")
-                return -EIO
-    return 0
-
-
-# --- operations: (interrupt core, instance, arguments) -> 0 or a negative errno ---
-
-
-async def _enable_device(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    return await pci_enable_device(instance.dev)
-
-
-async def _disable_device(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    await pci_disable_device(instance.dev)
-    return 0
-
-
-async def _set_master(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    await pci_set_master(instance.dev)
-    return 0
-
-
-def _register(instance: FunctionInstance, args: Args) -> int:
-    """Guest physical address of ``offset`` in ``bar``."""
-    return instance.dev.resource[int(args["bar"])].start + int(args["offset"])
-
-
-async def _check_alive(_: IrqCore, instance: FunctionInstance, args: Args) -> int:
-    value = instance.dev.kernel.mmio_read(_register(instance, args), 4)
-    return -ENODEV if value == ALL_ONES else 0
-
-
-async def _write_register(_: IrqCore, instance: FunctionInstance, args: Args) -> int:
-    await instance.dev.kernel.mmio_write(_register(instance, args), 4, int(args["value"]))
-    return 0
-
-
-async def _alloc_vectors(irqs: IrqCore, instance: FunctionInstance, args: Args) -> int:
-    dev, options = instance.dev, instance.options
-    wanted = int(args.get("max", 0)) or options.vectors or len(dev.kernel.cpus)
-    flags = sum(_KINDS[kind] for kind in str(args["kinds"]).split(","))
-    if (options.spread or args["spread"]) == "managed":
-        flags |= PCI_IRQ_AFFINITY
-    ret = await pci_alloc_irq_vectors(irqs, dev, int(args["min"]), wanted, flags)
-    instance.queues = max(ret, 0)
-    return min(ret, 0)
-
-
-async def _free_vectors(irqs: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    await pci_free_irq_vectors(irqs, instance.dev)
-    return 0
-
-
-async def _request_irqs(irqs: IrqCore, instance: FunctionInstance, args: Args) -> int:
-    dev = instance.dev
-    for queue in range(instance.queues):
-        irq = pci_irq_vector(dev, queue)
-        ret = await request_irq(irqs, irq, handle_interrupt, f"{dev.name}-{queue}", instance)
-        if ret < 0:
-            await _free_irqs(irqs, instance, args)
-            return ret
-        instance.irqs.append(irq)
-    return 0
-
-
-async def _free_irqs(irqs: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    while instance.irqs:
-        await free_irq(irqs, instance.irqs.pop(), instance)
-    return 0
-
-
-async def _submit_and_wait(_: IrqCore, instance: FunctionInstance, args: Args) -> int:
-    return await _submit(instance, instance.options.rounds, int(args["timeout_ms"]))
-
-
-async def _stop_io(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    instance.stopping = True
-    await ops.point(instance.dev.kernel, "stop-io")
-    while instance.under_way:
-        await instance.idle.wait()
-    return 0
-
-
-async def _dawdle(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    if instance.options.remove_ms:
-        await ops.msleep(instance.dev.kernel, instance.options.remove_ms)
-    return 0
-
-
-Operation = Callable[[IrqCore, FunctionInstance, Args], Awaitable[int]]
-
-_OPERATIONS: Mapping[str, Operation] = {
-    "enable-device": _enable_device,
-    "disable-device": _disable_device,
-    "set-master": _set_master,
-    "check-alive": _check_alive,
-    "write-register": _write_register,
-    "alloc-vectors": _alloc_vectors,
-    "free-vectors": _free_vectors,
-    "request-irqs": _request_irqs,
-    "free-irqs": _free_irqs,
-    "submit-and-wait": _submit_and_wait,
-    "read-block": read_block,
-    "write-block": write_block,
-    "register-invalidate": register_invalidate,
-    "unregister-invalidate": unregister_invalidate,
-    "stop-io": _stop_io,
-    "dawdle": _dawdle,
-}

@@ -16,7 +16,8 @@ from guest.kernel.sync import Mutex, SpinLock
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
-    from guest.pci_core.types import MsiController, MsiDesc
+    from guest.pci_core.ports import MsiController
+    from guest.pci_core.types import MsiDesc
 
 IRQ_NONE = 0
 IRQ_HANDLED = 1

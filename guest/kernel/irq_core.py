@@ -22,7 +22,8 @@ from guest.pci_core.types import NULL_MSI_MSG
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
-    from guest.pci_core.types import MsiController, MsiMsg
+    from guest.pci_core.ports import MsiController
+    from guest.pci_core.types import MsiMsg
 
 FIRST_DYNAMIC_IRQ = 24  # below are the 24 pins of the I/O APIC
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What drivers and administrators ask of an interrupt: kernel/irq/manage.c, chip.c, cpuhotplug.c.
+"""What drivers and administrators ask of an interrupt: kernel/irq/manage.c and chip.c.
 
 MSIs are never shared, so a line has at most one handler. Errors are negative errnos.
 """
 
 from __future__ import annotations
 
-from errno import EBUSY, EINVAL, EIO, ENOSPC
+from errno import EBUSY, EINVAL, EIO
 from typing import TYPE_CHECKING
 
 from guest.kernel import ops
@@ -100,7 +100,7 @@ def _setup_affinity(core: IrqCore, data: IrqData) -> None:
     do_set_affinity(core, data, mask)
 
 
-async def _irq_shutdown(data: IrqData) -> None:
+async def irq_shutdown(data: IrqData) -> None:
     """irq_shutdown(): mask; the vector stays until no handler can run."""
     if data.started:
         data.depth = 1
@@ -124,7 +124,7 @@ async def free_irq(core: IrqCore, irq: int, dev_id: object) -> None:
         await data.request_mutex.unlock()
         return
     data.action = None
-    await _irq_shutdown(data)
+    await irq_shutdown(data)
     await data.lock.unlock_irqrestore()
     await _synchronize(core, data)
     await data.lock.lock_irqsave()
@@ -193,65 +193,3 @@ async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
     await data.lock.unlock_irqrestore()
     await core.release(data)
     return 0
-
-
-async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
-    """fixup_irqs() of a CPU that is going offline (its online bit is cleared here)."""
-    core.vectors.online_mask &= ~(1 << cpu)
-    for data in _held(core):
-        await data.lock.lock_irqsave()
-        if not data.freed:
-            await _migrate_one(core, data, cpu)
-        await data.lock.unlock_irqrestore()
-        await core.release(data)
-    core.vectors.cpu_offline(cpu)
-
-
-async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
-    """migrate_one_irq(). The chip is masked meanwhile, as this kind cannot move otherwise."""
-    online = core.vectors.online_mask
-    masked = data.masked
-    core.vectors.force_complete_move(data, cpu)
-    if not data.started or not data.effective_affinity >> cpu & 1:
-        if data.move_pending and not data.pending_mask & online:
-            data.move_pending = False
-        return
-    affinity = data.affinity
-    if data.move_pending and data.pending_mask & online:
-        affinity = data.pending_mask
-    data.move_pending = False
-    if not masked:
-        await data.chip.irq_mask(data)
-    if not affinity & online:
-        if data.managed:
-            data.managed_shutdown = True
-            await _irq_shutdown(data)
-            await core.deactivate(data)
-            return
-        affinity = online
-    ret = do_set_affinity(core, data, affinity)
-    if ret == -ENOSPC and not data.managed:
-        ret = do_set_affinity(core, data, online)
-    if ret < 0:
-        core.kernel.log("warn", f"IRQ{data.irq}: set affinity failed({ret}).")
-    if not masked:
-        await data.chip.irq_unmask(data)
-
-
-async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
-    """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up."""
-    core.vectors.cpu_online(cpu)
-    for data in _held(core):
-        await data.lock.lock_irqsave()
-        if data.managed_shutdown and data.action is not None and data.affinity >> cpu & 1:
-            await irq_startup(core, data)
-        await data.lock.unlock_irqrestore()
-        await core.release(data)
-
-
-def _held(core: IrqCore) -> list[IrqData]:
-    """Every descriptor, held: as under the lock of the sparse descriptor tree."""
-    datas = list(core.descs.values())
-    for data in datas:
-        data.readers += 1
-    return datas

@@ -9,8 +9,9 @@ from __future__ import annotations
 from errno import ENODEV
 
 from guest.pci_core.events import DriverBound, DriverProbeFailed, DriverUnbound
-from guest.pci_core.probe import pci_dev_get, pci_dev_put
-from guest.pci_core.types import FunctionDriver, PciBus, PciDev
+from guest.pci_core.ports import FunctionDriver
+from guest.pci_core.refs import pci_dev_get, pci_dev_put
+from guest.pci_core.types import PciBus, PciDev
 
 
 async def pci_bus_add_devices(bus: PciBus) -> None:

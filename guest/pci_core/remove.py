@@ -10,7 +10,7 @@ from __future__ import annotations
 from guest.pci_core.capability import pci_pme_off
 from guest.pci_core.driver_core import device_release_driver
 from guest.pci_core.events import PciDevRemoved
-from guest.pci_core.probe import pci_bus_put, pci_dev_put
+from guest.pci_core.refs import pci_bus_put, pci_dev_put
 from guest.pci_core.types import PciBus, PciDev
 
 

@@ -10,19 +10,11 @@ from errno import EEXIST
 
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.kernel import Kernel
-from guest.pci_core import assign, driver_core, probe, remove, slot
+from guest.pci_core import assign, driver_core, probe, refs, remove, slot
 from guest.pci_core.msi_regs import pci_msi_domain_write_msg
+from guest.pci_core.ports import FunctionDriver, MsiController, PciOps
 from guest.pci_core.resource import Resource
-from guest.pci_core.types import (
-    FunctionDriver,
-    MsiController,
-    PciBus,
-    PciDev,
-    PciHostBridge,
-    PciOps,
-    PciSlot,
-    PciState,
-)
+from guest.pci_core.types import PciBus, PciDev, PciHostBridge, PciSlot, PciState
 from protocol.ids import Devfn
 
 
@@ -94,11 +86,11 @@ class PciSubsystem(PciState):
     def get_domain_bus_and_slot(self, domain: int, busnr: int, devfn: Devfn) -> PciDev | None:
         """pci_get_domain_bus_and_slot(): with a reference that the caller must drop."""
         dev = self.devices.get((domain, busnr, devfn))
-        return probe.pci_dev_get(dev) if dev is not None else None
+        return refs.pci_dev_get(dev) if dev is not None else None
 
     async def dev_put(self, dev: PciDev | None) -> None:
         """pci_dev_put()."""
-        await probe.pci_dev_put(dev)
+        await refs.pci_dev_put(dev)
 
     async def stop_and_remove_bus_device(self, dev: PciDev) -> None:
         """pci_stop_and_remove_bus_device(): the caller holds the rescan/remove lock."""
@@ -125,13 +117,13 @@ class PciSubsystem(PciState):
     async def bind(self, dev: PciDev, driver_name: str) -> int:
         """A write to the driver's ``bind`` in sysfs: 0, or a negative errno."""
         driver = next(d for d in self.drivers if d.name == driver_name)
-        probe.pci_dev_get(dev)
+        refs.pci_dev_get(dev)
         ret = await driver_core.bind_driver(dev, driver)
-        await probe.pci_dev_put(dev)
+        await refs.pci_dev_put(dev)
         return ret
 
     async def unbind(self, dev: PciDev) -> None:
         """A write to the driver's ``unbind`` in sysfs."""
-        probe.pci_dev_get(dev)
+        refs.pci_dev_get(dev)
         await driver_core.device_release_driver(dev)
-        await probe.pci_dev_put(dev)
+        await refs.pci_dev_put(dev)

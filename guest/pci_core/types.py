@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The objects of the PCI core and the ports around it. Data only: no behaviour, no host, no driver.
+"""The objects of the PCI core. Data only: no behaviour, no host, no driver.
 
-``PciOps``, ``MsiController`` and ``BlockOps`` are what a host-bridge driver implements;
-``FunctionDriver`` is what a device's driver implements. Objects that can be used after free in a
-real kernel (device, bus, slot, MSI descriptor) come from the kernel's heap.
+Those that can be used after free in a real kernel (device, bus, slot, MSI descriptor) come from
+the kernel's heap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guest.kernel.memory import Allocated, ListHead, ListNode, RefCount
 from guest.kernel.sync import Mutex
@@ -17,8 +16,9 @@ from guest.pci_core.resource import Resource
 from protocol.ids import Devfn
 
 if TYPE_CHECKING:
-    from guest.kernel.irq import IrqAffinity, IrqData
+    from guest.kernel.irq import IrqAffinity
     from guest.kernel.kernel import Kernel
+    from guest.pci_core.ports import BlockOps, FunctionDriver, MsiController, PciOps
 
 NUMA_NO_NODE = -1
 PCIBIOS_SUCCESSFUL = 0x00
@@ -33,18 +33,6 @@ PCI_UNKNOWN = 5
 BlockInvalidate = Callable[[object, int], Awaitable[None]]  # (context, block mask)
 
 
-class PciOps(Protocol):
-    """struct pci_ops: configuration space by (where, size), offsets and sizes in bytes.
-
-    Results are 0 (``PCIBIOS_SUCCESSFUL``) or a positive PCIBIOS_* code; a failed read's value is
-    all ones of its size.
-    """
-
-    async def read(self, bus: PciBus, devfn: Devfn, where: int, size: int) -> tuple[int, int]: ...
-
-    async def write(self, bus: PciBus, devfn: Devfn, where: int, size: int, value: int) -> int: ...
-
-
 class MsiMsg(NamedTuple):
     """struct msi_msg: what the device writes, and where."""
 
@@ -54,51 +42,6 @@ class MsiMsg(NamedTuple):
 
 
 NULL_MSI_MSG = MsiMsg(0, 0, 0)
-
-
-class MsiController(Protocol):
-    """The bridge driver's MSI domain on top of the x86 vectors: chip and msi_domain_ops in one.
-
-    ``compose_msi_msg`` and the mask callbacks run under the interrupt descriptor's lock, with
-    interrupts off, except for the first compose of an allocation.
-    """
-
-    name: str
-
-    async def compose_msi_msg(self, data: IrqData) -> MsiMsg: ...
-
-    async def irq_mask(self, data: IrqData) -> None: ...
-
-    async def irq_unmask(self, data: IrqData) -> None: ...
-
-    async def msi_free(self, data: IrqData) -> None: ...
-
-
-class BlockOps(Protocol):
-    """struct hyperv_pci_block_ops: the config-block back channel (pci-hyperv-intf.c).
-
-    Lengths in bytes; results are 0 or a negative errno.
-    """
-
-    async def read_block(self, dev: PciDev, block_id: int, length: int) -> tuple[int, bytes]: ...
-
-    async def write_block(self, dev: PciDev, block_id: int, data: bytes) -> int: ...
-
-    async def reg_blk_invalidate(
-        self, dev: PciDev, context: object, block_invalidate: BlockInvalidate | None
-    ) -> int: ...
-
-
-class FunctionDriver(Protocol):
-    """struct pci_driver. ``probe`` returns 0 or a negative errno; both may sleep."""
-
-    name: str
-
-    def match(self, dev: PciDev) -> bool: ...
-
-    async def probe(self, dev: PciDev) -> int: ...
-
-    async def remove(self, dev: PciDev) -> None: ...
 
 
 class PciState:

@@ -10,13 +10,12 @@ import pytest
 from guest.kernel import ops
 from guest.kernel.faults import SleepInAtomic
 from guest.kernel.irq import IRQ_HANDLED, MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
+from guest.kernel.irq_hotplug import migrate_all_off_cpu, restore_on_cpu
 from guest.kernel.irq_manage import (
     disable_irq_nosync,
     enable_irq,
     free_irq,
-    migrate_all_off_cpu,
     request_irq,
-    restore_on_cpu,
     set_affinity,
     synchronize_irq,
 )
