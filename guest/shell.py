@@ -13,7 +13,7 @@ from guest.drivers.interpreter import submit
 from guest.drivers.registry import driver_for
 from guest.kernel.irq_manage import set_affinity
 from guest.pci_core.msi import pci_irq_vector
-from guest.pci_core.probe import pci_dev_get
+from guest.pci_core.refs import pci_dev_get
 from guest.pci_core.types import PciDev
 from guest.reference import ReferenceGuest
 from guest.vmbus.offers import unbind_device
