@@ -164,6 +164,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             " child drops an EJECT (open item O4)."
         ),
     ] = False
+    list_while_ejecting: Annotated[
+        bool,
+        _doc(
+            "Send the list after each ejection though another is under way. Off: after the last."
+            " A function that is being ejected may be neither listed again (the guest would take it"
+            " for a new one) nor left out (open item O1). Model: not established."
+        ),
+    ] = False
     eject_timeout_ns: Annotated[
         int, _doc("Grace between EJECT and removal by force (comment in hv_eject_device_work).")
     ] = 60 * SECOND_NS

@@ -167,6 +167,10 @@ def _tell(rules: Rules, state: VspState) -> tuple[Effect, ...]:
     return relations(rules, state)
 
 
+def _ejecting(state: VspState) -> bool:
+    return any(function.phase in EJECTING_PHASES for function in state.functions)
+
+
 def _remove_functions(
     rules: Rules, state: VspState, functions: tuple[FunctionState, ...]
 ) -> Outcome:
@@ -174,7 +178,8 @@ def _remove_functions(
     for function in functions:
         _take_away(rules, function, effects)
         state = without_function(state, function.facts.wslot)
-    effects += _tell(rules, state)
+    if rules.knobs.list_while_ejecting or not _ejecting(state):
+        effects += _tell(rules, state)
     if state.functions or state.rescind_armed or not rules.knobs.rescind_after_last:
         return state, tuple(effects)
     effects.append(ArmTimer(RESCIND_TIMER, WHOLE_BUS))

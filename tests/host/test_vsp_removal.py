@@ -107,9 +107,19 @@ def test_two_functions_are_ejected_at_the_same_time() -> None:
     bench.feed(EJECT)
     bench.feed(EjectRequested(SlotNumber(1)))
     bench.tell(PciEjectResponse(wslot=1))
+    assert bench.sent() == []  # the other one may be neither listed nor left out
     bench.tell(PciEjectResponse(wslot=0))
+    assert bench.events()[-1] == BusRelationsSent("nvme0", ())
     assert bench.state.functions == ()
     assert bench.state.rescind_armed
+
+
+def test_a_knob_lists_what_is_being_ejected() -> None:
+    bench = VspBench(functions=(facts(0), facts(1)), list_while_ejecting=True).assigned()
+    bench.feed(EJECT)
+    bench.feed(EjectRequested(SlotNumber(1)))
+    bench.tell(COMPLETE)
+    assert bench.events()[-1] == BusRelationsSent("nvme0", (1,))
 
 
 def test_no_eject_goes_to_a_guest_without_resources_only_an_empty_list() -> None:
