@@ -71,7 +71,7 @@ class X86Arch:
             return
         hbus = driver.bus_of(driver.pci_dev_of(data).bus)
         relid = hbus.relid
-        cpus = driver.online_cpus(data.effective_affinity)
+        cpus = driver.online_cpus(driver.affinity_of(data))
         await kernel.local_irq_save()
         control, payload = self.retarget_call(driver, data, int_desc, cpus)
         status, _ = kernel.hypercall(control, payload)

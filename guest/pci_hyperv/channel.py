@@ -62,8 +62,8 @@ class Channel(RelationsInbox, Eject, Blocks):
     async def hv_pci_onchannelcallback(self, hbus: HvPciBus) -> None:
         """Drain the ring.
 
-        Without memory for the buffer the packets stay where they are, and no new signal comes for
-        them (open item O15).
+        Without memory for the buffer the packets stay where they are; the tasklet finds them there
+        and comes again (vmbus_on_event()).
         """
         channel = hbus.hdev.channel
         buffer = await self.kernel.kzalloc(PacketBuffer, GFP_ATOMIC, PACKET_BUFFER_BYTES)

@@ -124,7 +124,7 @@ class Compose(Channel):
         self, hbus: HvPciBus, hpdev: HvPciDev, data: IrqData, int_desc: IntDesc
     ) -> MsiMsg:
         """Ask the host for a mapping and wait for it."""
-        request = await self._interrupt_request(hpdev, data)
+        request = await self.interrupt_request(hpdev, data)
         frame = self.kernel.stack_frame("hv_compose_msi_msg")
         comp = frame.own(ComposeCompCtxt(self.kernel))
         packet = frame.own(PciPacket(self.hv_pci_compose_compl, comp))
@@ -140,7 +140,7 @@ class Compose(Channel):
         self.emit_composed(hpdev, data, request.vector, int_desc)
         return message_of(answer.address, answer.data)
 
-    async def _interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
+    async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
         """What to ask for."""
         msi_desc = data.msi_desc
         assert msi_desc is not None
@@ -149,10 +149,14 @@ class Compose(Channel):
             cpu = await self.hv_compose_multi_msi_req_get_cpu()
         else:
             vector, count = self.arch.hv_msi_get_int_vector(data), 1
-            cpu = self.hv_compose_msi_req_get_cpu(data.effective_affinity)
+            cpu = self.hv_compose_msi_req_get_cpu(self.affinity_of(data))
         wslot = hpdev.desc.win_slot
         mode = self.arch.delivery_mode
         return InterruptRequest(wslot, self.vp_of(cpu), vector, count, mode)
+
+    def affinity_of(self, data: IrqData) -> int:
+        """The CPUs that the interrupt is aimed at: the effective mask, not what was asked for."""
+        return data.effective_affinity
 
     def vp_of(self, cpu: int) -> VpIndex:
         """hv_cpu_number_to_vp_number(); C reads past its table if no CPU of a mask is online."""

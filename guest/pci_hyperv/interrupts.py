@@ -87,7 +87,7 @@ class Interrupts(Compose):
         if isinstance(data.chip_data, IntDesc):
             old, data.chip_data = data.chip_data, None
             await self.hv_int_desc_free(hpdev, old)
-        int_desc = await self.kernel.kzalloc(IntDesc, GFP_ATOMIC)
+        int_desc = await self.new_int_desc()
         if int_desc is None:
             msg = self.null_message(relid, data, "out of memory")
         elif multi_msi and msi_desc.irq != data.irq:
@@ -96,6 +96,10 @@ class Interrupts(Compose):
             msg = await self.create_message(hbus, hpdev, data, int_desc)
         await self.put_pcichild(hpdev)
         return msg
+
+    async def new_int_desc(self) -> IntDesc | None:
+        """Room for a mapping; taken under interrupt locks, so without sleeping."""
+        return await self.kernel.kzalloc(IntDesc, GFP_ATOMIC)
 
     def may_reuse(self, multi_msi: bool) -> bool:
         """Only a multi-MSI block keeps its mapping when it is composed again."""

@@ -130,3 +130,25 @@ def test_a_list_that_comes_before_the_query_makes_children_all_the_same() -> Non
 
     story.thread(late_list())
     assert hbus.children.empty()
+
+
+def test_a_list_larger_than_the_first_buffer_is_received() -> None:
+    story = Story(profiles=(NVME_SSD,) * 12).arrive()  # 8 + 12 * 28 bytes; the buffer holds 256
+    assert len(story.of(ChildAdded)) == 12
+    assert len(story.devices) == 12
+
+
+def test_without_memory_for_a_buffer_the_packets_are_read_later() -> None:
+    story = Story(profiles=(NVME_SSD,) * 12)
+    wanted: list[str] = []
+
+    def every_third_buffer(what: str) -> bool:
+        if what != "PacketBuffer":
+            return False
+        wanted.append(what)
+        return len(wanted) % 3 == 0
+
+    story.kernel.fail_allocation = every_third_buffer
+    story.arrive()
+    assert len(story.of(ChildAdded)) == 12
+    assert story.leaks() == {}
