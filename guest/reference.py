@@ -154,7 +154,28 @@ class ReferenceGuest:
 
     # --- what is left at the end ---
 
-    def leaks(self) -> dict[str, int]:
+    def unreachable(self) -> dict[str, int]:
         """Objects that nobody can reach any more, by class."""
         roots: Sequence[object] = (self.vmbus, self.pci, self.driver)
         return unreachable(self.kernel.heap, roots)
+
+    def held_for_nothing(self) -> dict[str, int]:
+        """Numbered things that are taken and that no living bus or channel accounts for."""
+        channels = list(self.vmbus.channels.values())
+        buses = [
+            channel.device_obj.drvdata
+            for channel in channels
+            if channel.device_obj is not None and channel.device_obj.driver is not None
+        ]
+        windows = sum(
+            window is not None
+            for hbus in buses
+            for window in (hbus.mem_config, hbus.low_mmio_res, hbus.high_mmio_res)
+        )
+        rings = sum(channel.ring_pages > 0 for channel in channels)
+        return {
+            "MMIO range": self.vmbus.mmio.taken - windows,
+            "PCI domain": self.driver.domains.taken - len(buses),
+            "block of pages": self.kernel.memory.blocks - self.vmbus.pages_of_its_own - rings,
+            "request id": sum(c.requestor.in_use for c in channels if c.requestor is not None),
+        }

@@ -53,6 +53,9 @@ class Engine:
 
     ``_ready`` holds what could go on apart from the current context, longest runnable first. With
     ``chooser`` None the order is natural (index 0 everywhere) and nothing is asked.
+
+    The kernel's ``crowded`` is kept true while a point could change anything. In natural order only
+    a softirq raised on the current CPU can; with a chooser, anything else that is ready can.
     """
 
     def __init__(self, chooser: Chooser | None = None) -> None:
@@ -62,8 +65,8 @@ class Engine:
         self._ready: list[Runnable] = []
         self._deadlines: list[tuple[int, int, list[Any]]] = []
         self._sequence = 0
-        self._now_ns = 0
-        self._last_progress_ns = 0
+        self.time_ns = 0  # simulated; read it, only the engine writes it
+        self.progress_ns = 0  # when something last happened that a watcher would call progress
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
         self.current: Context | None = None
         self.steps = 0
@@ -72,7 +75,7 @@ class Engine:
 
     def now_ns(self) -> int:
         """Simulated time, nanoseconds."""
-        return self._now_ns
+        return self.time_ns
 
     def attach(self, kernel: Kernel) -> None:
         """This is the kernel whose ``current`` and ``crowded`` the engine keeps."""
@@ -87,8 +90,9 @@ class Engine:
             cpu = context.cpu
             assert cpu is not None, "softirqs run on a CPU"
             cpu.softirqs_pending.append(context)
-            self._crowd()
-        elif self._chooser is not None:
+            if self.current is not None and self.current.cpu is cpu:
+                self.kernel.crowded = True  # it runs before the current context goes on
+        if self._chooser is not None:
             self.kernel.crowded = True
 
     def wake(self, context: Context) -> None:
@@ -121,7 +125,7 @@ class Engine:
         """
         host_action = HostAction(label, action)
         self._sequence += 1
-        heappush(self._deadlines, (self._now_ns + window_ns[0], self._sequence, [host_action]))
+        heappush(self._deadlines, (self.time_ns + window_ns[0], self._sequence, [host_action]))
         return host_action.cancel
 
     # --- running ---
@@ -132,11 +136,12 @@ class Engine:
         Raises :class:`Stuck` when a bound is exceeded.
         """
         pick = self._first if self._chooser is None else self._choose
+        resume = self._resume
         try:
             while True:
                 chosen = pick()
                 if chosen is not None:
-                    self._resume(chosen)
+                    resume(chosen)
                 elif not self._advance():
                     return
         except BaseException:
@@ -147,10 +152,6 @@ class Engine:
         """Drop the contexts wherever they are; guest code holds nothing that needs unwinding."""
         for context in self._contexts:
             context.coroutine.close()
-
-    def progress(self) -> None:
-        """Something happened that a watcher would call progress (every emitted event does)."""
-        self._last_progress_ns = self._now_ns
 
     def waiting(self) -> list[Context]:
         """The contexts that have not ended, oldest first."""
@@ -193,11 +194,15 @@ class Engine:
             if not chosen.cancelled:
                 chosen.action()
             return
-        self.current = self.kernel.current = chosen
+        kernel = self.kernel
+        self.current = kernel.current = chosen
         cpu = chosen.cpu
         if cpu is not None:
             cpu.switch_to(chosen)
-        self._crowd()
+        if self._chooser is not None:
+            kernel.crowded = bool(self._ready)
+        else:
+            kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
         try:
             chosen.coroutine.send(None)
         except StopIteration:
@@ -223,18 +228,6 @@ class Engine:
         for joiner in context.wakeups:
             self.wake(joiner)
 
-    def _crowd(self) -> None:
-        """Keep the kernel's ``crowded`` true while a point could change anything.
-
-        In natural order only a softirq raised on the current CPU can: it runs before the thread
-        goes on. With a chooser, anything else that is ready can.
-        """
-        if self._chooser is not None:
-            self.kernel.crowded = bool(self._ready)
-        else:
-            cpu = self.current.cpu if self.current is not None else None
-            self.kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
-
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
         deadlines = self._deadlines
@@ -242,22 +235,22 @@ class Engine:
             heappop(deadlines)
         simpy_ns = self.env.peek()
         if deadlines and deadlines[0][0] < simpy_ns:
-            if deadlines[0][0] > self._now_ns:
-                self.env.timeout(deadlines[0][0] - self._now_ns)
+            if deadlines[0][0] > self.time_ns:
+                self.env.timeout(deadlines[0][0] - self.time_ns)
                 self.env.step()
         elif simpy_ns != FOREVER:
             self.env.step()
         else:
             return False
-        self._now_ns = int(self.env.now)
-        if self._now_ns - self._last_progress_ns > QUIET_MAX_NS:
+        self.time_ns = int(self.env.now)
+        if self.time_ns - self.progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
         self._fire_due()
         return True
 
     def _fire_due(self) -> None:
         deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= self._now_ns:
+        while deadlines and deadlines[0][0] <= self.time_ns:
             target = heappop(deadlines)[2][0]
             if isinstance(target, HostAction):
                 self._ready.append(target)

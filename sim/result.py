@@ -25,8 +25,17 @@ class Final(msgspec.Struct, frozen=True):
     leaks: tuple[Leak, ...]
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """How a run is judged. ``verdict`` is ``clean``, ``known`` or ``violation``."""
+
+    verdict: str
+    violation: Violation | None
+    known: tuple[str, ...]
+    leaks: tuple[Leak, ...]
+
+
 class RunResult(msgspec.Struct, frozen=True):
-    """One run. ``verdict`` is ``clean``, ``known`` or ``violation``."""
+    """One run, told. ``known``: the open items that showed; ``log``: the guest's, with times."""
 
     scenario: str
     driver: str

@@ -20,7 +20,9 @@ class Watch:
     """Counts the kinds of events that some actor waits for, by kind and by (kind, bus)."""
 
     def __init__(self, names: Iterable[str], scheduler: Scheduler) -> None:
-        self._kinds = {EVENT_NAMES[name] for name in names} | {ChannelOffered, DomainChosen}
+        self.kinds: frozenset[type] = frozenset(
+            {EVENT_NAMES[name] for name in names} | {ChannelOffered, DomainChosen}
+        )
         self._scheduler = scheduler
         self._counts: Counter[tuple[type, str | None]] = Counter()
         self._bus_of_relid: dict[int, str] = {}
@@ -28,10 +30,8 @@ class Watch:
         self._queue = WaitQueue("event")
 
     def see(self, event: object) -> None:
-        """An event has happened."""
+        """An event of one of ``kinds`` has happened."""
         kind = type(event)
-        if kind not in self._kinds:
-            return
         if isinstance(event, ChannelOffered):
             self._bus_of_relid[event.relid] = event.bus
         elif isinstance(event, DomainChosen):

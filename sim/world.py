@@ -29,13 +29,33 @@ from sim.actors import Actor, NeverHappened, Stage
 from sim.choices import Chooser
 from sim.engine import Engine, Stuck
 from sim.identity import instance_id
+from sim.oracles.leaks import census, judge_leaks
 from sim.oracles.stuck import judge_waiting
-from sim.result import RunResult
+from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
 from sim.summary import summarise
 from sim.trace import Stamped
 from sim.violation import Violation
 from sim.watch import Watch
+
+Happened = tuple[int, Context | None, Any]  # when, who was running, the event
+
+
+def _emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable[[Any], None]:
+    """What both sides call when something has happened: keep it, and tell whoever waits.
+
+    A closure, since it is called some 300 times in a device's life.
+    """
+    keep = happened.append
+    watched = watch.kinds
+
+    def emit(event: Any) -> None:
+        now_ns = engine.progress_ns = engine.time_ns
+        keep((now_ns, engine.current, event))
+        if type(event) in watched:
+            watch.see(event)
+
+    return emit
 
 
 class World:
@@ -50,7 +70,7 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.engine = Engine(chooser)
-        self._happened: list[tuple[int, Context | None, Any]] = []
+        self._happened: list[Happened] = []
         waits = (
             step.event
             for actor in scenario.actors
@@ -58,15 +78,16 @@ class World:
             if isinstance(step, Wait)
         )
         self.watch = Watch(waits, self.engine)
+        emit = _emitter(self.engine, self._happened, self.watch)
         memory = PhysicalMemory()
         self.partition = Partition(
-            partition_config(scenario, load or profile_of), self.engine, self, memory, self.emit
+            partition_config(scenario, load or profile_of), self.engine, self, memory, emit
         )
         self.guest = ReferenceGuest(
             guest_config(scenario),
             port=self.partition,
             scheduler=self.engine,
-            emit=self.emit,
+            emit=emit,
             memory=memory,
         )
         self.engine.attach(self.guest.kernel)
@@ -80,17 +101,11 @@ class World:
         )
         self.actors = [Actor(stage, spec) for spec in scenario.actors]
 
-    def emit(self, event: Any) -> None:
-        """Something happened: keep it, and tell whoever waits. Changes nothing else."""
-        engine = self.engine
-        self._happened.append((engine.now_ns(), engine.current, event))
-        engine.progress()
-        self.watch.see(event)
-
     def trace(self) -> tuple[Stamped, ...]:
         """What has happened so far, stamped."""
+        labels = {context: context.label for _, context, _ in self._happened if context}
         return tuple(
-            Stamped(seq, at_ns, context.label if context else "host", event)
+            Stamped(seq, at_ns, labels[context] if context else "host", event)
             for seq, (at_ns, context, event) in enumerate(self._happened)
         )
 
@@ -108,8 +123,19 @@ class World:
         """Pass a device interrupt on."""
         self.guest.deliver_vector(vp, vector)
 
-    def run(self) -> Violation | None:
-        """Play to the end; the violation that ended it, or that its end shows."""
+    def run(self) -> Verdict:
+        """Play to the end and judge."""
+        violation = self._play()
+        if violation is not None:
+            return Verdict("violation", violation, (), ())
+        leaks = census(self.guest, self.scenario.expect.known)
+        violation = judge_leaks(leaks, self.engine.now_ns())
+        known = tuple(sorted({leak.known for leak in leaks if leak.known}))
+        verdict = "violation" if violation else "known" if known else "clean"
+        return Verdict(verdict, violation, known, leaks)
+
+    def _play(self) -> Violation | None:
+        """The violation that ended the run, or that its end shows."""
         self.guest.boot()
         for actor in self.actors:
             self.engine.start(actor.context)
@@ -148,8 +174,7 @@ def play(
 ) -> RunResult:
     """One run, judged. Raises :class:`NeverHappened` for a wait that stays without its event."""
     world = World(scenario, chooser=chooser, load=load)
-    violation = world.run()
-    return summarise(world, violation, seed)
+    return summarise(world, world.run(), seed)
 
 
 def profile_of(device: DeviceSpec) -> DeviceProfile:

