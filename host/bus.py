@@ -5,7 +5,6 @@ The only writer of both. Knows no VMBus message and no hypercall; its rings are 
 how an effect is carried out is ``host.carry``'s.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -69,7 +68,7 @@ class VpciBus:
         self._vsp = vsp
         self._on_rescind = on_rescind
         self._on_signal = on_signal
-        self._inbox: deque[Input] = deque()
+        self._inbox: list[Input] = []
         self._stepping = False
         present = [function for function in config.functions if function.present]
         self.state: VspState = initial_state(tuple(self._add(f) for f in present))
@@ -81,17 +80,19 @@ class VpciBus:
 
         Raises LocalProtocolError if the tables do not allow the input; nothing has changed then.
         """
-        self._inbox.append(input_)
+        inbox = self._inbox
+        inbox.append(input_)
         if self._stepping:
             return
         self._stepping = True
+        step = self._vsp.step
         try:
-            while self._inbox:
-                self.state, effects = self._vsp.step(self.state, self._inbox.popleft())
+            while inbox:
+                self.state, effects = step(self.state, inbox.pop(0))
                 for effect in effects:
                     CARRY[type(effect)](self, effect)
         finally:
-            self._inbox.clear()
+            inbox.clear()
             self._stepping = False
 
     def packet(self, packet: PacketReceived) -> None:

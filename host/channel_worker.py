@@ -88,7 +88,7 @@ class ChannelWorker:
         self._label = label
         self._room = min(reply_room_bytes, outbound.data_bytes - TRAILER_BYTES)
         self._outbox: deque[tuple[int, int, bytes]] = deque()
-        self._due: deque[SlotNumber] = deque()
+        self._due: list[SlotNumber] = []
         self._scheduled = False
         self._stopped = False
         self._stalled_until_ns = 0
@@ -133,8 +133,8 @@ class ChannelWorker:
             return
         self._scheduled = True
         window_ns = self._window_ns
-        stalled_ns = self._stalled_until_ns - self._clock.now_ns()
-        if stalled_ns > 0:
+        if self._stalled_until_ns:
+            stalled_ns = max(0, self._stalled_until_ns - self._clock.now_ns())
             window_ns = (window_ns[0] + stalled_ns, window_ns[1] + stalled_ns)
         self._cancel = self._clock.later(window_ns, self._label, self._turn)
 
@@ -153,17 +153,17 @@ class ChannelWorker:
 
     def _take_turn(self) -> None:
         """One packet or one notice; without room for it, the guest's signal brings us back."""
-        if not self._flush():
+        if self._outbox and not self._flush():
             return
         if self._due:
             if not self._wait_for(packet_bytes(INVALIDATION_BYTES)):
                 return
-            self._owner.invalidation_due(self._due.popleft())
-        elif self._has_reply_room():
+            self._owner.invalidation_due(self._due.pop(0))
+        elif not self._room or self._wait_for(self._room):
             self._serve_packet()
         else:
             return
-        if not self._stopped and not self._outbox and (self._due or self._in.bytes_to_read()):
+        if not self._outbox and (self._due or self._in.read_index != self._in.write_index):
             self._schedule()
 
     def _serve_packet(self) -> None:
@@ -196,22 +196,13 @@ class ChannelWorker:
                 return False
             outbox.popleft()
             must_signal = self._out.write(packet_type, 0, transaction_id, payload)
+            number = TransactionId(transaction_id)
             self._emit(
-                PacketPublished(
-                    "host-to-guest",
-                    self.relid,
-                    packet_type,
-                    TransactionId(transaction_id),
-                    0,
-                    payload,
-                )
+                PacketPublished("host-to-guest", self.relid, packet_type, number, 0, payload)
             )
             if must_signal:
                 self._owner.signal()
         return True
-
-    def _has_reply_room(self) -> bool:
-        return not self._room or self._wait_for(self._room)
 
     def _wait_for(self, needed_bytes: int) -> bool:
         """Whether a packet of this size fits; otherwise ask the reader to say when it does."""

@@ -15,15 +15,18 @@ from protocol.ids import SlotNumber
 from protocol.link import ConfigRead, ConfigWritten
 
 SLOT_BYTES: Final = 4
-_ONES: Final = {size: all_ones(size) for size in range(1, 9)}
+NOWHERE: Final = -1  # no offset is as small
+_ONES: Final = {size: all_ones(size) for size in (1, 2, 4, 8)}
 
+# By size in bytes: the last offset a lawful access begins at, the offset bits it must not have.
+Bounds = dict[int, tuple[int, int]]
 Emit = Callable[[object], None]
 
 
 class ConfigWindow:
     """One bus's window over its live functions, ``functions`` being the owner's dictionary."""
 
-    __slots__ = ("_bus", "_emit", "_functions", "_lawful", "_page", "_readable", "_slot")
+    __slots__ = ("_bounds", "_bus", "_emit", "_functions", "_page", "_readable", "_slot")
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class ConfigWindow:
         self._bus = bus
         self._functions = functions
         self._emit = emit
-        self._lawful = _LAWFUL[knobs.unaligned_config_refused, knobs.last_dword_refused]
+        self._bounds = _BOUNDS[knobs.unaligned_config_refused, knobs.last_dword_refused]
         self._readable = knobs.slot_page_readable
         self._slot = SlotNumber(0)
         self._page: int | None = None  # number of the slot page while mapped
@@ -77,7 +80,8 @@ class ConfigWindow:
         """Read the selected function; all ones where there is none, or past the page."""
         slot = self._slot
         function = self._functions.get(slot)
-        if function is None or not self._lawful(offset, size):
+        last, misaligned = self._bounds[size]
+        if function is None or offset > last or offset & misaligned:
             value = _ONES[size]
         else:
             value = function.read(offset, size)
@@ -89,31 +93,26 @@ class ConfigWindow:
         slot = self._slot
         function = self._functions.get(slot)
         self._emit(ConfigWritten(self._bus, slot, offset, size, value))
-        if function is None or not self._lawful(offset, size):
+        last, misaligned = self._bounds[size]
+        if function is None or offset > last or offset & misaligned:
             return 0
         return function.write(offset, size, value)
 
 
-def _within(offset: int, size: int) -> bool:
-    return offset + size <= PAGE_BYTES
+def _but_the_last(bounds: Bounds) -> Bounds:
+    """OpenVMM tests offset + length >= 0x1000, so an access that ends with the page is refused."""
+    return {size: (last - 1, misaligned) for size, (last, misaligned) in bounds.items()}
 
 
-def _before_last_dword(offset: int, size: int) -> bool:
-    return offset + size < PAGE_BYTES
-
-
-def _aligned(offset: int, size: int) -> bool:
-    return size in (1, 2, 4) and offset % size == 0
-
-
-def _aligned_before_last_dword(offset: int, size: int) -> bool:
-    # OpenVMM's bus tests offset + length >= 0x1000, so the last access is refused too.
-    return offset + size < PAGE_BYTES and size in (1, 2, 4) and offset % size == 0
-
-
-_LAWFUL: Final[dict[tuple[bool, bool], Callable[[int, int], bool]]] = {
-    (False, False): _within,
-    (False, True): _before_last_dword,
-    (True, False): _aligned,
-    (True, True): _aligned_before_last_dword,
+_ANY: Final[Bounds] = {size: (PAGE_BYTES - size, 0) for size in _ONES}
+_ALIGNED: Final[Bounds] = {
+    **{size: (PAGE_BYTES - size, size - 1) for size in (1, 2, 4)},
+    8: (NOWHERE, 0),
+}
+# By the knobs unaligned_config_refused and last_dword_refused.
+_BOUNDS: Final = {
+    (False, False): _ANY,
+    (False, True): _but_the_last(_ANY),
+    (True, False): _ALIGNED,
+    (True, True): _but_the_last(_ALIGNED),
 }
