@@ -32,6 +32,8 @@ class Command(NamedTuple):
 COMMANDS: Final[Mapping[str, Command]] = {
     "scenarios": Command("scenarios", "list the built-in scenarios, or print their grammar"),
     "devices": Command("devices", "list the built-in device profiles"),
+    "run": Command("run", "play one scenario and show its messages and its verdict"),
+    "lspci": Command("lspci", "print what the guest sees at the end of a scenario"),
     "diff": Command("diff", "find the first event in which two traces differ"),
     "decode": Command("decode", "take a structure's bytes apart"),
     "encode": Command("encode", "put a structure's bytes together"),
@@ -39,7 +41,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "bench codec": Command("bench_codec", "measure the codec beside construct's"),
 }
 
-_EXAMPLE: Final = "vpcisim scenarios"
+_EXAMPLE: Final = "vpcisim run arrival --protocol 1.4"
 
 
 def overview() -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from sim.report.lanes import Row, lines_of, rows_of
+from sim.report.lane_rows import Row, rows_of
+from sim.report.lanes import lines_of
 from sim.trace import Stamped, as_dict
 
 ROWS: Final = 6  # of the picture, before the difference and behind it

@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from protocol.errors import ProtocolError
-from sim.cli import BAD_INPUT, LACKING, OK
+from sim.cli import BAD_INPUT, FOUND, LACKING, OK
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
@@ -26,6 +26,10 @@ Seed: TypeAlias = Annotated[
 
 class InputError(Exception):
     """Bad usage or input, told in one line."""
+
+
+class FoundError(Exception):
+    """What was found instead of the result that was asked for."""
 
 
 class LackingError(Exception):
@@ -47,6 +51,8 @@ def call(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
         return _refuse(program, error.format_message(), BAD_INPUT)
     except (InputError, ProtocolError) as error:
         return _refuse(program, str(error), BAD_INPUT)
+    except FoundError as error:
+        return _refuse(program, str(error), FOUND)
     except LackingError as error:
         return _refuse(program, str(error), LACKING)
     return status if isinstance(status, int) else OK

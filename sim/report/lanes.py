@@ -1,173 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The message sequence as a picture: one lane each for host, channel and the guest's contexts.
 
-Made of what the trace holds, for either guest. Colours and the width of the screen matter on a
-terminal only; elsewhere the text is the same bytes every time. Knows no scenario.
+Colours and the width of the screen matter on a terminal only; elsewhere the text is the same bytes
+every time. What has a row is decided in ``sim/report/lane_rows.py``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple, TextIO
+from collections.abc import Iterable, Iterator
+from typing import Final, TextIO
 
-from host.events import HostEvent
-from sim.event_names import TAG_OF_EVENT
-from sim.messages import COMPLETION, Message, MessageReader
-from sim.trace import Stamped, fields_of
+from sim.report.lane_rows import LANES, TO_HOST, Row, rows_of
+from sim.trace import Stamped
 
-LANES: Final = ("host", "channel", "softirq", "work", "thread")
-TO_HOST: Final = "guest-to-host"
 _TIME_WIDTH: Final = 14
 _CHANNEL_WIDTH: Final = 46
 _LANE_WIDTH: Final = 8
 _GUEST_LANES_FROM: Final = 2  # in LANES
-
-# Which lane a context runs in; a hardware interrupt belongs to the softirq it raises.
-_LANE_OF_KIND: Final[Mapping[str, str]] = {
-    "host": "host",
-    "actor": "thread",
-    "hardirq": "softirq",
-    "softirq": "softirq",
-    "work": "work",
-    "thread": "thread",
-}
-
-# Events too many to have a row each: counted in one row until something else happens.
-_FOLDED: Final[Mapping[str, str]] = {
-    "link.config-read": "configuration reads",
-    "link.config-written": "configuration writes",
-    "link.bar-read": "BAR reads",
-    "link.bar-written": "BAR writes",
-    "link.hypercall-made": "hypercalls",
-    "link.unclaimed-access": "accesses that nobody answered",
-    "link.interrupt-delivered": "interrupts delivered",
-    "pci.interrupt-handled": "interrupts handled",
-    "pci.command-completed": "commands completed",
-}
-# Told by what stands around them.
-_SILENT: Final = frozenset(
-    {
-        "link.channel-event",
-        "guest.request-completed",
-        "pci.vector-allocated",
-        "pci.vector-freed",
-        "pci.slot-created",
-        "pci.slot-destroyed",
-        "pci.bar-assigned",
-        "host.interrupt-created",
-        "host.interrupt-deleted",
-        "guest.msi-freed",
-    }
-)
-
-
-class Row(NamedTuple):
-    """One row: a message (``direction`` set) or a note beside the lanes."""
-
-    seq: int
-    at_ns: int
-    lane: str
-    direction: str
-    message: str
-    note: str
-
-
-def lane_of(context: str) -> str:
-    """The lane of a stamped context; what is unknown counts as a thread."""
-    kind = context.partition(":")[0].partition("/")[0]
-    return _LANE_OF_KIND.get(kind, "thread")
-
-
-def rows_of(events: Iterable[Stamped]) -> Iterator[Row]:
-    """The rows of a picture, in the order of the events."""
-    reader = MessageReader()
-    fold = _Fold()
-    for stamped in events:
-        tag = TAG_OF_EVENT[type(stamped.event)]
-        message = reader.read(stamped)
-        if tag in _FOLDED:
-            fold.add(stamped, _FOLDED[tag])
-            continue
-        if tag in _SILENT:
-            continue
-        yield from fold.end()
-        if message is not None:
-            yield _message_row(stamped, message)
-        else:
-            note = _note(stamped, tag, reader)
-            yield Row(stamped.seq, stamped.at_ns, lane_of(stamped.context), "", "", note)
-    yield from fold.end()
-
-
-class _Fold:
-    """Counts events that share a row."""
-
-    def __init__(self) -> None:
-        self._first: Stamped | None = None
-        self._counts: Counter[str] = Counter()
-
-    def add(self, stamped: Stamped, what: str) -> None:
-        self._first = self._first or stamped
-        self._counts[what] += 1
-
-    def end(self) -> Iterator[Row]:
-        if self._first is not None:
-            text = ", ".join(f"{count} {what}" for what, count in self._counts.items())
-            first = self._first
-            yield Row(first.seq, first.at_ns, lane_of(first.context), "", "", text)
-        self._first = None
-        self._counts.clear()
-
-
-def _message_row(stamped: Stamped, message: Message) -> Row:
-    name = f"({message.answers or message.name})" if message.name == COMPLETION else message.name
-    asked = f" #{message.transaction_id}" if message.transaction_id else ""
-    where = f" {message.channel}" if message.channel is not None else ""
-    return Row(
-        seq=message.seq,
-        at_ns=message.at_ns,
-        lane=lane_of(stamped.context),
-        direction=message.direction,
-        message=f"{name} {message.size}{asked}",
-        note=(_who(stamped.context) + where).strip(),
-    )
-
-
-def _who(context: str) -> str:
-    """The name of a guest's context; the host needs none."""
-    return context.partition(":")[2]
-
-
-def _note(stamped: Stamped, tag: str, reader: MessageReader) -> str:
-    """``bus-relations-sent nvme0 wslots=0``: the event's name, its bus, its other fields."""
-    event = stamped.event
-    fields = fields_of(event)
-    words = [tag.partition(".")[2]]
-    if isinstance(event, HostEvent):
-        words.append(str(fields.pop("bus")))
-        fields.pop("relid", None)
-    elif "relid" in fields:
-        words.append(reader.bus_of(fields.pop("relid")))
-    words += [f"{name}={_value(name, value)}" for name, value in fields.items()]
-    return " ".join(words)
-
-
-_HEX_FIELDS: Final = frozenset(
-    {"window_gpa", "config_window", "address", "data", "vector", "start", "vendor", "device"}
-    | {"status", "serial", "block_mask", "version"}
-)
-
-
-def _value(name: str, value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and name in _HEX_FIELDS:
-        return f"{value:#x}"
-    if isinstance(value, (tuple, list)):
-        return ",".join(str(item) for item in value) or "none"
-    return str(value)
-
-
-# --- drawing ---
 
 
 def lines_of(rows: Iterable[Row]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.cli import BAD_INPUT, COMMANDS, INTERRUPTED, OK, main
+from sim.cli import BAD_INPUT, COMMANDS, FOUND, INTERRUPTED, OK, main
 from tests.house.sources import ROOT
 
 MAIN = "import sys; from sim.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -243,3 +243,139 @@ def test_a_capture_that_cannot_be_used_is_one_line(
     assert "--bar-size" in told(capsys, "device", "import", str(good), "--bar-size", "9=4K")
     nowhere = str(tmp_path / "absent" / "x.json")
     assert nowhere in told(capsys, "device", "import", str(good), "--output", nowhere)
+
+
+# --- run and lspci ---
+
+LEAKING = """
+name = "leaking"
+story = "The host rescinds, and nobody says that Linux leaks then."
+[[device]]
+name = "nvme0"
+profile = "nvme-ssd"
+[[actor]]
+name = "administrator"
+steps = [
+  { do = "offer", device = "nvme0" },
+  { wait = "driver-bound" },
+  { do = "rescind", device = "nvme0" },
+]
+"""
+
+
+def test_a_run_as_json_has_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    run = document(capsys, "run", "eject-idle", "--protocol", "1.2")
+    assert isinstance(run, dict)
+    assert run.keys() >= {
+        *("scenario", "driver", "seed", "protocol", "profile", "verdict", "violation", "known"),
+        *("errors", "messages", "final", "ended_at_ns"),
+    }
+    assert (run["verdict"], run["protocol"], run["driver"]) == ("clean", "1.2", "model")
+    keys = {"seq", "at_ns", "direction", "channel", "name", "size", "transaction_id"}
+    assert all(message.keys() >= keys for message in run["messages"])
+    assert {"PCI_BUS_D0ENTRY", "OFFERCHANNEL"} <= {message["name"] for message in run["messages"]}
+    assert run["final"].keys() == {"bus_state", "devices", "leaks"}
+
+
+def test_a_run_for_people_ends_with_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "rescind-without-eject"]) == OK
+    assert capsys.readouterr().out.splitlines()[-1] == "verdict  known: O9"
+
+
+def test_a_violation_is_exit_status_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = tmp_path / "leaking.toml"
+    scenario.write_text(LEAKING)
+    assert main(["run", str(scenario), "--json"]) == FOUND
+    run = json.loads(capsys.readouterr().out)
+    keys = {"kind", "law", "message", "context", "at_ns", "stacks"}
+    assert run["violation"].keys() == keys
+    assert (run["verdict"], run["violation"]["kind"]) == ("violation", "leak")
+    assert main(["run", str(scenario)]) == FOUND
+    assert "violation leak" in capsys.readouterr().out
+
+
+def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there are arrival, " in told(capsys, "run", "arival")
+    assert "there are 1.4, 1.3, 1.2, 1.1" in told(capsys, "run", "arrival", "--protocol", "2")
+    assert "there are hyperv, openvmm" in told(capsys, "run", "arrival", "--profile", "kvm")
+    assert "there are model" in told(capsys, "lspci", "arrival", "--driver", "windows")
+    assert "the openvmm profile never ejects" in told(
+        capsys, "run", "eject-idle", "--profile", "openvmm"
+    )
+
+
+def test_a_wait_that_never_comes_true_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = tmp_path / "waiting.toml"
+    scenario.write_text(LEAKING.replace("driver-bound", "d0-exited"))
+    assert f"{scenario}: actor[0].steps[1]" in told(capsys, "run", str(scenario))
+
+
+@pytest.mark.parametrize("name", ["eject-in-use", "multi-function"])
+def test_a_trace_is_the_same_file_in_another_process_with_another_hash_seed(
+    name: str, tmp_path: Path
+) -> None:
+    for seed in ("0", "4711"):
+        done = python("-c", MAIN, "run", name, "--trace", str(tmp_path / seed), PYTHONHASHSEED=seed)
+        assert done.returncode == OK
+    first, second = ((tmp_path / seed).read_bytes() for seed in ("0", "4711"))
+    assert first == second
+
+
+def test_two_runs_are_the_same_and_two_versions_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(tmp_path / name) for name in ("a", "b", "c")]
+    for path, version in zip(paths, ("1.4", "1.4", "1.3"), strict=True):
+        assert main(["run", "arrival", "--protocol", version, "--trace", path]) == OK
+    capsys.readouterr()
+    assert document(capsys, "diff", *paths[:2]) == {
+        "equal": True,
+        "at": None,
+        "left": None,
+        "right": None,
+    }
+    assert main(["diff", paths[0], paths[2], "--json"]) == FOUND
+    found = json.loads(capsys.readouterr().out)
+    assert not found["equal"]
+    assert found["left"]["seq"] == found["right"]["seq"] == found["at"]
+    assert main(["diff", paths[0], paths[2]]) == FOUND
+    assert "first difference at event" in capsys.readouterr().out
+
+
+def test_a_trace_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "absent" / "trace.jsonl")
+    assert nowhere in told(capsys, "run", "arrival", "--trace", nowhere)
+
+
+def test_lspci_prints_what_can_be_imported_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = document(capsys, "lspci", "arrival")
+    assert isinstance(seen, list)
+    assert [function.keys() for function in seen] == [{"address", "text"}]
+    (tmp_path / "seen.txt").write_text(seen[0]["text"])
+    again = document(capsys, "device", "import", str(tmp_path / "seen.txt"), "--name", "nvme-ssd")
+    assert isinstance(again, dict)
+    devices = document(capsys, "devices")
+    assert isinstance(devices, list)
+    assert {key: again[key] for key in devices[0]} in devices
+
+
+def test_a_device_file_takes_the_place_of_the_scenario_s_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture = tmp_path / "disk.txt"
+    capture.write_text(CAPTURE)
+    seen = document(capsys, "lspci", "arrival", "--device", str(capture))
+    assert isinstance(seen, list)
+    assert "[size=16K]" in seen[0]["text"]
+    absent = str(tmp_path / "absent.txt")
+    assert absent in told(capsys, "run", "arrival", "--device", absent)
+
+
+def test_lspci_without_a_device_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no device is left" in told(capsys, "lspci", "eject-idle")

@@ -12,8 +12,10 @@ from protocol.link import ConfigRead, MessagePosted, PacketPublished
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType
 from sim.diff import difference_lines, first_difference
+from sim.event_names import EVENT_OF_TAG
 from sim.messages import messages_of
-from sim.report.lanes import LANES, lane_of, lines_of, print_lanes, rows_of
+from sim.report.lane_rows import LANES, SHOWN, lane_of, rows_of
+from sim.report.lanes import lines_of, print_lanes
 from sim.trace import Stamped
 from tests.house.sources import ROOT
 
@@ -132,3 +134,9 @@ def test_a_trace_that_ends_early_differs_there() -> None:
     assert difference is not None
     assert (difference.at, difference.right) == (5, None)
     assert "right: the trace ends here" in list(difference_lines(difference, left, left[:5]))
+
+
+def test_the_fields_that_are_shown_are_fields_of_their_events() -> None:
+    assert all(
+        set(names) <= set(EVENT_OF_TAG[tag].__struct_fields__) for tag, names in SHOWN.items()
+    )

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What ``run`` and ``lspci`` share: from a scenario's name and options to a finished run.
+
+Knows how options change a scenario; how it is played is ``sim/world.py``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import typer
+from msgspec.structs import replace
+
+from host.devices.problems import DeviceFileError
+from sim.commands.calling import FoundError, InputError, choose
+from sim.report.lspci import SeenFunction
+from sim.result import RunResult
+from sim.scenario import Scenario, ScenarioError, why_unplayable
+from sim.scenario_grammar import PROFILES, PROTOCOLS
+from sim.scenario_reader import load_scenario
+
+DRIVERS: Final = ("model",)
+
+ScenarioName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A built-in's name, or a TOML file.")
+]
+Protocol: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="V", help="The only vPCI version the guest offers.")
+]
+Profile: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Whose behaviour the host has.")
+]
+Device: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A capture or profile file in place of the devices."),
+]
+Driver: TypeAlias = Annotated[
+    str, typer.Option(metavar="NAME", help="The guest driver: the reference model.")
+]
+
+
+def prepared(
+    name: str,
+    *,
+    protocol: str | None,
+    profile: str | None,
+    device: Path | None,
+    driver: str,
+) -> Scenario:
+    """The scenario with the options applied. Raises InputError for what cannot be played."""
+    choose(driver, DRIVERS, "driver")
+    if protocol is not None:
+        choose(protocol, PROTOCOLS, "protocol")
+    if profile is not None:
+        choose(profile, PROFILES, "profile")
+    try:
+        scenario = load_scenario(name)
+    except ScenarioError as error:
+        raise InputError(str(error)) from None
+    scenario = _changed(scenario, protocol=protocol, profile=profile, device=device)
+    reason = why_unplayable(
+        scenario,
+        protocol=protocol or scenario.guest.protocol[0],
+        profile=scenario.host.profile,
+        driver=driver,
+    )
+    if reason:
+        raise InputError(f"{scenario.name} cannot be played so: {reason}")
+    return scenario
+
+
+def _changed(
+    scenario: Scenario, *, protocol: str | None, profile: str | None, device: Path | None
+) -> Scenario:
+    if protocol is not None:
+        scenario = replace(scenario, guest=replace(scenario.guest, protocol=(protocol,)))
+    if profile is not None:
+        scenario = replace(scenario, host=replace(scenario.host, profile=profile))
+    if device is not None:
+        devices = tuple(
+            replace(one, profile=None, capture=device, driver="auto") for one in scenario.devices
+        )
+        scenario = replace(scenario, devices=devices)
+    return scenario
+
+
+def played(scenario: Scenario, *, seed: int) -> RunResult:
+    """One run in natural order. Raises InputError as ``_told`` does."""
+    from sim.world import play  # brings both sides and the engine, which help does not need
+
+    with _told(scenario):
+        return play(scenario, seed=seed)
+
+
+def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
+    """What the guest sees once the scenario has ended. Raises InputError as ``_told`` does.
+
+    A run that a violation ended has no end to look at: FoundError.
+    """
+    from sim.pci_view import guest_view  # as above
+    from sim.world import World
+
+    with _told(scenario):
+        world = World(scenario)
+        violation = world.run()
+    if violation is not None:
+        told = f"{violation.kind}: {violation.message}"
+        raise FoundError(f"{scenario.name} ended in a violation, {told}; see vpcisim run")
+    return guest_view(world)
+
+
+@contextmanager
+def _told(scenario: Scenario) -> Iterator[None]:
+    """Turn devices that cannot be used and waits that come to nothing into one line."""
+    from sim.actors import NeverHappened  # as above
+
+    try:
+        yield
+    except DeviceFileError as error:
+        raise InputError(str(error)) from None
+    except NeverHappened as error:
+        raise InputError(f"{scenario.source}: {error}") from None
+    except ValueError as error:
+        # What a partition cannot be made of, in the host's words.
+        raise InputError(f"{scenario.source}: {error}") from None

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""``vpcisim run SCENARIO``: one run in natural order, its messages, its end and its verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from sim.cli import FOUND, OK
+from sim.commands import calling
+from sim.commands.calling import AsJson, Seed, print_json, unreadable
+from sim.commands.playing import (
+    Device,
+    Driver,
+    Profile,
+    Protocol,
+    ScenarioName,
+    played,
+    prepared,
+)
+from sim.report.lanes import print_lanes
+from sim.result import RunResult
+from sim.trace import write_trace
+
+# What a trace file's first line says of its run, and what --json prints first.
+ABOUT: Final = ("scenario", "driver", "seed", "protocol", "profile")
+OUTCOME: Final = ("verdict", "violation", "known", "errors")
+
+
+def application() -> typer.Typer:
+    return calling.application(run_scenario)
+
+
+def run_scenario(
+    scenario: ScenarioName,
+    protocol: Protocol = None,
+    profile: Profile = None,
+    device: Device = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every event here, as JSON lines.")
+    ] = None,
+    driver: Driver = "model",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Play one scenario in natural order and show what happened.
+
+    Exit status 1 if a violation was found.
+
+    Example: vpcisim run eject-in-use --protocol 1.3
+    """
+    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
+    result = played(ready, seed=seed)
+    if trace is not None:
+        _write(trace, result)
+    if as_json:
+        print_json(as_document(result))
+    else:
+        print_lanes(result.trace, sys.stdout)
+        print("\n".join(("", *summary(result))))
+    return FOUND if result.violation else OK
+
+
+def as_document(result: RunResult) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    return {
+        **{name: getattr(result, name) for name in (*ABOUT, *OUTCOME)},
+        "messages": result.messages,
+        "final": result.final,
+        "ended_at_ns": result.ended_at_ns,
+    }
+
+
+def summary(result: RunResult) -> Iterator[str]:
+    """The end of a run in a few lines."""
+    yield (
+        f"{result.scenario}: protocol {result.protocol or 'none'}, profile {result.profile},"
+        f" {len(result.messages)} messages, ended at {result.ended_at_ns / 1e6:,.3f} ms"
+    )
+    for bus, state in result.final.bus_state.items():
+        yield f"bus      {bus}: {state}"
+    for device in result.final.devices:
+        yield f"device   {' '.join(f'{name}={value}' for name, value in device.items())}"
+    for error in result.errors:
+        yield f"error    {error.function} returned {error.errno}"
+    for leak in result.final.leaks:
+        yield f"leak     {leak.count} {leak.what}" + (
+            f", known as {leak.known}" if leak.known else ""
+        )
+    if result.violation is not None:
+        found = result.violation
+        yield f"violation {found.kind} in {found.context}: {found.message} ({found.law})"
+    yield f"verdict  {result.verdict}" + (f": {', '.join(result.known)}" if result.known else "")
+
+
+def _write(path: Path, result: RunResult) -> None:
+    about = {name: getattr(result, name) for name in ABOUT}
+    try:
+        write_trace(path, about, result.trace)
+    except OSError as error:
+        raise unreadable(path, error) from None
