@@ -2,9 +2,9 @@
 """Capability lists of a function, and what the scan does with each capability it finds.
 
 Model: Linux walks a list from its head for every capability that it asks after (about thirty
-walks per device). Here the list is walked once, by the same rules, and remembered. Only those
-capabilities are initialised whose effect a vPCI guest may see: PCI Express, MSI, MSI-X, power
-management. The extended list is not walked, since nothing in it would be used.
+walks per device). Here the list is walked once, by the same rules, and remembered. Only MSI, MSI-X
+and power management are initialised. Of PCI Express it is known whether it is there, its link and
+device registers are left as they are; the extended list is not walked, as nothing in it is used.
 """
 
 from __future__ import annotations
@@ -17,11 +17,6 @@ from guest.pci_core.regs import (
     PCI_CFG_SPACE_EXP_SIZE,
     PCI_CFG_SPACE_SIZE,
     PCI_CLASS_BRIDGE_HOST,
-    PCI_EXP_DEVCAP,
-    PCI_EXP_DEVCAP_EXT_TAG,
-    PCI_EXP_DEVCTL,
-    PCI_EXP_DEVCTL_EXT_TAG,
-    PCI_EXP_FLAGS,
     PCI_FIND_CAP_TTL,
     PCI_HEADER_TYPE_BRIDGE,
     PCI_HEADER_TYPE_CARDBUS,
@@ -39,9 +34,9 @@ from guest.pci_core.types import PciDev
 from protocol.pci_cap_rows import (
     PCI_MSI_FLAGS_ENABLE,
     PCI_MSIX_FLAGS_ENABLE,
+    PCI_MSIX_FLAGS_QSIZE,
 )
 from protocol.pci_caps import (
-    PCI_CAP_ID_EXP,
     PCI_CAP_ID_MSI,
     PCI_CAP_ID_MSIX,
     PCI_CAP_ID_PM,
@@ -78,16 +73,6 @@ async def walk_capabilities(dev: PciDev) -> None:
         pos = entry >> 8
 
 
-async def set_pcie_port_type(dev: PciDev) -> None:
-    """set_pcie_port_type(). Model: the link registers are not read, nothing here uses them."""
-    pos = dev.caps.get(PCI_CAP_ID_EXP, 0)
-    dev.pcie_cap = pos
-    if pos:
-        read = dev.bus.ops.read
-        dev.pcie_flags = (await read(dev.bus, dev.devfn, pos + PCI_EXP_FLAGS, 2))[1]
-        dev.devcap = (await read(dev.bus, dev.devfn, pos + PCI_EXP_DEVCAP, 4))[1]
-
-
 async def pci_cfg_space_size(dev: PciDev) -> int:
     """pci_cfg_space_size(): 4096 if a PCIe function's extended space answers, else 256.
 
@@ -107,31 +92,24 @@ async def pci_cfg_space_size(dev: PciDev) -> int:
     return PCI_CFG_SPACE_SIZE
 
 
-async def pci_configure_extended_tags(dev: PciDev) -> None:
-    """pci_configure_extended_tags(): switched on wherever the function supports them."""
-    if not dev.pcie_cap or not dev.devcap & PCI_EXP_DEVCAP_EXT_TAG:
-        return
-    bus, devfn, pos = dev.bus, dev.devfn, dev.pcie_cap + PCI_EXP_DEVCTL
-    control = (await bus.ops.read(bus, devfn, pos, 2))[1]
-    if not control & PCI_EXP_DEVCTL_EXT_TAG:
-        await bus.ops.write(bus, devfn, pos, 2, control | PCI_EXP_DEVCTL_EXT_TAG)
-
-
 async def pci_init_capabilities(dev: PciDev) -> None:
-    """pci_init_capabilities(): MSI and MSI-X off, PME# off."""
+    """pci_init_capabilities(): MSI and MSI-X off, PME# off. Remembers the MSI-X table's size."""
     dev.msi_cap = dev.caps.get(PCI_CAP_ID_MSI, 0)
     if dev.msi_cap:
         await _clear_bit(dev, dev.msi_cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE)
     dev.msix_cap = dev.caps.get(PCI_CAP_ID_MSIX, 0)
     if dev.msix_cap:
-        await _clear_bit(dev, dev.msix_cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE)
+        control = await _clear_bit(dev, dev.msix_cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE)
+        dev.msix_entries = (control & PCI_MSIX_FLAGS_QSIZE) + 1
     await _pci_pm_init(dev)
 
 
-async def _clear_bit(dev: PciDev, pos: int, bit: int) -> None:
+async def _clear_bit(dev: PciDev, pos: int, bit: int) -> int:
+    """Returns what the register held before."""
     value = (await dev.bus.ops.read(dev.bus, dev.devfn, pos, 2))[1]
     if value & bit:
         await dev.bus.ops.write(dev.bus, dev.devfn, pos, 2, value & ~bit)
+    return value
 
 
 async def _pci_pm_init(dev: PciDev) -> None:

@@ -43,22 +43,6 @@ class DriverUnbound(GuestEvent, frozen=True, gc=False):
     driver: str
 
 
-class SlotCreated(GuestEvent, frozen=True, gc=False):
-    """A slot appeared in sysfs."""
-
-    bus: str
-    number: int
-    name: str
-
-
-class SlotDestroyed(GuestEvent, frozen=True, gc=False):
-    """The last holder of a slot let it go."""
-
-    bus: str
-    number: int
-    name: str
-
-
 class BarAssigned(GuestEvent, frozen=True, gc=False):
     """A BAR was given an address in a bridge window; bytes."""
 

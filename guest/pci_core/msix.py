@@ -16,7 +16,6 @@ from guest.pci_core.msi_irqs import enable_range, free_msi_irqs, setup_msi_irqs
 from guest.pci_core.msi_regs import msix_entry, pci_msix_mask
 from guest.pci_core.regs import (
     PCI_MSIX_ENTRY_CTRL_MASKBIT,
-    PCI_MSIX_ENTRY_SIZE,
     PCI_MSIX_ENTRY_VECTOR_CTRL,
     PCI_MSIX_FLAGS,
     PCI_MSIX_TABLE,
@@ -28,15 +27,7 @@ from guest.pci_core.types import PCI_D0, PCI_STD_NUM_BARS, MsiDesc, PciDev
 from protocol.pci_cap_rows import (
     PCI_MSIX_FLAGS_ENABLE,
     PCI_MSIX_FLAGS_MASKALL,
-    PCI_MSIX_FLAGS_QSIZE,
 )
-
-
-async def _msix_vec_count(dev: PciDev) -> int:
-    if not dev.msix_cap:
-        return -EINVAL
-    control = (await dev.bus.ops.read(dev.bus, dev.devfn, dev.msix_cap + PCI_MSIX_FLAGS, 2))[1]
-    return (control & PCI_MSIX_FLAGS_QSIZE) + 1
 
 
 async def _msix_change_control(dev: PciDev, *, clear: int, add: int) -> int:
@@ -55,10 +46,9 @@ async def enable_msix_range(
         return -ERANGE
     if dev.msi_enabled or dev.msix_enabled or max_vecs < 1 or dev.current_state != PCI_D0:
         return -EINVAL
-    hwsize = await _msix_vec_count(dev)
-    if hwsize < 0:
-        return hwsize
-    nvec = min(hwsize, max_vecs)
+    if not dev.msix_cap:
+        return -EINVAL
+    nvec = min(dev.msix_entries, max_vecs)
 
     async def init(count: int) -> int:
         return await _msix_capability_init(irqs, dev, count, affd)
@@ -69,10 +59,7 @@ async def enable_msix_range(
 async def _msix_capability_init(
     irqs: IrqCore, dev: PciDev, nvec: int, affd: AffinityRequest | None
 ) -> int:
-    """msix_capability_init(): on with every vector masked, before the table is touched.
-
-    Model: the table's size is not read again to map it.
-    """
+    """msix_capability_init(): on with every vector masked, before the table is touched."""
     both = PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE
     await _msix_change_control(dev, clear=0, add=both)
     dev.msix_enabled = True
@@ -129,15 +116,13 @@ async def _msix_setup_interrupts(
 async def _msix_mask_all(dev: PciDev) -> None:
     """msix_mask_all(): no entry may fire before its interrupt is requested.
 
-    Model: Linux writes every entry of the table; here those that were set up, as a table comes out
-    of reset masked and a real device's has hundreds of entries. Only a kernel started after a
-    crash could find others unmasked.
+    Model: Linux writes every entry of the table; here those that were set up and found unmasked,
+    as a table comes out of reset masked and a real device's has hundreds of entries. Only a kernel
+    started after a crash could find others unmasked.
     """
-    assert dev.msix_base is not None
-    first = dev.msix_base + PCI_MSIX_ENTRY_VECTOR_CTRL
-    for index in dev.msi_descs:
-        address = first + index * PCI_MSIX_ENTRY_SIZE
-        await dev.kernel.mmio_write(address, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT)
+    for desc in dev.msi_descs.values():
+        if not desc.msix_ctrl & PCI_MSIX_ENTRY_CTRL_MASKBIT:
+            await pci_msix_mask(desc)
 
 
 async def msix_shutdown(dev: PciDev) -> None:

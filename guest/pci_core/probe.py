@@ -13,7 +13,6 @@ from itertools import pairwise
 from guest.kernel import ops
 from guest.kernel.memory import GFP_KERNEL
 from guest.pci_core.capability import (
-    pci_configure_extended_tags,
     pci_init_capabilities,
 )
 from guest.pci_core.events import PciDevAdded
@@ -151,8 +150,7 @@ async def _pci_bus_wait_rrs(bus: PciBus, devfn: Devfn) -> int:
 
 
 async def _pci_device_add(dev: PciDev) -> None:
-    """pci_device_add(): configure, initialise capabilities, register; drivers come later."""
-    await pci_configure_extended_tags(dev)
+    """pci_device_add(): initialise capabilities, register; drivers come later."""
     await pci_init_capabilities(dev)
     bus = dev.bus
     bus.devices.add_tail(dev)

@@ -8,7 +8,6 @@ from errno import EIO
 from guest.pci_core.bars import pci_read_bases
 from guest.pci_core.capability import (
     pci_cfg_space_size,
-    set_pcie_port_type,
     walk_capabilities,
 )
 from guest.pci_core.regs import (
@@ -25,9 +24,8 @@ from guest.pci_core.regs import (
 )
 from guest.pci_core.slot import pci_dev_assign_slot
 from guest.pci_core.types import PciDev
+from protocol.pci_caps import PCI_CAP_ID_EXP
 from protocol.pci_regs import (
-    PCI_COMMAND,
-    PCI_COMMAND_INTX_DISABLE,
     PCI_HEADER_TYPE,
     PCI_HEADER_TYPE_MASK,
     PCI_HEADER_TYPE_MFD,
@@ -40,32 +38,23 @@ from protocol.pci_regs import (
 
 
 async def pci_setup_device(dev: PciDev) -> int:
-    """pci_setup_device(): header, class, BARs; -EIO for a header type that does not exist."""
+    """pci_setup_device(): header, class, BARs; -EIO for a header type that does not exist.
+
+    Model: pci_intx_mask_broken() is left out, a vPCI function has no INTx to mask.
+    """
     bus, devfn = dev.bus, dev.devfn
     read = bus.ops.read
     header = (await read(bus, devfn, PCI_HEADER_TYPE, 1))[1]
     dev.hdr_type = header & PCI_HEADER_TYPE_MASK
     dev.multifunction = bool(header & PCI_HEADER_TYPE_MFD)
     await walk_capabilities(dev)
-    await set_pcie_port_type(dev)
+    dev.pcie_cap = dev.caps.get(PCI_CAP_ID_EXP, 0)
     await pci_dev_assign_slot(dev)
     revision = (await read(bus, devfn, PCI_CLASS_REVISION, 4))[1]
     dev.revision = revision & 0xFF
     dev.class_code = revision >> 8
     dev.cfg_size = await pci_cfg_space_size(dev)
-    await _pci_intx_mask_broken(dev)
     return await _read_header(dev)
-
-
-async def _pci_intx_mask_broken(dev: PciDev) -> None:
-    """pci_intx_mask_broken(): can INTx be disabled? Toggles the bit and puts it back."""
-    bus, devfn = dev.bus, dev.devfn
-    orig = (await bus.ops.read(bus, devfn, PCI_COMMAND, 2))[1]
-    toggle = orig ^ PCI_COMMAND_INTX_DISABLE
-    await bus.ops.write(bus, devfn, PCI_COMMAND, 2, toggle)
-    new = (await bus.ops.read(bus, devfn, PCI_COMMAND, 2))[1]
-    await bus.ops.write(bus, devfn, PCI_COMMAND, 2, orig)
-    dev.broken_intx_masking = new != toggle
 
 
 async def _read_header(dev: PciDev) -> int:

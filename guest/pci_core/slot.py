@@ -7,7 +7,6 @@ Model: no hotplug driver claims a slot, and the placeholder and whole-bus number
 from __future__ import annotations
 
 from guest.kernel.memory import GFP_KERNEL
-from guest.pci_core.events import SlotCreated, SlotDestroyed
 from guest.pci_core.types import PciBus, PciDev, PciSlot, PciState
 
 
@@ -57,7 +56,6 @@ async def _new_slot(bus: PciBus, slot_nr: int, name: str) -> PciSlot | None:
     for dev in bus.devices:
         if dev.devfn >> 3 == slot_nr:
             dev.slot = slot
-    bus.kernel.emit(SlotCreated(bus.name, slot_nr, unique))
     return slot
 
 
@@ -77,7 +75,6 @@ async def _pci_slot_release(slot: PciSlot) -> None:
             dev.slot = None
     bus.slots.delete(slot)
     del bus.pci.slot_names[slot.name]
-    bus.kernel.emit(SlotDestroyed(bus.name, slot.number, slot.name))
     await bus.kernel.kfree(slot)
     if bus.refs.put():
         await bus.kernel.kfree(bus)

@@ -191,13 +191,11 @@ class PciDev(Allocated):
     """
 
     __slots__ = (
-        "broken_intx_masking",
         "bus",
         "caps",
         "cfg_size",
         "class_code",
         "current_state",
-        "devcap",
         "devfn",
         "device",
         "device_lock",
@@ -219,11 +217,11 @@ class PciDev(Allocated):
         "msix_base",
         "msix_cap",
         "msix_enabled",
+        "msix_entries",
         "multifunction",
         "name",
         "numa_node",
         "pcie_cap",
-        "pcie_flags",
         "pin",
         "pm_cap",
         "pme_support",
@@ -255,13 +253,12 @@ class PciDev(Allocated):
         self.multifunction = False
         self.cfg_size = 0
         self.caps: dict[int, int] = {}
-        self.pcie_cap = self.pcie_flags = self.devcap = 0
+        self.pcie_cap = 0
         self.pme_support = 0
-        self.pm_cap = self.msi_cap = self.msix_cap = 0
+        self.pm_cap = self.msi_cap = self.msix_cap = self.msix_entries = 0
         self.pin = self.irq = 0
         self.resource = [Resource() for _ in range(PCI_ROM_RESOURCE + 1)]
         self.rom_base_reg = 0
-        self.broken_intx_masking = False
         self.current_state = PCI_UNKNOWN
         self.saved_config_space: list[int] = []
         self.enable_cnt = 0

@@ -74,7 +74,7 @@ def test_msix_is_enabled_masked_then_filled_then_unmasked() -> None:
     assert dev.msix_enabled
 
 
-def test_a_message_is_written_address_first_and_masked_after() -> None:
+def test_a_message_is_written_address_first() -> None:
     rig = Rig()
     dev = up(nvme(), rig)
     alloc(rig, dev, 1, 1, PCI_IRQ_MSIX)
@@ -83,7 +83,18 @@ def test_a_message_is_written_address_first_and_masked_after() -> None:
         ("w", TABLE + 0, 0xFEE0_1000),
         ("w", TABLE + 4, 0),
         ("w", TABLE + 8, SHUTDOWN),
-        ("w", TABLE + 12, 1),
+    ]
+
+
+def test_an_entry_found_unmasked_is_masked_around_the_message_and_for_good() -> None:
+    rig = Rig()
+    dev = up(nvme(), rig)
+    rig.port.memory[TABLE + 12] = 0
+    alloc(rig, dev, 1, 1, PCI_IRQ_MSIX)
+    assert [value for kind, gpa, value in rig.port.log if (kind, gpa) == ("w", TABLE + 12)] == [
+        1,
+        0,
+        1,
     ]
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from guest.kernel.faults import UseAfterFree
 from guest.pci_core import sysfs
-from guest.pci_core.events import SlotCreated, SlotDestroyed
 from guest.pci_core.types import PciBus, PciSlot
 from tests.guest.pci_core.fakes import Rig, nvme
 
@@ -29,8 +28,6 @@ def test_two_functions_of_one_device_share_a_slot() -> None:
     assert sysfs.slots(rig.pci) == [sysfs.SysfsSlot("1", "1234:00:00")]
     rig.run(rig.pci.destroy_slot(second))
     assert sysfs.slots(rig.pci) == []
-    assert rig.events_of(SlotCreated) == [SlotCreated("1234:00", 0, "1")]
-    assert rig.events_of(SlotDestroyed) == [SlotDestroyed("1234:00", 0, "1")]
 
 
 def test_a_name_that_is_taken_gets_a_number() -> None:
