@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "encode": Command("encode", "put a structure's bytes together"),
     "device import": Command("device_import", "import a real device from an lspci capture"),
     "bench codec": Command("bench_codec", "measure the codec beside construct's"),
+    "bench lifecycle": Command("bench_lifecycle", "measure what a device's life costs"),
 }
 
 _EXAMPLE: Final = "vpcisim run arrival --protocol 1.4"

@@ -98,14 +98,14 @@ def played(scenario: Scenario, *, seed: int) -> RunResult:
 def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
     """What the guest sees once the scenario has ended. Raises InputError as ``_told`` does.
 
-    A run that a violation ended has no end to look at: FoundError.
+    A run in which a violation was found raises FoundError: what was found is more urgent.
     """
     from sim.pci_view import guest_view  # as above
     from sim.world import World
 
     with _told(scenario):
         world = World(scenario)
-        violation = world.run()
+        violation = world.run().violation
     if violation is not None:
         told = f"{violation.kind}: {violation.message}"
         raise FoundError(f"{scenario.name} ended in a violation, {told}; see vpcisim run")

@@ -292,6 +292,10 @@ def test_a_violation_is_exit_status_one(tmp_path: Path, capsys: pytest.CaptureFi
     assert (run["verdict"], run["violation"]["kind"]) == ("violation", "leak")
     assert main(["run", str(scenario)]) == FOUND
     assert "violation leak" in capsys.readouterr().out
+    assert main(["lspci", str(scenario)]) == FOUND
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "ended in a violation, leak" in err
 
 
 def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
