@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from guest.kernel.memory import Allocated, ListNode
-from guest.kernel.sync import SpinLock
+from guest.kernel.sync import Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work
 from protocol.ids import CpuId, GpadlId, RelId, TransactionId
 from protocol.ring import Ring
@@ -146,13 +146,15 @@ class VmbusChannel(Allocated):
 class HvDevice(Allocated):
     """struct hv_device: one VMBus device. ``drvdata`` belongs to the bound driver."""
 
-    __slots__ = ("channel", "dev_instance", "driver", "drvdata", "name", "vmbus")
+    __slots__ = ("channel", "dev_instance", "driver", "drvdata", "lock", "name", "vmbus")
+    EMBEDDED = ("lock",)
 
     def __init__(self, vmbus: VmbusConnection, channel: VmbusChannel, instance: UUID) -> None:
         self.vmbus = vmbus
         self.channel = channel
         self.dev_instance = instance
         self.name = str(instance)
+        self.lock = Mutex(vmbus.kernel, "device_lock")  # held over every probe and remove
         self.driver: HvDriver | None = None
         self.drvdata: Any = None
 

@@ -87,23 +87,27 @@ async def bind_device(device: HvDevice) -> int:
     """
     vmbus = device.vmbus
     interface = device.channel.offer.offer.if_type
+    await device.lock.lock()
     driver = next((drv for drv in vmbus.drivers if drv.interface == interface), None)
-    if driver is None or device.driver is not None:
-        return 0
-    device.driver = driver
-    error = await driver.probe(device)
-    if error:
-        device.driver = None
-        vmbus.kernel.log("err", f"probe failed for device {device.name} ({error})")
+    error = 0
+    if driver is not None and device.driver is None:
+        device.driver = driver
+        error = await driver.probe(device)
+        if error:
+            device.driver = None
+            vmbus.kernel.log("err", f"probe failed for device {device.name} ({error})")
+    await device.lock.unlock()
     return error
 
 
 async def unbind_device(device: HvDevice) -> None:
     """vmbus_remove(): the driver lets go; the device stays on the bus."""
+    await device.lock.lock()
     driver = device.driver
     if driver is not None:
         await driver.remove(device)
         device.driver = None
+    await device.lock.unlock()
 
 
 async def vmbus_onoffer_rescind(vmbus: VmbusConnection, rescind: VmbusChannelRescindOffer) -> None:
