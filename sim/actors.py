@@ -65,11 +65,17 @@ class Actor:
 
     async def _wait(self, step: Wait) -> None:
         stage = self._stage
-        bus = stage.scenario.device(step.device).bus if step.device else None
-        while stage.watch.count(step.event, bus) < step.count:
+        while self._happened(step) < step.count:
             self.context.ready = False
             stage.watch.enlist(self.context)
             await ops.trap(f"wait {step.event}")
+
+    def _happened(self, step: Wait) -> int:
+        watch = self._stage.watch
+        if step.device is None:
+            return watch.count(step.event)
+        device = self._stage.scenario.device(step.device)
+        return watch.count_of(step.event, device.bus, device.wslot)
 
     async def _sleep(self, delay_ns: int) -> None:
         engine = self._stage.engine
