@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who answers at a guest-physical address: pages of configuration windows, and mapped BARs.
 
-Two dictionary look-ups for a window page, one bisection for a BAR. Knows no device.
+A dictionary look-up for a window page, one bisection for a BAR. Knows no device.
 """
 
 from bisect import bisect_right
@@ -22,28 +22,32 @@ def all_ones(size: int) -> int:
 
 
 class AddressMap:
-    """Claimed pages and regions. A page beats a region; of two regions the first stays."""
+    """Claimed pages and regions; of two overlapping claims the first stays.
 
-    __slots__ = ("_readers", "_regions", "_starts", "_writers")
+    ``readers`` and ``writers`` go by page number; others look into them, ahead of the regions,
+    and never write them.
+    """
+
+    __slots__ = ("_regions", "_starts", "readers", "writers")
 
     def __init__(self) -> None:
-        self._readers: dict[int, Read] = {}
-        self._writers: dict[int, Write] = {}
+        self.readers: dict[int, Read] = {}
+        self.writers: dict[int, Write] = {}
         self._starts: list[int] = []
         self._regions: list[tuple[int, Read, Write]] = []  # end, exclusive
 
     def claim_page(self, page: int, read: Read, write: Write) -> bool:
         """Route page number ``page``; False if somebody has it."""
-        if page in self._readers:
+        if page in self.readers:
             return False
-        self._readers[page] = read
-        self._writers[page] = write
+        self.readers[page] = read
+        self.writers[page] = write
         return True
 
     def release_page(self, page: int) -> None:
         """Give a claimed page up."""
-        del self._readers[page]
-        del self._writers[page]
+        del self.readers[page]
+        del self.writers[page]
 
     def claim_region(self, start: int, size_bytes: int, read: Read, write: Write) -> bool:
         """Route a region; False if it overlaps one that is there."""
@@ -64,26 +68,18 @@ class AddressMap:
         del self._starts[at]
         del self._regions[at]
 
-    def read(self, gpa: int, size: int) -> int | None:
-        """Read; None where nobody answers."""
-        reader = self._readers.get(gpa >> PAGE_SHIFT)
-        if reader is not None:
-            return reader(gpa & PAGE_MASK, size)
+    def read_region(self, gpa: int, size: int) -> int | None:
+        """Read from a region; None where there is none."""
         at = bisect_right(self._starts, gpa) - 1
-        if at >= 0:
-            end, region_read, _ = self._regions[at]
-            if gpa + size <= end:
-                return region_read(gpa - self._starts[at], size)
-        return None
+        if at < 0:
+            return None
+        end, read, _ = self._regions[at]
+        return read(gpa - self._starts[at], size) if gpa + size <= end else None
 
-    def write(self, gpa: int, size: int, value: int) -> int | None:
-        """Write; nanoseconds held, None where nobody answers."""
-        writer = self._writers.get(gpa >> PAGE_SHIFT)
-        if writer is not None:
-            return writer(gpa & PAGE_MASK, size, value)
+    def write_region(self, gpa: int, size: int, value: int) -> int | None:
+        """Write to a region: nanoseconds held, None where there is none."""
         at = bisect_right(self._starts, gpa) - 1
-        if at >= 0:
-            end, _, region_write = self._regions[at]
-            if gpa + size <= end:
-                return region_write(gpa - self._starts[at], size, value)
-        return None
+        if at < 0:
+            return None
+        end, _, write = self._regions[at]
+        return write(gpa - self._starts[at], size, value) if gpa + size <= end else None

@@ -17,7 +17,7 @@ from host.function import Function
 from host.hypervisor import logical_device_id
 from host.settings import BusConfig, FunctionConfig
 from host.vsp import FunctionFacts, Vsp, VspState, initial_state
-from host.vsp.inputs import Input, InvalidationDue, PacketReceived, RelationsChanged, RingBroken
+from host.vsp.inputs import Input, RelationsChanged
 from protocol.ids import RelId, SlotNumber, wslot_to_devfn
 
 FUNCTION_BITS: Final = 7  # the PCI function number within a devfn
@@ -26,14 +26,13 @@ FUNCTION_BITS: Final = 7  # the PCI function number within a devfn
 class VpciBus:
     """A bus from its offer to its rescind; a re-offer is another one.
 
-    ``on_rescind`` and ``on_signal`` are the partition's: withdraw the offer, set the event flag.
+    ``on_rescind`` is the partition's way to withdraw the offer.
     ``functions`` are the live ones by slot; ``state`` is the VSP's. Others read, never write.
     """
 
     __slots__ = (
         "_inbox",
         "_on_rescind",
-        "_on_signal",
         "_stepping",
         "_vsp",
         "around",
@@ -55,7 +54,6 @@ class VpciBus:
         *,
         relid: RelId,
         on_rescind: Callable[["VpciBus"], None],
-        on_signal: Callable[[RelId], None],
     ) -> None:
         self.config = config
         self.name = config.name
@@ -67,7 +65,6 @@ class VpciBus:
         self.window = ConfigWindow(config.name, self.functions, vsp.rules.knobs, around.emit)
         self._vsp = vsp
         self._on_rescind = on_rescind
-        self._on_signal = on_signal
         self._inbox: list[Input] = []
         self._stepping = False
         present = [function for function in config.functions if function.present]
@@ -95,23 +92,7 @@ class VpciBus:
             inbox.clear()
             self._stepping = False
 
-    def packet(self, packet: PacketReceived) -> None:
-        """The worker read a packet."""
-        self.feed(packet)
-
-    def invalidation_due(self, wslot: SlotNumber) -> None:
-        """The worker has room for a notice."""
-        self.feed(InvalidationDue(wslot))
-
-    def ring_broken(self, reason: str) -> None:
-        """The worker cannot follow the ring."""
-        self.feed(RingBroken(reason))
-
     # Outwards
-
-    def signal(self) -> None:
-        """The worker wrote into an empty ring, or made room in a full one."""
-        self._on_signal(self.relid)
 
     def rescind(self) -> None:
         """The VSP withdraws the offer."""

@@ -11,40 +11,33 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from host.clock import Cancel, Clock
-from host.vsp.inputs import PacketReceived
+from host.vsp.inputs import InvalidationDue, PacketReceived, RingBroken
 from protocol.errors import RemoteProtocolError
 from protocol.ids import RelId, SlotNumber, TransactionId
 from protocol.link import PacketPublished
-from protocol.ring import TRAILER_BYTES, Ring, packet_bytes
+from protocol.ring import TRAILER_BYTES, Ring, RingFull, packet_bytes
 from protocol.vmbus import (
     VM_PKT_COMP,
     VM_PKT_DATA_INBAND,
     VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
 )
 
+UNSOLICITED: Final = TransactionId(0)
 INVALIDATION_BYTES: Final = 16  # pci_dev_inval_block without its descriptor
 
 
 class Owner(Protocol):
-    """Who answers the packets and signals the guest."""
+    """Who answers the packets."""
 
-    def packet(self, packet: PacketReceived) -> None:
-        """One packet, in order."""
-
-    def invalidation_due(self, wslot: SlotNumber) -> None:
-        """The ring has room and it is this slot's turn."""
-
-    def ring_broken(self, reason: str) -> None:
-        """The guest's ring cannot be followed any more."""
-
-    def signal(self) -> None:
-        """Set the channel's event flag."""
+    def feed(self, input_: PacketReceived | InvalidationDue | RingBroken) -> None:
+        """One packet, in order; or a notice's turn with room for it; or the end of the work."""
 
 
 class ChannelWorker:
     """Both rings of an open channel.
 
-    ``reply_room_bytes`` is the room that must be there before a request is read, 0 for none.
+    ``on_signal`` sets the channel's event flag. ``reply_room_bytes`` is the room that must be
+    there before a request is read, 0 for none.
     """
 
     __slots__ = (
@@ -54,6 +47,7 @@ class ChannelWorker:
         "_emit",
         "_in",
         "_label",
+        "_on_signal",
         "_out",
         "_outbox",
         "_owner",
@@ -61,6 +55,7 @@ class ChannelWorker:
         "_scheduled",
         "_stalled_until_ns",
         "_stopped",
+        "_waiting",
         "_window_ns",
         "relid",
     )
@@ -72,6 +67,7 @@ class ChannelWorker:
         inbound: Ring,
         outbound: Ring,
         owner: Owner,
+        on_signal: Callable[[RelId], None],
         clock: Clock,
         emit: Callable[[object], None],
         window_ns: tuple[int, int],
@@ -82,15 +78,17 @@ class ChannelWorker:
         self._in = inbound
         self._out = outbound
         self._owner = owner
+        self._on_signal = on_signal
         self._clock = clock
         self._emit = emit
         self._window_ns = window_ns
         self._label = label
         self._room = min(reply_room_bytes, outbound.data_bytes - TRAILER_BYTES)
-        self._outbox: deque[tuple[int, int, bytes]] = deque()
+        self._outbox: deque[tuple[int, TransactionId, bytes]] = deque()
         self._due: list[SlotNumber] = []
         self._scheduled = False
         self._stopped = False
+        self._waiting = False  # pending_send_sz is set
         self._stalled_until_ns = 0
         self._cancel: Cancel | None = None
 
@@ -98,9 +96,9 @@ class ChannelWorker:
 
     def send(self, payload: bytes) -> None:
         """Send an unsolicited packet, behind whatever waits for room."""
-        self._put(VM_PKT_DATA_INBAND, 0, payload)
+        self._put(VM_PKT_DATA_INBAND, UNSOLICITED, payload)
 
-    def complete(self, transaction_id: int, payload: bytes) -> None:
+    def complete(self, transaction_id: TransactionId, payload: bytes) -> None:
         """Send a completion, likewise."""
         self._put(VM_PKT_COMP, transaction_id, payload)
 
@@ -141,25 +139,20 @@ class ChannelWorker:
     def _turn(self) -> None:
         self._scheduled = False
         self._cancel = None
-        self._guarded(self._take_turn)
-
-    def _guarded(self, action: Callable[[], object]) -> None:
-        """A ring that cannot be followed ends the work on it, whoever was using it."""
         try:
-            action()
+            self._take_turn()
         except RemoteProtocolError as broken:
-            self.stop()
-            self._owner.ring_broken(str(broken))
+            self._give_up(broken)
 
     def _take_turn(self) -> None:
         """One packet or one notice; without room for it, the guest's signal brings us back."""
         if self._outbox and not self._flush():
             return
         if self._due:
-            if not self._wait_for(packet_bytes(INVALIDATION_BYTES)):
+            if not self._has_room(packet_bytes(INVALIDATION_BYTES)):
                 return
-            self._owner.invalidation_due(self._due.pop(0))
-        elif not self._room or self._wait_for(self._room):
+            self._owner.feed(InvalidationDue(self._due.pop(0)))
+        elif not self._room or self._has_room(self._room):
             self._serve_packet()
         else:
             return
@@ -170,46 +163,61 @@ class ChannelWorker:
         packet = self._in.read()
         if packet is None:
             return
-        if self._in.must_signal_space(packet.size + TRAILER_BYTES):
-            self._owner.signal()
-        wants = bool(packet.flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED)
-        transaction_id = TransactionId(packet.transaction_id)
-        self._owner.packet(
-            PacketReceived(packet.packet_type, transaction_id, wants, packet.payload)
-        )
+        packet_type, flags, transaction_id, payload, size = packet
+        if self._in.must_signal_space(size + TRAILER_BYTES):
+            self._on_signal(self.relid)
+        wants = flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED != 0
+        number = TransactionId(transaction_id)
+        self._owner.feed(PacketReceived(packet_type, number, wants, payload))
+
+    def _give_up(self, broken: RemoteProtocolError) -> None:
+        """A ring that cannot be followed ends the work on it, whoever was using it."""
+        self.stop()
+        self._owner.feed(RingBroken(str(broken)))
 
     # The ring to the guest
 
-    def _put(self, packet_type: int, transaction_id: int, payload: bytes) -> None:
+    def _put(self, packet_type: int, transaction_id: TransactionId, payload: bytes) -> None:
         if self._stopped:
             return
-        self._outbox.append((packet_type, transaction_id, payload))
-        if len(self._outbox) == 1:
-            self._guarded(self._flush)
+        try:
+            if self._outbox or not self._publish(packet_type, transaction_id, payload):
+                self._outbox.append((packet_type, transaction_id, payload))
+        except RemoteProtocolError as broken:
+            self._give_up(broken)
 
     def _flush(self) -> bool:
         """Write what waits, oldest first; True when nothing is left."""
         outbox = self._outbox
         while outbox:
-            packet_type, transaction_id, payload = outbox[0]
-            if not self._wait_for(packet_bytes(len(payload))):
+            if not self._publish(*outbox[0]):
                 return False
             outbox.popleft()
-            must_signal = self._out.write(packet_type, 0, transaction_id, payload)
-            number = TransactionId(transaction_id)
-            self._emit(
-                PacketPublished("host-to-guest", self.relid, packet_type, number, 0, payload)
-            )
-            if must_signal:
-                self._owner.signal()
         return True
 
-    def _wait_for(self, needed_bytes: int) -> bool:
-        """Whether a packet of this size fits; otherwise ask the reader to say when it does."""
-        out = self._out
-        if out.bytes_to_write() > needed_bytes:
-            if out.pending_send_sz:
-                out.pending_send_sz = 0
-            return True
-        out.pending_send_sz = needed_bytes
-        return False
+    def _publish(self, packet_type: int, transaction_id: TransactionId, payload: bytes) -> bool:
+        """Write a packet; without room ask the reader to say when there is some."""
+        try:
+            must_signal = self._out.write(packet_type, 0, transaction_id, payload)
+        except RingFull:
+            self._wait_for(packet_bytes(len(payload)))
+            return False
+        if self._waiting:
+            self._wait_for(0)
+        self._emit(
+            PacketPublished("host-to-guest", self.relid, packet_type, transaction_id, 0, payload)
+        )
+        if must_signal:
+            self._on_signal(self.relid)
+        return True
+
+    def _has_room(self, needed_bytes: int) -> bool:
+        """Whether so many bytes are free; otherwise ask the reader to say when they are."""
+        enough = self._out.bytes_to_write() > needed_bytes
+        if self._waiting or not enough:
+            self._wait_for(0 if enough else needed_bytes)
+        return enough
+
+    def _wait_for(self, needed_bytes: int) -> None:
+        self._out.pending_send_sz = needed_bytes
+        self._waiting = needed_bytes != 0

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from host.address_map import AddressMap, all_ones
+from host.address_map import PAGE_MASK, PAGE_SHIFT, AddressMap, all_ones
 from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
@@ -117,7 +117,10 @@ class Partition(Administrator):
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read guest-physical address space; all ones where nobody answers."""
-        value = self._addresses.read(gpa, size)
+        reader = self._addresses.readers.get(gpa >> PAGE_SHIFT)
+        if reader is not None:  # by far the most common
+            return reader(gpa & PAGE_MASK, size)
+        value = self._addresses.read_region(gpa, size)
         if value is None:
             self._emit(UnclaimedAccess(Gpa(gpa), size))
             return all_ones(size)
@@ -125,7 +128,10 @@ class Partition(Administrator):
 
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
         """Write it; nanoseconds the VP was held (BARs being mapped or unmapped)."""
-        held_ns = self._addresses.write(gpa, size, value)
+        writer = self._addresses.writers.get(gpa >> PAGE_SHIFT)
+        if writer is not None:
+            return writer(gpa & PAGE_MASK, size, value)
+        held_ns = self._addresses.write_region(gpa, size, value)
         if held_ns is None:
             self._emit(UnclaimedAccess(Gpa(gpa), size))
             return 0
@@ -193,6 +199,7 @@ class Partition(Administrator):
             inbound=inbound,
             outbound=outbound,
             owner=bus,
+            on_signal=self._signal,
             clock=self._clock,
             emit=self._emit,
             window_ns=self._latency_ns["reply"],
@@ -253,7 +260,6 @@ class Partition(Administrator):
             self._around,
             relid=relid,
             on_rescind=self._rescind,
-            on_signal=self._signal,
         )
         self._buses[name] = self._by_relid[relid] = bus
         self._emit(ChannelOffered(name, relid))

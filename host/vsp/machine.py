@@ -46,10 +46,10 @@ class Vsp:
         return handler(self.rules, state, input_)
 
     def _packet(self, state: VspState, packet: PacketReceived) -> Outcome:
-        profile, rules = self.profile, self.rules
-        row = self._packets.get(state.phase)
+        profile, rules, phase = self.profile, self.rules, state.phase
+        row = self._packets.get(phase)
         if row is None:
-            raise LocalProtocolError(f"a packet in phase {state.phase.name}")
+            raise LocalProtocolError(f"a packet in phase {phase.name}")
         foreign = profile.foreign.get(packet.packet_type)
         if foreign is not None:
             return foreign(rules, state, packet, f"ring packet type {packet.packet_type}")
@@ -58,14 +58,11 @@ class Vsp:
             handler = row.get(code)
             if handler is None:
                 reason = f"unknown message type {code:#x}"
-                return profile.unknown[state.phase](rules, state, packet, reason)
-            if state.faults:
-                outcome = self._injected(state, packet, code)
-                if outcome is not None:
-                    return outcome
-            return handler(rules, state, packet)
+                return profile.unknown[phase](rules, state, packet, reason)
+            outcome = self._injected(state, packet, code) if state.faults else None
+            return outcome or handler(rules, state, packet)
         except WireFormatError as error:
-            return profile.damaged[state.phase](rules, state, packet, str(error))
+            return profile.damaged[phase](rules, state, packet, str(error))
 
     def _injected(self, state: VspState, packet: PacketReceived, code: int) -> Outcome | None:
         """Play the oldest armed fault of this type, if there is one."""

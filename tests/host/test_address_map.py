@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who answers where."""
 
-from host.address_map import AddressMap, all_ones
+from host.address_map import PAGE_MASK, PAGE_SHIFT, AddressMap, all_ones
 
 
 class Answers:
@@ -19,8 +19,22 @@ class Answers:
         return self.number
 
 
+class Addresses(AddressMap):
+    """Reads and writes as a partition does: pages first, then regions."""
+
+    def read(self, gpa: int, size: int) -> int | None:
+        reader = self.readers.get(gpa >> PAGE_SHIFT)
+        return reader(gpa & PAGE_MASK, size) if reader else self.read_region(gpa, size)
+
+    def write(self, gpa: int, size: int, value: int) -> int | None:
+        writer = self.writers.get(gpa >> PAGE_SHIFT)
+        return (
+            writer(gpa & PAGE_MASK, size, value) if writer else self.write_region(gpa, size, value)
+        )
+
+
 def test_pages_and_regions_are_found_by_address() -> None:
-    addresses = AddressMap()
+    addresses = Addresses()
     page, region = Answers(1), Answers(2)
     assert addresses.claim_page(0xF8000, page.read, page.write)
     assert addresses.claim_region(0xF800_4000, 0x4000, region.read, region.write)
@@ -34,7 +48,7 @@ def test_pages_and_regions_are_found_by_address() -> None:
 
 
 def test_an_access_that_runs_over_a_regions_end_is_nobodys() -> None:
-    addresses = AddressMap()
+    addresses = Addresses()
     region = Answers(2)
     addresses.claim_region(0x1000, 0x10, region.read, region.write)
     assert addresses.read(0x100C, 8) is None
@@ -42,7 +56,7 @@ def test_an_access_that_runs_over_a_regions_end_is_nobodys() -> None:
 
 
 def test_of_two_overlapping_claims_the_first_stays() -> None:
-    addresses = AddressMap()
+    addresses = Addresses()
     first, second = Answers(1), Answers(2)
     assert addresses.claim_region(0x4000, 0x4000, first.read, first.write)
     for start, size in ((0x4000, 0x1000), (0x7000, 0x2000), (0x2000, 0x2001), (0x0, 0x10_0000)):
@@ -54,7 +68,7 @@ def test_of_two_overlapping_claims_the_first_stays() -> None:
 
 
 def test_what_is_released_can_be_claimed_again() -> None:
-    addresses = AddressMap()
+    addresses = Addresses()
     first, second = Answers(1), Answers(2)
     addresses.claim_region(0x4000, 0x1000, first.read, first.write)
     addresses.claim_page(9, first.read, first.write)
@@ -66,7 +80,7 @@ def test_what_is_released_can_be_claimed_again() -> None:
 
 
 def test_a_page_beats_a_region() -> None:
-    addresses = AddressMap()
+    addresses = Addresses()
     page, region = Answers(1), Answers(2)
     addresses.claim_region(0x0, 0x10_0000, region.read, region.write)
     addresses.claim_page(4, page.read, page.write)

@@ -4,7 +4,7 @@
 import pytest
 
 from host.channel_worker import ChannelWorker
-from host.vsp.inputs import PacketReceived
+from host.vsp.inputs import InvalidationDue, PacketReceived, RingBroken
 from protocol.ids import RelId, SlotNumber
 from protocol.ring import HEADER_BYTES, Packet, Ring
 from protocol.ring_rules import OPENVMM
@@ -23,19 +23,19 @@ class Owner:
         self.seen: list[str] = []
         self.signals = 0
 
-    def packet(self, packet: PacketReceived) -> None:
-        self.seen.append(packet.payload.decode().rstrip("\0"))
-        if packet.wants_completion:
-            self.worker.complete(packet.transaction_id, packet.payload)
+    def feed(self, input_: PacketReceived | InvalidationDue | RingBroken) -> None:
+        if isinstance(input_, InvalidationDue):
+            self.seen.append(f"due {input_.wslot}")
+            self.worker.send(b"notice")
+        elif isinstance(input_, RingBroken):
+            self.seen.append(input_.reason)
+        else:
+            self.seen.append(input_.payload.decode().rstrip("\0"))
+            if input_.wants_completion:
+                self.worker.complete(input_.transaction_id, input_.payload)
 
-    def invalidation_due(self, wslot: SlotNumber) -> None:
-        self.seen.append(f"due {wslot}")
-        self.worker.send(b"notice")
-
-    def ring_broken(self, reason: str) -> None:
-        self.seen.append(reason)
-
-    def signal(self) -> None:
+    def signal(self, relid: RelId) -> None:
+        assert relid == RELID
         self.signals += 1
 
 
@@ -56,6 +56,7 @@ class Rig:
             inbound=Ring(there, OPENVMM),
             outbound=Ring(back),
             owner=self.owner,
+            on_signal=self.owner.signal,
             clock=self.clock,
             emit=self.events.append,
             window_ns=(100, 100),
