@@ -13,7 +13,7 @@ from errno import ENODEV, ENOMEM
 from guest.drivers.instance import FunctionInstance
 from guest.drivers.operations import OPERATIONS, run_commands
 from guest.drivers.registry import matches
-from guest.drivers.steps import UNDO, DriverOptions, DriverTable, Step
+from guest.drivers.steps import UNDO, DriverOptions, DriverTable
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.memory import GFP_KERNEL
 from guest.pci_core.types import PciDev
@@ -52,7 +52,7 @@ class StepDriver:
             return -ENOMEM
         dev.drvdata = instance
         for index, step in enumerate(self.table.probe):
-            ret = await self.run(step, instance)
+            ret = await OPERATIONS[step.op](self.irqs, instance, step.args)
             if ret < 0:
                 await self._unwind(index, instance)
                 return ret
@@ -61,23 +61,19 @@ class StepDriver:
     async def _unwind(self, failed: int, instance: FunctionInstance) -> None:
         for step in reversed(self.table.probe[:failed]):
             if step.op in UNDO:
-                await self.run(Step(UNDO[step.op]), instance)
+                await OPERATIONS[UNDO[step.op]](self.irqs, instance, step.args)
         await self._release(instance)
 
     async def remove(self, dev: PciDev) -> None:
         """Run the table's remove."""
         instance = instance_of(dev)
         for step in self.table.remove:
-            await self.run(step, instance)
+            await OPERATIONS[step.op](self.irqs, instance, step.args)
         await self._release(instance)
 
     async def _release(self, instance: FunctionInstance) -> None:
         instance.dev.drvdata = None
         await instance.dev.kernel.kfree(instance)
-
-    async def run(self, step: Step, instance: FunctionInstance) -> int:
-        """One step: 0 or a negative errno."""
-        return await OPERATIONS[step.op](self.irqs, instance, step.args)
 
 
 def instance_of(dev: PciDev) -> FunctionInstance:

@@ -215,4 +215,6 @@ class IrqCore:
             return
         data.readers += 1
         await irq_flow.handle_edge_irq(self, data, cpu)
-        await self.release(data)
+        data.readers -= 1
+        if data.freed and not data.readers:
+            await self.kernel.kfree(data)

@@ -31,40 +31,75 @@ async def unmask_irq(data: IrqData) -> None:
 
 
 async def handle_edge_irq(core: IrqCore, data: IrqData, cpu: int) -> None:
-    """handle_edge_irq(): one that arrives while the handler runs elsewhere is run once more."""
-    lock = data.lock
-    await lock.lock()
+    """handle_edge_irq(): one that arrives while the handler runs elsewhere is run once more.
+
+    Model: where nobody holds the descriptor's lock and nothing has to be done under it but to set
+    flags, it is not taken; nobody could see the difference.
+    """
+    if _eventful(core, data):
+        await data.lock.lock()
+        await _handle_locked(core, data, cpu)
+        await data.lock.unlock()
+        return
+    action = data.action
+    assert action is not None
+    data.count[cpu] = data.count.get(cpu, 0) + 1
+    data.in_progress = True
+    await action.handler(data.irq, action.dev_id)
+    core.kernel.emit(InterruptHandled(data.irq, cpu))
+    if data.lock.owner is None and not data.pending:
+        data.in_progress = False
+        return
+    await data.lock.lock()
+    data.in_progress = False
+    if data.pending and not data.disabled:
+        await _run_handler(core, data, cpu)
+    await data.lock.unlock()
+
+
+def _eventful(core: IrqCore, data: IrqData) -> bool:
+    """Whether the interrupt is more than a call of its handler."""
+    return (
+        data.lock.owner is not None
+        or data.action is None
+        or data.disabled
+        or data.in_progress
+        or data.pending
+        or data.move_pending
+        or data.apic.move_in_progress
+        or core.kernel.fine
+    )
+
+
+async def _handle_locked(core: IrqCore, data: IrqData, cpu: int) -> None:
     if data.in_progress or data.disabled or data.action is None:
         data.pending = True
         await mask_irq(data)
         await _ack(core, data, cpu)
-        await lock.unlock()
         return
     data.count[cpu] = data.count.get(cpu, 0) + 1
     await _ack(core, data, cpu)
+    await _run_handler(core, data, cpu)
+
+
+async def _run_handler(core: IrqCore, data: IrqData, cpu: int) -> None:
+    """The loop of handle_edge_irq() over handle_irq_event(): the handler runs without the lock."""
     while True:
-        if data.action is None:
+        action = data.action
+        if action is None:
             await mask_irq(data)
-            break
+            return
         if data.pending and not data.disabled:
             await unmask_irq(data)
-        await _handle_irq_event(core, data, cpu)
+        data.pending = False
+        data.in_progress = True
+        await data.lock.unlock()
+        await action.handler(data.irq, action.dev_id)
+        core.kernel.emit(InterruptHandled(data.irq, cpu))
+        await data.lock.lock()
+        data.in_progress = False
         if not data.pending or data.disabled:
-            break
-    await lock.unlock()
-
-
-async def _handle_irq_event(core: IrqCore, data: IrqData, cpu: int) -> None:
-    """handle_irq_event(): the handler runs without the descriptor's lock."""
-    action = data.action
-    assert action is not None
-    data.pending = False
-    data.in_progress = True
-    await data.lock.unlock()
-    await action.handler(data.irq, action.dev_id)
-    core.kernel.emit(InterruptHandled(data.irq, cpu))
-    await data.lock.lock()
-    data.in_progress = False
+            return
 
 
 async def _ack(core: IrqCore, data: IrqData, cpu: int) -> None:

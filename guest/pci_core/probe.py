@@ -29,6 +29,7 @@ from protocol.pci_regs import (
 )
 
 _NO_DEVICE = frozenset((ALL_ONES, 0, 0x0000_FFFF, 0xFFFF_0000))
+_FIRST_FUNCTIONS = tuple(Devfn(devfn) for devfn in range(0, 256, 8))
 _RRS_VENDOR_ID = 0x0001  # Configuration Request Retry Status
 _RRS_TIMEOUT_MS = 60_000
 
@@ -71,42 +72,50 @@ def _coalesce(windows: list[Resource]) -> None:
 
 
 async def pci_scan_child_bus(bus: PciBus) -> None:
-    """pci_scan_child_bus(): every slot; devices that are known already are left alone."""
-    for devfn in range(0, 256, 8):
-        await pci_scan_slot(bus, Devfn(devfn))
+    """pci_scan_child_bus(): every slot; devices that are known already are left alone.
+
+    Function 0 is asked right here, since thirty-one of thirty-two slots have nobody to answer.
+    """
+    read, devices = bus.ops.read, bus.pci.devices
+    for devfn in _FIRST_FUNCTIONS:
+        ids = 0
+        if (bus.domain_nr, bus.number, devfn) not in devices:
+            ret, ids = await read(bus, devfn, PCI_VENDOR_ID, 4)
+            if ret or ids in _NO_DEVICE:
+                continue
+        await pci_scan_slot(bus, devfn, ids)
     bus.is_added = True
 
 
-async def pci_scan_slot(bus: PciBus, devfn: Devfn) -> int:
+async def pci_scan_slot(bus: PciBus, devfn: Devfn, ids: int) -> int:
     """pci_scan_slot(): function 0, and the other seven if it says it is multi-function.
 
-    Returns the number of functions found that no driver core knows yet. Function 0 is required:
-    Hyper-V is not among the hypervisors that pass single functions (jailhouse, s390).
+    ``ids`` is what function 0 has answered, unless it is known. Returns the number of functions
+    that no driver core knows yet. Function 0 is required: Hyper-V is not among the hypervisors
+    that pass single functions (jailhouse, s390).
     """
-    found = 0
-    for function in range(8):
-        dev = await pci_scan_single_device(bus, Devfn(devfn + function))
-        if dev is None:
-            if function == 0:
-                return 0
-            continue
-        found += not dev.is_added
-        if function:
+    dev = await _pci_scan_single_device(bus, devfn, ids)
+    if dev is None:
+        return 0
+    found = int(not dev.is_added)
+    if not dev.multifunction:
+        return found
+    for other in range(devfn + 1, devfn + 8):
+        ids = 0
+        if (bus.domain_nr, bus.number, other) not in bus.pci.devices:
+            _, ids = await bus.ops.read(bus, Devfn(other), PCI_VENDOR_ID, 4)
+        dev = await _pci_scan_single_device(bus, Devfn(other), ids)
+        if dev is not None:
+            found += not dev.is_added
             dev.multifunction = True
-        if not dev.multifunction:
-            break
     return found
 
 
-async def pci_scan_single_device(bus: PciBus, devfn: Devfn) -> PciDev | None:
+async def _pci_scan_single_device(bus: PciBus, devfn: Devfn, ids: int) -> PciDev | None:
     """pci_scan_single_device(): the known device of that number, or a new one if it answers."""
     dev = bus.pci.devices.get((bus.domain_nr, bus.number, devfn))
-    if dev is not None:
+    if dev is not None or ids in _NO_DEVICE:
         return dev
-    # pci_bus_read_dev_vendor_id(), inlined: thirty-one of thirty-two slots end here.
-    ret, ids = await bus.ops.read(bus, devfn, PCI_VENDOR_ID, 4)
-    if ret or ids in _NO_DEVICE:
-        return None
     if ids & 0xFFFF == _RRS_VENDOR_ID:
         ids = await _pci_bus_wait_rrs(bus, devfn)
         if not ids:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The PCI core of one guest kernel, as its users call it. Holds no logic: each method is the
-kernel function of that name in the module beside this one.
+kernel function of that name in the module beside this one, whose coroutine it hands on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from errno import EEXIST
+from typing import Any
 
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.kernel import Kernel
@@ -26,13 +27,13 @@ class PciSubsystem(PciState):
         super().__init__(kernel)
         self.irqs = IrqCore(kernel, pci_msi_domain_write_msg, nodes)
 
-    async def lock_rescan_remove(self) -> None:
+    def lock_rescan_remove(self) -> Coroutine[Any, Any, None]:
         """pci_lock_rescan_remove()."""
-        await self.rescan_remove_lock.lock()
+        return self.rescan_remove_lock.lock()
 
-    async def unlock_rescan_remove(self) -> None:
+    def unlock_rescan_remove(self) -> Coroutine[Any, Any, None]:
         """pci_unlock_rescan_remove()."""
-        await self.rescan_remove_lock.unlock()
+        return self.rescan_remove_lock.unlock()
 
     def alloc_host_bridge(
         self,
@@ -50,29 +51,29 @@ class PciSubsystem(PciState):
             self, ops=ops, domain_nr=domain, windows=windows, sysdata=sysdata, msi=msi
         )
 
-    async def scan_root_bus_bridge(self, bridge: PciHostBridge) -> int:
+    def scan_root_bus_bridge(self, bridge: PciHostBridge) -> Coroutine[Any, Any, int]:
         """pci_scan_root_bus_bridge(): 0 or a negative errno; the bus is ``bridge.bus`` then."""
-        return await probe.pci_scan_root_bus_bridge(bridge)
+        return probe.pci_scan_root_bus_bridge(bridge)
 
-    async def scan_child_bus(self, bus: PciBus) -> None:
+    def scan_child_bus(self, bus: PciBus) -> Coroutine[Any, Any, None]:
         """pci_scan_child_bus(): the caller holds the rescan/remove lock."""
-        await probe.pci_scan_child_bus(bus)
+        return probe.pci_scan_child_bus(bus)
 
-    async def bus_assign_resources(self, bus: PciBus) -> None:
+    def bus_assign_resources(self, bus: PciBus) -> Coroutine[Any, Any, None]:
         """pci_bus_assign_resources()."""
-        await assign.pci_bus_assign_resources(bus)
+        return assign.pci_bus_assign_resources(bus)
 
-    async def bus_add_devices(self, bus: PciBus) -> None:
+    def bus_add_devices(self, bus: PciBus) -> Coroutine[Any, Any, None]:
         """pci_bus_add_devices()."""
-        await driver_core.pci_bus_add_devices(bus)
+        return driver_core.pci_bus_add_devices(bus)
 
-    async def stop_root_bus(self, bus: PciBus) -> None:
+    def stop_root_bus(self, bus: PciBus) -> Coroutine[Any, Any, None]:
         """pci_stop_root_bus()."""
-        await remove.pci_stop_root_bus(bus)
+        return remove.pci_stop_root_bus(bus)
 
-    async def remove_root_bus(self, bus: PciBus) -> None:
+    def remove_root_bus(self, bus: PciBus) -> Coroutine[Any, Any, None]:
         """pci_remove_root_bus()."""
-        await remove.pci_remove_root_bus(bus)
+        return remove.pci_remove_root_bus(bus)
 
     async def rescan(self) -> None:
         """A write to /sys/bus/pci/rescan: every root bus is scanned, assigned and added."""
@@ -88,21 +89,23 @@ class PciSubsystem(PciState):
         dev = self.devices.get((domain, busnr, devfn))
         return refs.pci_dev_get(dev) if dev is not None else None
 
-    async def dev_put(self, dev: PciDev | None) -> None:
+    def dev_put(self, dev: PciDev | None) -> Coroutine[Any, Any, None]:
         """pci_dev_put()."""
-        await refs.pci_dev_put(dev)
+        return refs.pci_dev_put(dev)
 
-    async def stop_and_remove_bus_device(self, dev: PciDev) -> None:
+    def stop_and_remove_bus_device(self, dev: PciDev) -> Coroutine[Any, Any, None]:
         """pci_stop_and_remove_bus_device(): the caller holds the rescan/remove lock."""
-        await remove.pci_stop_and_remove_bus_device(dev)
+        return remove.pci_stop_and_remove_bus_device(dev)
 
-    async def create_slot(self, bus: PciBus, slot_nr: int, name: str) -> PciSlot | None:
+    def create_slot(
+        self, bus: PciBus, slot_nr: int, name: str
+    ) -> Coroutine[Any, Any, PciSlot | None]:
         """pci_create_slot(): a new slot, or one more reference to the one of that number."""
-        return await slot.pci_create_slot(bus, slot_nr, name)
+        return slot.pci_create_slot(bus, slot_nr, name)
 
-    async def destroy_slot(self, slot_: PciSlot) -> None:
+    def destroy_slot(self, slot_: PciSlot) -> Coroutine[Any, Any, None]:
         """pci_destroy_slot(): drop one reference."""
-        await slot.pci_destroy_slot(slot_)
+        return slot.pci_destroy_slot(slot_)
 
     def register_driver(self, driver: FunctionDriver) -> int:
         """pci_register_driver(): offered every device that is added from now on; 0 or -EEXIST.

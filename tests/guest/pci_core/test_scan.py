@@ -44,6 +44,16 @@ def test_a_multi_function_device_is_asked_for_all_eight() -> None:
     assert [dev.device for dev in sysfs.devices(rig.pci)] == [0xA80A, 0x1234]
 
 
+def test_a_rescan_asks_known_functions_nothing() -> None:
+    rig = Rig()
+    rig.ops.functions[0] = RegisterFile(header=0x80)
+    rig.ops.functions[3] = RegisterFile(device=0x1234)
+    bus = rig.bring_up()
+    rig.ops.log.clear()
+    rig.run(rig.pci.scan_child_bus(bus))
+    assert rig.ops.log == []
+
+
 def test_without_function_0_the_others_stay_unseen() -> None:
     rig = Rig()
     rig.ops.functions[1] = RegisterFile()
