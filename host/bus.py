@@ -18,6 +18,7 @@ from host.hypervisor import logical_device_id
 from host.settings import BusConfig, FunctionConfig
 from host.vsp import FunctionFacts, Vsp, VspState, initial_state
 from host.vsp.inputs import Input, RelationsChanged
+from protocol.errors import LocalProtocolError
 from protocol.ids import RelId, SlotNumber, wslot_to_devfn
 
 FUNCTION_BITS: Final = 7  # the PCI function number within a devfn
@@ -107,15 +108,23 @@ class VpciBus:
     # Functions
 
     def change_relations(self, wslots: tuple[int, ...]) -> None:
-        """Make the bus hold these slots' functions, as configured. Raises ValueError for others."""
+        """Make the bus hold these slots' functions, as configured.
+
+        Raises ValueError for other slots, LocalProtocolError where the tables do not allow it.
+        """
         configured = {function.wslot: function for function in self.config.functions}
         unknown = [slot for slot in wslots if slot not in configured]
         if unknown:
             raise ValueError(f"{self.name} has no function for slot {unknown[0]:#x}")
         current = {function.facts.wslot: function.facts for function in self.state.functions}
         slots = [SlotNumber(slot) for slot in sorted(set(wslots))]
-        facts = tuple(current.get(slot) or self._add(configured[slot]) for slot in slots)
-        self.feed(RelationsChanged(facts))
+        added = {slot: self._add(configured[slot]) for slot in slots if slot not in current}
+        try:
+            self.feed(RelationsChanged(tuple(current.get(slot) or added[slot] for slot in slots)))
+        except LocalProtocolError:
+            for slot in added:
+                self.functions.pop(slot).release()
+            raise
 
     def _add(self, config: FunctionConfig) -> FunctionFacts:
         """Bring a configured function to life and say who it is."""

@@ -484,3 +484,13 @@ def test_openvmm_reads_no_request_while_the_guest_leaves_a_packet_unread() -> No
     assert len(guest.read(relid)) == 1
     guest.clock.run()
     assert [message_name(p.payload) for p in guest.read(relid)] == ["PCI_BUS_RELATIONS2"]
+
+
+def test_relations_of_a_bus_that_is_gone_are_refused_and_bring_nothing_to_life(
+    guest: FakeGuest,
+) -> None:
+    guest.partition.offer("nvme0")
+    guest.partition.rescind("nvme0")
+    with pytest.raises(LocalProtocolError, match="GONE"):
+        guest.partition.relations("nvme0", (0,))
+    assert guest.partition.bus("nvme0").functions == {}
