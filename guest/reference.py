@@ -19,7 +19,7 @@ from guest.drivers.steps import DriverOptions
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
 from guest.kernel.leaks import unreachable
-from guest.kernel.memory import PhysicalMemory
+from guest.kernel.memory import PhysicalMemory, is_dead
 from guest.kernel.sync import Mutex
 from guest.pci_core.subsystem import PciSubsystem
 from guest.pci_core.types import PciDev
@@ -138,19 +138,16 @@ class ReferenceGuest:
 
     def device(self, instance: UUID) -> HvDevice | None:
         """The VMBus device with that instance id, if it is on the bus."""
-        for channel in self.vmbus.channels.values():
-            hdev = channel.device_obj
-            if hdev is not None and hdev.dev_instance == instance:
-                return hdev
-        return None
+        channel = self.vmbus.primary_channels.get((self.driver.interface, instance))
+        return channel.device_obj if channel is not None else None
 
     def function(self, instance: UUID, devfn: Devfn) -> PciDev | None:
         """The function's pci_dev, if the PCI core has one."""
-        for dev in self.pci.devices.values():
-            hbus: HvPciBus = dev.bus.sysdata
-            if dev.devfn == devfn and hbus.hdev.dev_instance == instance:
-                return dev
-        return None
+        hdev = self.device(instance)
+        if hdev is None or hdev.driver is None or hdev.drvdata is None or is_dead(hdev.drvdata):
+            return None
+        bridge = hdev.drvdata.bridge
+        return self.pci.devices.get((bridge.domain_nr, bridge.busnr, devfn))
 
     # --- what is left at the end ---
 

@@ -19,14 +19,14 @@ from host.partition import Partition
 from protocol.ids import Devfn, SlotNumber, wslot_to_devfn
 from sim.engine import Engine
 from sim.identity import instance_id
-from sim.scenario import ActorSpec, Do, Pause, Scenario, Step, Wait
+from sim.scenario import ActorSpec, DeviceSpec, Do, Pause, Step, Wait
 from sim.watch import Watch
 
 
 class Stage(NamedTuple):
     """What actors act on, and what they wait by."""
 
-    scenario: Scenario
+    devices: Mapping[str, DeviceSpec]  # of the scenario, by name
     engine: Engine
     watch: Watch
     partition: Partition
@@ -74,7 +74,7 @@ class Actor:
         watch = self._stage.watch
         if step.device is None:
             return watch.count(step.event)
-        device = self._stage.scenario.device(step.device)
+        device = self._stage.devices[step.device]
         return watch.count_of(step.event, device.bus, device.wslot)
 
     async def _sleep(self, delay_ns: int) -> None:
@@ -100,12 +100,12 @@ class Actor:
 
 def _bus(stage: Stage, step: Do) -> str:
     assert step.device is not None, f"{step.path}: the grammar gives this step a device"
-    return stage.scenario.device(step.device).bus
+    return stage.devices[step.device].bus
 
 
 def _wslot(stage: Stage, step: Do) -> SlotNumber:
     assert step.device is not None, f"{step.path}: the grammar gives this step a device"
-    return SlotNumber(stage.scenario.device(step.device).wslot)
+    return SlotNumber(stage.devices[step.device].wslot)
 
 
 def _interrupt(stage: Stage, step: Do) -> None:
@@ -117,7 +117,7 @@ def _interrupt(stage: Stage, step: Do) -> None:
 
 def _relations(stage: Stage, step: Do) -> None:
     names = step.arguments["functions"]
-    wslots = tuple(stage.scenario.device(name).wslot for name in names)
+    wslots = tuple(stage.devices[name].wslot for name in names)
     stage.partition.relations(_bus(stage, step), wslots)
 
 

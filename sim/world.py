@@ -92,7 +92,7 @@ class World:
         )
         self.engine.attach(self.guest.kernel)
         stage = Stage(
-            scenario,
+            {device.name: device for device in scenario.devices},
             self.engine,
             self.watch,
             self.partition,
@@ -199,6 +199,7 @@ def partition_config(
                     wslot=SlotNumber(device.wslot),
                     serial=device.serial,
                     numa_node=device.numa_node,
+                    present=device.present,
                 )
                 for device in devices
             ),

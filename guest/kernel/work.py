@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 class Work(Allocated):
     """struct work_struct. ``function`` is an async function that takes the item itself."""
 
-    __slots__ = ("function", "name", "owner", "pending")
+    __slots__ = ("function", "name", "owner", "pending", "queued")
 
     def __init__(
         self, name: str, function: Callable[[Work], Awaitable[None]], owner: object = None
     ) -> None:
         self.name = name
         self.owner = owner  # container_of(): the structure the item is embedded in
+        self.queued = False  # on a queue's list, whatever ``pending`` says
         self.init(function)
 
     def init(self, function: Callable[[Work], Awaitable[None]]) -> None:
@@ -63,9 +64,9 @@ class WorkQueue(Allocated):
             raise NullDereference(f"queue_work({work.name}) on destroyed workqueue {self.name}")
         if work.pending:
             return False
-        if any(item is work for _, item in self._items):
+        if work.queued:
             raise ListCorruption(f"{work.name} was initialised again while it was queued")
-        work.pending = True
+        work.pending = work.queued = True
         self._sequence += 1
         self._items.append((self._sequence, work))
         if len(self._running) < self._workers:
@@ -83,7 +84,9 @@ class WorkQueue(Allocated):
 
     async def _work(self, sequence: int, work: Work) -> None:
         self._items.remove((sequence, work))
-        work.pending = False  # cleared before the function runs: it may queue itself again
+        work.pending = work.queued = (
+            False  # cleared before the function runs: it may queue itself again
+        )
         await work.function(work)
         self._running.remove(sequence)
         ops.wake_all(self._kernel, self._waiters)
