@@ -94,7 +94,7 @@ class Actor:
         thread = self._stage.guest.kernel.spawn_thread(f"{step.verb}:{self._spec.name}", body)
         while not thread.done:
             self.context.ready = False
-            thread.wakeups.append(self.context)
+            thread.joiner = self.context
             await ops.trap(f"await {step.verb}")
 
 

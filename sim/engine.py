@@ -225,8 +225,8 @@ class Engine:
         del self._contexts[context]
         if context.cpu is not None:
             context.cpu.leave(context)
-        for joiner in context.wakeups:
-            self.wake(joiner)
+        if context.joiner is not None:
+            self.wake(context.joiner)
 
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""

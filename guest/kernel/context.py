@@ -40,13 +40,13 @@ class Context:
         "done",
         "held",
         "irqs_off",
+        "joiner",
         "kind",
         "name",
         "preempt_off",
         "ready",
         "timer",
         "waiting_for",
-        "wakeups",
     )
 
     def __init__(
@@ -64,7 +64,7 @@ class Context:
         self.held: list[object] = []
         self.waiting_for: object = None  # a lock, a wait queue, or None
         self.timer: list[Any] | None = None  # the scheduler's handle of a pending deadline
-        self.wakeups: list[Context] = []  # contexts that join this one
+        self.joiner: Context | None = None  # who waits for this one's end
 
     @property
     def atomic(self) -> bool:

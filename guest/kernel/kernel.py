@@ -131,10 +131,10 @@ class Kernel:
         return thread
 
     async def join(self, thread: Context) -> None:
-        """Sleep until a thread has ended."""
+        """Sleep until a thread has ended; one context may join another."""
         ops.forbid_sleep(self, "join")
         while not thread.done:
-            thread.wakeups.append(self.current)
+            thread.joiner = self.current
             self.current.ready = False
             self.current.waiting_for = thread
             await ops.trap("join " + thread.name)

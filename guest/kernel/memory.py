@@ -40,6 +40,7 @@ class Allocated:
     EMBEDDED: ClassVar[tuple[str, ...]] = ()
     FREED_TWIN: ClassVar[type]
     DEAD_TWIN: ClassVar[type]
+    BURIED: ClassVar[bool] = False  # true of the twins only
 
     def __init_subclass__(cls, *, twin: bool = False) -> None:
         super().__init_subclass__()
@@ -63,6 +64,7 @@ def _twin(cls: type[Allocated], fault: type[GuestFault]) -> type:
 
     body = {
         "__slots__": (),
+        "BURIED": True,
         "__getattribute__": refuse_read,
         "__setattr__": refuse_write,
         "__repr__": describe,
@@ -82,8 +84,7 @@ def bury(obj: Allocated, twin_of: str) -> None:
 
 def is_dead(obj: object) -> bool:
     """True for a poisoned twin; the only question one may be asked."""
-    cls = type(obj)
-    return issubclass(cls, Allocated) and cls.__name__.startswith("Dead")
+    return getattr(type(obj), "BURIED", False)
 
 
 class Heap:
@@ -102,9 +103,8 @@ class Heap:
         """kfree(); freeing nothing is allowed, freeing twice raises :class:`DoubleFree`."""
         if obj is None:
             return
-        if is_dead(obj):
+        if self._live.pop(id(obj), None) is None:
             raise DoubleFree(f"kfree() of {obj!r}")
-        del self._live[id(obj)]
         bury(obj, "FREED_TWIN")
 
     def census(self) -> dict[str, int]:

@@ -100,7 +100,8 @@ class SpinLock(Allocated):
             raise LockMisuse(f"{current.name} releases {self.name} which it does not hold")
         self.owner = None
         current.held.remove(self)
-        ops.wake_one(self._kernel, self._contenders)
+        if self._contenders.waiters:
+            ops.wake_one(self._kernel, self._contenders)
 
     def __repr__(self) -> str:
         return self.name
@@ -146,7 +147,8 @@ class Mutex(Allocated):
             raise LockMisuse(f"{current.name} releases {self.name} which it does not hold")
         self.owner = None
         current.held.remove(self)
-        ops.wake_one(kernel, self._sleepers)
+        if self._sleepers.waiters:
+            ops.wake_one(kernel, self._sleepers)
         if kernel.crowded:
             await ops.trap(self._points[1])
 
