@@ -19,7 +19,8 @@ from guest.drivers.steps import DriverOptions
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
 from guest.kernel.leaks import unreachable
-from guest.kernel.memory import PhysicalMemory, is_dead
+from guest.kernel.memory import is_dead
+from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
 from guest.pci_core.subsystem import PciSubsystem
 from guest.pci_core.types import PciDev

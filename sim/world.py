@@ -14,7 +14,7 @@ from typing import Any
 from guest.drivers.steps import DriverOptions
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
-from guest.kernel.memory import PhysicalMemory
+from guest.kernel.pages import PhysicalMemory
 from guest.reference import FunctionChoice, GuestConfig, ReferenceGuest
 from guest.shell import Shell
 from host.devices import PROFILES

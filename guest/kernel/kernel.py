@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind, Scheduler
 from guest.kernel.cpu import Cpu
-from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, PhysicalMemory, StackFrame
+from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
+from guest.kernel.pages import PhysicalMemory
 from guest.kernel.work import Work, WorkQueue
 from guest.port import HostPort
 from protocol.ids import CpuId, VpIndex

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lifetimes: the slab, stack frames, reference counts, lists, and physical pages.
+"""Lifetimes: the slab, stack frames, reference counts.
 
 A freed object becomes a poisoned twin of its class: same layout, but every access raises. So the
 code that uses objects carries no checks. The twins are made when the class is defined.
@@ -7,22 +7,17 @@ code that uses objects carries no checks. The twins are made when the class is d
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import ClassVar, NoReturn, TypeVar
 
 from guest.kernel.faults import (
     DeadStack,
     DoubleFree,
     GuestFault,
-    ListCorruption,
-    NullDereference,
     RefCountUnderflow,
     UseAfterFree,
 )
 
-PAGE_BYTES = 4096
 GFP_KERNEL = "GFP_KERNEL"
 GFP_ATOMIC = "GFP_ATOMIC"
 
@@ -161,117 +156,3 @@ class RefCount:
             raise RefCountUnderflow("reference count below zero")
         self.value -= 1
         return self.value == 0
-
-
-class ListNode(Allocated):
-    """struct list_head embedded in an object: linked into one list, or poisoned after list_del."""
-
-    __slots__ = ("list", "next", "owner", "prev")
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-        self.list: ListHead[Any] | None = None
-        self.prev: ListNode | None = None
-        self.next: ListNode | None = None
-
-
-class ListHead(Generic[T]):
-    """A doubly linked list through the members' ``list_entry`` nodes, as Linux's.
-
-    Walking it while others change it does what it does in C: a node that is deleted under a
-    walker's feet is poisoned, and the walker's next step raises :class:`ListCorruption`.
-    """
-
-    __slots__ = ("name", "root")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.root = ListNode(None)
-        self.root.prev = self.root.next = self.root
-        self.root.list = self
-
-    def add_tail(self, obj: Any) -> None:
-        """list_add_tail()."""
-        node: ListNode = obj.list_entry
-        last = self.root.prev
-        assert last is not None
-        node.prev, node.next, node.list = last, self.root, self
-        last.next = node
-        self.root.prev = node
-
-    def delete(self, obj: Any) -> None:
-        """list_del(): unlink and poison."""
-        node: ListNode = obj.list_entry
-        if node.list is None or node.prev is None or node.next is None:
-            raise ListCorruption(f"list_del of a node that is on no list ({self.name})")
-        node.prev.next = node.next
-        node.next.prev = node.prev
-        node.list = node.prev = node.next = None
-
-    def move_tail(self, obj: Any, target: ListHead[T]) -> None:
-        """list_move_tail()."""
-        self.delete(obj)
-        target.add_tail(obj)
-
-    def empty(self) -> bool:
-        """list_empty()."""
-        return self.root.next is self.root
-
-    def first(self) -> T:
-        """list_first_entry(); of an empty list it is a wild pointer in C, a fault here."""
-        node = self.root.next
-        if node is None or node is self.root:
-            raise NullDereference(f"first entry of empty list {self.name}")
-        owner: T = node.owner
-        return owner
-
-    def __iter__(self) -> Iterator[T]:
-        node = self.root.next
-        while node is not self.root:
-            if node is None:
-                raise ListCorruption(f"walked onto a deleted node of {self.name}")
-            following = node.next  # read before the body, as list_for_each_entry_safe does
-            yield node.owner
-            node = following
-
-
-class PhysicalMemory:
-    """Guest pages by physical address. Shared bytes: the host sees the same windows."""
-
-    __slots__ = ("_blocks", "_next_page", "_starts")
-    FIRST_PAGE = 0x1000  # an arbitrary low page; page 0 stays unused
-
-    def __init__(self) -> None:
-        self._blocks: dict[int, memoryview] = {}
-        self._starts: list[int] = []
-        self._next_page = self.FIRST_PAGE
-
-    def alloc_pages(self, count: int) -> tuple[int, memoryview]:
-        """``count`` contiguous zeroed pages: (guest physical address in bytes, their bytes)."""
-        gpa = self._next_page * PAGE_BYTES
-        self._next_page += count
-        block = memoryview(bytearray(count * PAGE_BYTES))
-        self._blocks[gpa] = block
-        self._starts.append(gpa)  # addresses only grow, so this stays sorted
-        return gpa, block
-
-    def free_pages(self, gpa: int) -> None:
-        """Give a block back, by the address that alloc_pages() returned."""
-        if self._blocks.pop(gpa, None) is None:
-            raise DoubleFree(f"pages at {gpa:#x} freed twice or never allocated")
-        del self._starts[bisect_left(self._starts, gpa)]
-
-    def window(self, gpa: int, size_bytes: int) -> memoryview:
-        """The bytes from ``gpa`` on, shared; ``LookupError`` where no block holds them all."""
-        index = bisect_right(self._starts, gpa) - 1
-        start = self._starts[index] if index >= 0 else 0
-        block = self._blocks.get(start)
-        offset = gpa - start
-        if block is None or offset + size_bytes > len(block):
-            raise LookupError(f"no {size_bytes} contiguous guest bytes at {gpa:#x}")
-        return block[offset : offset + size_bytes]
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks are allocated."""
-        return len(self._blocks)

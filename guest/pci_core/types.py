@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from guest.kernel.memory import Allocated, ListHead, ListNode, RefCount
+from guest.kernel.lists import ListHead, ListNode
+from guest.kernel.memory import Allocated, RefCount
 from guest.kernel.sync import Mutex
 from guest.pci_core.resource import Resource
 from protocol.ids import Devfn

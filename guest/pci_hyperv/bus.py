@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from guest.events import BusStateChanged
 from guest.kernel import ops
 from guest.kernel.faults import NullDereference
-from guest.kernel.memory import Allocated, ListHead
+from guest.kernel.lists import ListHead
+from guest.kernel.memory import Allocated
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Work, WorkQueue, alloc_ordered_workqueue
 

@@ -13,7 +13,8 @@ from guest.events import (
     FunctionReturned,
 )
 from guest.kernel import ops
-from guest.kernel.memory import GFP_KERNEL, ListHead
+from guest.kernel.lists import ListHead
+from guest.kernel.memory import GFP_KERNEL
 from guest.pci_hyperv.assignment import HIGHEST_SLOT, Assignment
 from guest.pci_hyperv.bus import HvPciBus, hv_get_drvdata
 from guest.pci_hyperv.device import HvPciDev

@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from guest.events import ChildAdded, ChildFreed
-from guest.kernel.memory import GFP_KERNEL, Allocated, ListNode, RefCount
+from guest.kernel.lists import ListNode
+from guest.kernel.memory import GFP_KERNEL, Allocated, RefCount
 from guest.kernel.sync import Completion
 from guest.kernel.work import Work
 from guest.pci_hyperv.requests import PciPacket, Requests

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from guest.events import ChildRemoved, RelationsProcessed
 from guest.kernel import ops
-from guest.kernel.memory import Allocated, ListHead, ListNode
+from guest.kernel.lists import ListHead, ListNode
+from guest.kernel.memory import Allocated
 from guest.kernel.sync import Completion
 from guest.kernel.work import Work
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from guest.kernel.faults import OutOfBounds
-from guest.kernel.memory import PAGE_BYTES
+from guest.kernel.pages import PAGE_BYTES
 from protocol.pci_regs import PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_BASE_ADDRESS_SPACE_IO
 
 PCI_BASE_ADDRESS_MEM_MASK = ~0x0F & 0xFFFF_FFFF_FFFF_FFFF

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guest.events import BridgeWindowAllocated
 from guest.kernel import ops
-from guest.kernel.memory import PAGE_BYTES
+from guest.kernel.pages import PAGE_BYTES
 from guest.pci_core.resource import IORESOURCE_BUSY, IORESOURCE_WINDOW
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.config import PCI_CONFIG_MMIO_LENGTH, Config

@@ -11,7 +11,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from guest.kernel.memory import Allocated, ListNode
+from guest.kernel.lists import ListNode
+from guest.kernel.memory import Allocated
 from guest.kernel.sync import Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work
 from protocol.ids import CpuId, GpadlId, RelId, TransactionId

@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from guest.kernel.kernel import Kernel
-from guest.kernel.memory import GFP_ATOMIC, Allocated, ListHead
+from guest.kernel.lists import ListHead
+from guest.kernel.memory import GFP_ATOMIC, Allocated
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue
 from guest.vmbus import answers, offers

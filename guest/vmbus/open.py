@@ -8,7 +8,7 @@ from errno import EAGAIN, EDQUOT, EINVAL, ENODEV, ENOMEM
 from typing import Any
 
 from guest.kernel import ops
-from guest.kernel.memory import PAGE_BYTES
+from guest.kernel.pages import PAGE_BYTES
 from guest.vmbus.channel import ChannelState, Requestor, VmbusChannel
 from guest.vmbus.post import begin_request, unlist_request, vmbus_post_msg
 from protocol.ids import GpadlId

@@ -7,7 +7,8 @@ from errno import EAGAIN, EINVAL, ENOBUFS, ENXIO
 from typing import TYPE_CHECKING, Any
 
 from guest.kernel import ops
-from guest.kernel.memory import GFP_KERNEL, Allocated, ListNode
+from guest.kernel.lists import ListNode
+from guest.kernel.memory import GFP_KERNEL, Allocated
 from guest.kernel.sync import Completion
 from protocol.hypercall import (
     HV_STATUS_INSUFFICIENT_BUFFERS,

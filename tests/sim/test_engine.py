@@ -12,7 +12,7 @@ from guest.kernel import ops
 from guest.kernel.context import Context, WaitQueue
 from guest.kernel.faults import LockMisuse, SleepInAtomic
 from guest.kernel.kernel import Kernel
-from guest.kernel.memory import PhysicalMemory
+from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, alloc_ordered_workqueue
 from protocol.ids import VpIndex

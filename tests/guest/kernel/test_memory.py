@@ -10,22 +10,12 @@ from hypothesis import strategies as st
 from guest.kernel.faults import (
     DeadStack,
     DoubleFree,
-    ListCorruption,
-    NullDereference,
     RefCountUnderflow,
     UseAfterFree,
 )
 from guest.kernel.leaks import unreachable
-from guest.kernel.memory import (
-    PAGE_BYTES,
-    Allocated,
-    Heap,
-    ListHead,
-    ListNode,
-    PhysicalMemory,
-    RefCount,
-    StackFrame,
-)
+from guest.kernel.lists import ListNode
+from guest.kernel.memory import Allocated, Heap, RefCount, StackFrame
 
 
 class Thing(Allocated):
@@ -95,70 +85,10 @@ def test_a_reference_count_never_goes_below_zero_or_back_from_it() -> None:
         refs.get()
 
 
-def test_deleting_a_list_entry_twice_is_caught() -> None:
-    things: ListHead[Thing] = ListHead("things")
-    thing = Thing()
-    things.add_tail(thing)
-    things.delete(thing)
-    with pytest.raises(ListCorruption):
-        things.delete(thing)
-
-
-def test_a_walker_survives_the_removal_of_the_entry_it_stands_on() -> None:
-    things: ListHead[Thing] = ListHead("things")
-    for _ in range(3):
-        things.add_tail(Thing())
-    for thing in things:
-        things.delete(thing)
-    assert things.empty()
-
-
-def test_a_walker_whose_next_entry_is_removed_walks_onto_poison() -> None:
-    things: ListHead[Thing] = ListHead("things")
-    first, second = Thing(), Thing()
-    things.add_tail(first)
-    things.add_tail(second)
-    walker = iter(things)
-    assert next(walker) is first
-    things.delete(second)
-    with pytest.raises(ListCorruption):
-        list(walker)
-
-
-def test_the_first_entry_of_an_empty_list_is_a_wild_pointer() -> None:
-    with pytest.raises(NullDereference):
-        ListHead[Thing]("things").first()
-
-
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 7))))
-def test_a_list_holds_what_a_plain_list_would(steps: list[tuple[bool, int]]) -> None:
-    things: ListHead[Thing] = ListHead("things")
-    plain: list[Thing] = []
-    for add, index in steps:
-        if add or not plain:
-            thing = Thing()
-            things.add_tail(thing)
-            plain.append(thing)
-        else:
-            things.delete(plain.pop(index % len(plain)))
-    assert list(things) == plain
-
-
 def test_an_object_nobody_reaches_is_a_leak() -> None:
     heap = Heap()
     kept = thing_on(heap, other=[thing_on(heap)])
     thing_on(heap)
     assert unreachable(heap, [kept]) == {"Thing": 1}
     assert heap.census() == {"Thing": 3}
-
-
-def test_pages_are_shared_bytes_and_are_freed_once() -> None:
-    memory = PhysicalMemory()
-    gpa, block = memory.alloc_pages(2)
-    memory.window(gpa, PAGE_BYTES)[5] = 7
-    assert block[5] == 7
-    memory.free_pages(gpa)
-    with pytest.raises(DoubleFree):
-        memory.free_pages(gpa)
-    with pytest.raises(LookupError):
-        memory.window(gpa, PAGE_BYTES)

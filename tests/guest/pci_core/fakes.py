@@ -9,7 +9,7 @@ from typing import Any
 from guest.kernel.context import Context, Kind
 from guest.kernel.irq import IrqData
 from guest.kernel.kernel import Kernel
-from guest.kernel.memory import PhysicalMemory
+from guest.kernel.pages import PhysicalMemory
 from guest.pci_core.msi_regs import pci_msi_mask_irq, pci_msi_unmask_irq
 from guest.pci_core.resource import IORESOURCE_MEM, IORESOURCE_WINDOW, Resource
 from guest.pci_core.subsystem import PciSubsystem

@@ -15,7 +15,7 @@ from uuid import UUID
 from guest.events import FunctionReturned
 from guest.kernel import leaks
 from guest.kernel.kernel import Kernel
-from guest.kernel.memory import PhysicalMemory
+from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
 from guest.pci_core.subsystem import PciSubsystem
 from guest.pci_core.types import PciDev

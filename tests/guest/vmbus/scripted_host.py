@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from guest.kernel.kernel import Kernel
-from guest.kernel.memory import PhysicalMemory
+from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.connection import VmbusConnection

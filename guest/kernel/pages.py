@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Guest-physical pages: blocks of bytes by address, shared with whoever is given a window."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+from guest.kernel.faults import DoubleFree
+
+PAGE_BYTES = 4096
+
+
+class PhysicalMemory:
+    """Guest pages by physical address. Shared bytes: the host sees the same windows."""
+
+    __slots__ = ("_blocks", "_next_page", "_starts")
+    FIRST_PAGE = 0x1000  # an arbitrary low page; page 0 stays unused
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, memoryview] = {}
+        self._starts: list[int] = []
+        self._next_page = self.FIRST_PAGE
+
+    def alloc_pages(self, count: int) -> tuple[int, memoryview]:
+        """``count`` contiguous zeroed pages: (guest physical address in bytes, their bytes)."""
+        gpa = self._next_page * PAGE_BYTES
+        self._next_page += count
+        block = memoryview(bytearray(count * PAGE_BYTES))
+        self._blocks[gpa] = block
+        self._starts.append(gpa)  # addresses only grow, so this stays sorted
+        return gpa, block
+
+    def free_pages(self, gpa: int) -> None:
+        """Give a block back, by the address that alloc_pages() returned."""
+        if self._blocks.pop(gpa, None) is None:
+            raise DoubleFree(f"pages at {gpa:#x} freed twice or never allocated")
+        del self._starts[bisect_left(self._starts, gpa)]
+
+    def window(self, gpa: int, size_bytes: int) -> memoryview:
+        """The bytes from ``gpa`` on, shared; ``LookupError`` where no block holds them all."""
+        index = bisect_right(self._starts, gpa) - 1
+        start = self._starts[index] if index >= 0 else 0
+        block = self._blocks.get(start)
+        offset = gpa - start
+        if block is None or offset + size_bytes > len(block):
+            raise LookupError(f"no {size_bytes} contiguous guest bytes at {gpa:#x}")
+        return block[offset : offset + size_bytes]
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks are allocated."""
+        return len(self._blocks)
