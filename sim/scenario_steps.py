@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from protocol.vpci import MessageType
 from sim.event_names import EVENT_NAMES
 from sim.scenario import ActorSpec, DeviceSpec, Do, Pause, Step, Wait
 from sim.scenario_grammar import CAUSES, REPEAT, STEPS, STEPS_MAX, WAIT, StepRow
@@ -115,6 +116,12 @@ class StepReader:
         vectors = (found.vectors if found is not None else None) or self._vcpus
         if values.get("vector", 0) >= vectors:
             raise self._tables.fail(f"{path}.vector", f"{device!r} has vectors 0 to {vectors - 1}")
+        message = values.get("message")
+        if message is not None and message not in MessageType.__members__:
+            raise self._tables.fail(
+                f"{path}.message",
+                f"no message {message!r}; {hint(message, MessageType.__members__)}",
+            )
         if row.verb != "relations" or found is None:
             return dict(values)
         names = [n for name in values["functions"] for n in self._named(name, f"{path}.functions")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 from msgspec.structs import replace
@@ -21,6 +21,9 @@ from sim.result import RunResult
 from sim.scenario import Scenario, ScenarioError, why_unplayable
 from sim.scenario_grammar import PROFILES, PROTOCOLS
 from sim.scenario_reader import load_scenario
+
+if TYPE_CHECKING:
+    from sim.world import World
 
 DRIVERS: Final = ("model",)
 
@@ -89,10 +92,11 @@ def _changed(
 
 def played(scenario: Scenario, *, seed: int) -> RunResult:
     """One run in natural order. Raises InputError as ``_told`` does."""
-    from sim.world import play  # brings both sides and the engine, which help does not need
+    from sim.summary import summarise  # brings both sides and the engine: not for help
 
     with _told(scenario):
-        return play(scenario, seed=seed)
+        world = _world(scenario)
+        return summarise(world, world.run(), seed)
 
 
 def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
@@ -101,15 +105,24 @@ def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
     A run in which a violation was found raises FoundError: what was found is more urgent.
     """
     from sim.pci_view import guest_view  # as above
-    from sim.world import World
 
     with _told(scenario):
-        world = World(scenario)
+        world = _world(scenario)
         violation = world.run().violation
     if violation is not None:
         told = f"{violation.kind}: {violation.message}"
         raise FoundError(f"{scenario.name} ended in a violation, {told}; see vpcisim run")
     return guest_view(world)
+
+
+def _world(scenario: Scenario) -> World:
+    """The world of a scenario; what no partition can be made of is an InputError."""
+    from sim.world import World  # as above
+
+    try:
+        return World(scenario)
+    except ValueError as error:
+        raise InputError(f"{scenario.source}: {error}") from None
 
 
 @contextmanager
@@ -122,7 +135,4 @@ def _told(scenario: Scenario) -> Iterator[None]:
     except DeviceFileError as error:
         raise InputError(str(error)) from None
     except NeverHappened as error:
-        raise InputError(f"{scenario.source}: {error}") from None
-    except ValueError as error:
-        # What a partition cannot be made of, in the host's words.
         raise InputError(f"{scenario.source}: {error}") from None
