@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guest.kernel.faults import ListCorruption, NullDereference
 from guest.kernel.lists import ListHead, ListNode
@@ -54,6 +56,7 @@ def test_the_first_entry_of_an_empty_list_is_a_wild_pointer() -> None:
         ListHead[Thing]("things").first()
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 7))))
 def test_a_list_holds_what_a_plain_list_would(steps: list[tuple[bool, int]]) -> None:
     things: ListHead[Thing] = ListHead("things")
     plain: list[Thing] = []

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from guest.kernel.faults import (
     DeadStack,
@@ -85,7 +83,6 @@ def test_a_reference_count_never_goes_below_zero_or_back_from_it() -> None:
         refs.get()
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 7))))
 def test_an_object_nobody_reaches_is_a_leak() -> None:
     heap = Heap()
     kept = thing_on(heap, other=[thing_on(heap)])
