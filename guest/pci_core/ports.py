@@ -20,8 +20,11 @@ class PciOps(Protocol):
     """struct pci_ops: configuration space by (where, size), offsets and sizes in bytes.
 
     Results are 0 (``PCIBIOS_SUCCESSFUL``) or a positive PCIBIOS_* code; a failed read's value is
-    all ones of its size.
+    all ones of its size. ``next_slot`` is what a scan asks next: the first slot from ``devfn`` on
+    where somebody might answer, by its function 0; 256 if there is none.
     """
+
+    def next_slot(self, bus: PciBus, devfn: int) -> int: ...
 
     async def read(self, bus: PciBus, devfn: Devfn, where: int, size: int) -> tuple[int, int]: ...
 

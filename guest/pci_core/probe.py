@@ -29,7 +29,7 @@ from protocol.pci_regs import (
 )
 
 _NO_DEVICE = frozenset((ALL_ONES, 0, 0x0000_FFFF, 0xFFFF_0000))
-_FIRST_FUNCTIONS = tuple(Devfn(devfn) for devfn in range(0, 256, 8))
+_BUS_END = 256  # behind the last devfn
 _RRS_VENDOR_ID = 0x0001  # Configuration Request Retry Status
 _RRS_TIMEOUT_MS = 60_000
 
@@ -74,16 +74,15 @@ def _coalesce(windows: list[Resource]) -> None:
 async def pci_scan_child_bus(bus: PciBus) -> None:
     """pci_scan_child_bus(): every slot; devices that are known already are left alone.
 
-    Function 0 is asked right here, since thirty-one of thirty-two slots have nobody to answer.
+    Model: slots are left out of which the bridge driver knows that nobody would answer.
     """
-    read, devices = bus.ops.read, bus.pci.devices
-    for devfn in _FIRST_FUNCTIONS:
-        ids = 0
-        if (bus.domain_nr, bus.number, devfn) not in devices:
-            ret, ids = await read(bus, devfn, PCI_VENDOR_ID, 4)
-            if ret or ids in _NO_DEVICE:
-                continue
+    slot = bus.ops.next_slot(bus, 0)
+    while slot < _BUS_END:
+        devfn, ids = Devfn(slot), 0
+        if (bus.domain_nr, bus.number, devfn) not in bus.pci.devices:
+            _, ids = await bus.ops.read(bus, devfn, PCI_VENDOR_ID, 4)
         await pci_scan_slot(bus, devfn, ids)
+        slot = bus.ops.next_slot(bus, slot + 8)
     bus.is_added = True
 
 

@@ -12,7 +12,7 @@ from errno import ENOBUFS
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from guest.events import PacketDropped, RequestCompleted
-from guest.kernel.memory import GFP_ATOMIC, Allocated
+from guest.kernel import ops
 from guest.pci_hyperv.blocks import Blocks
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.eject import Eject
@@ -47,15 +47,6 @@ PCI_RESPONSE_BYTES = DESCRIPTOR_BYTES + 4  # packets no larger than a bare statu
 Incoming = TypeVar("Incoming", bound="WireRecord")
 
 
-class PacketBuffer(Allocated):
-    """The callback's receive buffer, ``size_bytes`` long."""
-
-    __slots__ = ("size_bytes",)
-
-    def __init__(self, size_bytes: int) -> None:
-        self.size_bytes = size_bytes
-
-
 class Channel(RelationsInbox, Eject, Blocks):
     """Receive, sort, hand on."""
 
@@ -65,29 +56,33 @@ class Channel(RelationsInbox, Eject, Blocks):
         Without memory for the buffer the packets stay where they are; the tasklet finds them there
         and comes again (vmbus_on_event()).
         """
-        channel = hbus.hdev.channel
-        buffer = await self.kernel.kzalloc(PacketBuffer, GFP_ATOMIC, PACKET_BUFFER_BYTES)
-        while buffer is not None:
-            ret, packet = await vmbus_recvpacket_raw(channel, buffer.size_bytes)
-            if packet is None:
-                break
-            if ret == -ENOBUFS:
-                await self.kernel.kfree(buffer)
-                buffer = await self.kernel.kzalloc(PacketBuffer, GFP_ATOMIC, packet.size)
+        kernel, channel = self.kernel, hbus.hdev.channel
+        buffer_bytes = await self.new_buffer(PACKET_BUFFER_BYTES)
+        while buffer_bytes:
+            ret, packet = await vmbus_recvpacket_raw(channel, buffer_bytes)
+            if packet is None or ret == -ENOBUFS:
+                if kernel.crowded:
+                    await ops.trap("kfree")
+                if packet is None:
+                    break
+                buffer_bytes = await self.new_buffer(packet.size)
+            elif packet.size <= PCI_RESPONSE_BYTES:
                 continue
-            if packet.size > PCI_RESPONSE_BYTES:
-                await self.take_packet(hbus, packet)
-        if buffer is not None:
-            await self.kernel.kfree(buffer)
+            elif packet.packet_type == VM_PKT_COMP:
+                await self.take_completion(hbus, packet)
+            elif packet.packet_type == VM_PKT_DATA_INBAND:
+                await self.take_message(hbus, packet)
+            else:
+                self.drop(hbus, f"unhandled packet type {packet.packet_type}")
 
-    async def take_packet(self, hbus: HvPciBus, packet: Packet) -> None:
-        """One packet; its size includes descriptor and padding."""
-        if packet.packet_type == VM_PKT_COMP:
-            await self.take_completion(hbus, packet)
-        elif packet.packet_type == VM_PKT_DATA_INBAND:
-            await self.take_message(hbus, packet)
-        else:
-            self.drop(hbus, f"unhandled packet type {packet.packet_type}")
+    async def new_buffer(self, size_bytes: int) -> int:
+        """kmalloc() of a receive buffer: its size in bytes, 0 without memory.
+
+        Model: a buffer is only its size, since nobody but the callback ever sees it.
+        """
+        if self.kernel.crowded:
+            await ops.trap("kzalloc PacketBuffer")
+        return 0 if self.kernel.fail_allocation("PacketBuffer") else size_bytes
 
     def drop(self, hbus: HvPciBus, reason: str) -> None:
         """Log and forget a packet."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from guest.pci_hyperv.bus import HvPciBus
     from protocol.ids import Devfn
 
+BUS_END = 256  # behind the last devfn
 PCI_CONFIG_MMIO_LENGTH = 0x2000
 CFG_PAGE_OFFSET = 0x1000
 CFG_PAGE_SIZE = PCI_CONFIG_MMIO_LENGTH - CFG_PAGE_OFFSET
@@ -132,11 +133,21 @@ class Config(Device):
             await hpdev.hbus.config_lock.unlock_irqrestore()
         return vendor_id
 
+    def hv_pcifront_next_slot(self, bus: PciBus, devfn: int) -> int:
+        """The first slot from ``devfn`` on that a scan has to ask, BUS_END if there is none.
+
+        Every slot, where others could run while it is looked up; else those with functions.
+        """
+        hbus: HvPciBus = bus.sysdata
+        if not self._alone(hbus):
+            return devfn
+        slots = [self.wslot_to_devfn(hpdev.desc.win_slot) & ~7 for hpdev in hbus.children]
+        return min((slot for slot in slots if slot >= devfn), default=BUS_END)
+
     def _alone(self, hbus: HvPciBus) -> bool:
         """Whether nobody else could run and no lock of the bus is held.
 
-        Then neither locks nor references change anything for an access that does not suspend, and
-        of those a bus scan makes about a hundred.
+        Then neither locks nor references change anything for an access that does not suspend.
         """
         return not (
             self.kernel.crowded
@@ -187,10 +198,11 @@ class Config(Device):
 
 
 class HvPcifrontOps:
-    """``hv_pcifront_ops``: the two entry points under the PCI core's names."""
+    """``hv_pcifront_ops``: the entry points under the PCI core's names."""
 
-    __slots__ = ("read", "write")
+    __slots__ = ("next_slot", "read", "write")
 
     def __init__(self, driver: Config) -> None:
+        self.next_slot = driver.hv_pcifront_next_slot
         self.read = driver.hv_pcifront_read_config
         self.write = driver.hv_pcifront_write_config

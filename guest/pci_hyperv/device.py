@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from guest.events import ChildAdded, ChildFreed
+from guest.kernel.alone import alone
 from guest.kernel.lists import ListNode
 from guest.kernel.memory import GFP_KERNEL, Allocated, RefCount
 from guest.kernel.sync import Completion
@@ -117,11 +118,18 @@ class Device(Requests):
 
     async def get_pcichild_wslot(self, hbus: HvPciBus, wslot: int) -> HvPciDev | None:
         """The function in ``wslot`` with a reference for the caller, who must put it; or None."""
-        await hbus.device_list_lock.lock_irqsave()
+        lock = hbus.device_list_lock
+        if alone(self.kernel, lock):
+            return self._find_and_get(hbus, wslot)
+        await lock.lock_irqsave()
+        hpdev = self._find_and_get(hbus, wslot)
+        await lock.unlock_irqrestore()
+        return hpdev
+
+    def _find_and_get(self, hbus: HvPciBus, wslot: int) -> HvPciDev | None:
         hpdev = self.find_child(hbus, wslot)
         if hpdev is not None:
             self.get_pcichild(hpdev)
-        await hbus.device_list_lock.unlock_irqrestore()
         return hpdev
 
     def find_child(self, hbus: HvPciBus, wslot: int) -> HvPciDev | None:

@@ -103,6 +103,7 @@ class VmbusChannel(Allocated):
         "ring_pages",
         "ring_send_pages",
         "sched_lock",
+        "sig_event",
         "state",
         "target_cpu",
         "vmbus",
@@ -113,6 +114,7 @@ class VmbusChannel(Allocated):
         kernel = vmbus.kernel
         self.vmbus = vmbus
         self.offer = offer
+        self.sig_event = offer.connection_id.to_bytes(8, "little")  # vmbus_setevent()'s argument
         self.relid = RelId(offer.child_relid)
         self.state = ChannelState.OFFER
         self.rescind = False
@@ -140,8 +142,14 @@ class VmbusChannel(Allocated):
         self.inbound_interrupt_masked = False
         self.close_message = b""
 
-    async def _on_event(self) -> None:
-        await self.vmbus.on_event(self)
+    def _on_event(self) -> Awaitable[None]:
+        return self.vmbus.on_event(self)
+
+    def begin_read(self) -> None:
+        """hv_begin_read() and the tasklet's schedule, for a channel that is open."""
+        if self.onchannel_callback is not None and self.inbound is not None:
+            self.inbound.interrupt_mask = 1
+            self.callback_event.schedule()
 
 
 class HvDevice(Allocated):

@@ -13,6 +13,7 @@ from errno import ECONNREFUSED, ENOMEM
 from typing import Any
 from uuid import UUID
 
+from guest.kernel.alone import alone
 from guest.kernel.kernel import Kernel
 from guest.kernel.lists import ListHead
 from guest.kernel.memory import GFP_ATOMIC, Allocated
@@ -63,9 +64,10 @@ class CpuContext:
     ``queued`` are messages the hypervisor holds back until the slot is free.
     """
 
-    __slots__ = ("event_flags", "isr_pending", "msg_dpc", "queued", "slot")
+    __slots__ = ("event_flags", "isr_name", "isr_pending", "msg_dpc", "queued", "slot")
 
     def __init__(self, kernel: Kernel, dpc: Callable[[], Awaitable[None]], cpu: int) -> None:
+        self.isr_name = f"vmbus_isr@{cpu}"
         self.slot: bytes | None = None
         self.queued: deque[bytes] = deque()
         self.event_flags: dict[int, None] = {}
@@ -208,27 +210,28 @@ class VmbusConnection:
         context = self._cpus[index]
         if not context.isr_pending:  # the interrupt line is up already
             context.isr_pending = True
-            self.kernel.raise_interrupt(index, f"vmbus_isr@{index}", self._isr(context))
+            self.kernel.raise_interrupt(index, context.isr_name, self._isr(context))
 
     async def _isr(self, context: CpuContext) -> None:
         """__vmbus_isr(): schedule the channels with events, then the message tasklet."""
         context.isr_pending = False
         flags, context.event_flags = context.event_flags, {}
         for relid in sorted(flags):
-            await self._chan_sched(RelId(relid))
+            channel = self.channels.get(RelId(relid))
+            if channel is not None and not channel.rescind:
+                await self._chan_sched(channel)
         if context.slot is not None:
             context.msg_dpc.schedule()
 
-    async def _chan_sched(self, relid: RelId) -> None:
+    async def _chan_sched(self, channel: VmbusChannel) -> None:
         """vmbus_chan_sched() for one relid."""
-        channel = self.channels.get(relid)
-        if channel is None or channel.rescind:
+        lock = channel.sched_lock
+        if alone(self.kernel, lock):
+            channel.begin_read()
             return
-        await channel.sched_lock.lock()
-        if channel.onchannel_callback is not None and channel.inbound is not None:
-            channel.inbound.interrupt_mask = 1  # hv_begin_read()
-            channel.callback_event.schedule()
-        await channel.sched_lock.unlock()
+        await lock.lock()
+        channel.begin_read()
+        await lock.unlock()
 
     async def on_event(self, channel: VmbusChannel) -> None:
         """vmbus_on_event(): run the channel's callback, then allow interrupts again."""
@@ -245,10 +248,7 @@ class VmbusConnection:
             channel.callback_event.schedule()
 
     def _dpc_of(self, cpu: int) -> Callable[[], Awaitable[None]]:
-        async def dpc() -> None:
-            await self._on_msg_dpc(self._cpus[cpu], cpu)
-
-        return dpc
+        return lambda: self._on_msg_dpc(self._cpus[cpu], cpu)
 
     async def _on_msg_dpc(self, context: CpuContext, cpu: int) -> None:
         """vmbus_on_msg_dpc(): one message, then free the slot for the next."""

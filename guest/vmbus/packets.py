@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from errno import EAGAIN, EIO, ENOBUFS, ENODEV
 
 from guest.kernel import ops
+from guest.kernel.alone import alone
 from guest.kernel.faults import NullDereference
 from guest.vmbus.channel import NO_REQUESTOR, REQUEST_ID_ERROR, VmbusChannel
 from protocol.hypercall import HV_HYPERCALL_FAST_BIT, HVCALL_SIGNAL_EVENT
@@ -52,9 +54,13 @@ async def vmbus_sendpacket_getid(
         await ops.trap("sendpacket")
     if channel.rescind:
         return -ENODEV, NO_REQUESTOR
-    await channel.ring_lock.lock_irqsave()
-    error, transaction_id, signal = _write(channel, payload, request, packet_type, flags)
-    await channel.ring_lock.unlock_irqrestore()
+    lock = channel.ring_lock
+    if alone(kernel, lock):
+        error, transaction_id, signal = _write(channel, payload, request, packet_type, flags)
+    else:
+        await lock.lock_irqsave()
+        error, transaction_id, signal = _write(channel, payload, request, packet_type, flags)
+        await lock.unlock_irqrestore()
     if error:
         return error, transaction_id
     kernel.emit(
@@ -97,8 +103,7 @@ def vmbus_setevent(channel: VmbusChannel) -> None:
     Model: every channel has a dedicated interrupt (hosts since Windows 8), so no bit is set in the
     send-interrupt page; no channel asks for the monitor page.
     """
-    data = channel.offer.connection_id.to_bytes(8, "little")
-    channel.vmbus.kernel.hypercall(_SIGNAL_EVENT, data)
+    channel.vmbus.kernel.hypercall(_SIGNAL_EVENT, channel.sig_event)
 
 
 async def vmbus_recvpacket_raw(
@@ -124,14 +129,14 @@ async def vmbus_recvpacket_raw(
     return 0, packet
 
 
-async def lock_requestor(channel: VmbusChannel) -> None:
+def lock_requestor(channel: VmbusChannel) -> Awaitable[None]:
     """lock_requestor()."""
-    await channel.requestor_lock.lock_irqsave()
+    return channel.requestor_lock.lock_irqsave()
 
 
-async def unlock_requestor(channel: VmbusChannel) -> None:
+def unlock_requestor(channel: VmbusChannel) -> Awaitable[None]:
     """unlock_requestor()."""
-    await channel.requestor_lock.unlock_irqrestore()
+    return channel.requestor_lock.unlock_irqrestore()
 
 
 def vmbus_request_addr_match_locked(

@@ -76,6 +76,10 @@ class FakeOps:
         self.log: list[Access] = []
         self.empty_reads: list[int] = []
 
+    def next_slot(self, bus: PciBus, devfn: int) -> int:
+        assert bus.ops is self
+        return devfn
+
     async def read(self, bus: PciBus, devfn: Devfn, where: int, size: int) -> tuple[int, int]:
         assert bus.ops is self
         function = self.functions.get(devfn)
