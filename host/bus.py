@@ -79,16 +79,19 @@ class VpciBus:
         Raises LocalProtocolError if the tables do not allow the input; nothing has changed then.
         """
         inbox = self._inbox
-        inbox.append(input_)
         if self._stepping:
+            inbox.append(input_)
             return
         self._stepping = True
         step = self._vsp.step
         try:
-            while inbox:
-                self.state, effects = step(self.state, inbox.pop(0))
+            while True:
+                self.state, effects = step(self.state, input_)
                 for effect in effects:
                     CARRY[type(effect)](self, effect)
+                if not inbox:
+                    return
+                input_ = inbox.pop(0)
         finally:
             inbox.clear()
             self._stepping = False

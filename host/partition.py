@@ -29,7 +29,7 @@ from host.hypercalls import make_hypercall
 from host.hypervisor import Hypervisor
 from host.knobs import with_knobs
 from host.placement import PLACEMENTS
-from host.profiles import PROFILES
+from host.profiles import PROFILES, vsp_of
 from host.remapping import REMAPPABLE, SOFTWARE_TABLE
 from host.ring_mapping import map_rings
 from host.settings import PartitionConfig, check_bus, latencies, vmbus_dialects_up_to
@@ -43,8 +43,8 @@ from host.vmbus_effects import (
 )
 from host.vmbus_effects import Effect as VmbusEffect
 from host.vmbus_server import VmbusServer
-from host.vsp import Phase, Vsp, inputs
-from host.vsp.rules import Rules, rules_for
+from host.vsp import Phase, inputs
+from host.vsp.rules import rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID, HV_STATUS_SUCCESS
 from protocol.ids import ConnectionId, Gpa, RelId, VpIndex
@@ -79,7 +79,7 @@ class Partition(Administrator):
         super().__init__(config.buses, clock)
         self._profile = PROFILES[config.profile]
         self._knobs = with_knobs(self._profile.knobs, dict(config.knobs))
-        self._rules = rules_for("", self._knobs)
+        rules_for("", self._knobs)  # a version nobody knows shows before the first offer
         for bus in config.buses:
             check_bus(bus, single_function=not self._knobs.eject_supported)
         vps = config.vps()
@@ -253,10 +253,9 @@ class Partition(Administrator):
         if before is not None and before.state.phase is not Phase.GONE:
             raise LocalProtocolError(f"{name} is offered already")
         relid = self.server.offer(Offer(config.instance_id))
-        rules = Rules(name, self._knobs, self._rules.versions, self._rules.reply_version)
         bus = VpciBus(
             config,
-            Vsp(self._profile, rules),
+            vsp_of(self._profile.name, name, self._knobs),
             self._around,
             relid=relid,
             on_rescind=self._rescind,

@@ -8,11 +8,13 @@ knob (``host.knobs``).
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from host.knobs import Knobs
 from host.vsp import (
+    Vsp,
     blocks,
     conversation,
     interrupts,
@@ -45,7 +47,7 @@ from host.vsp.replies import (
     refuse_out_of_order,
     refuse_unsupported,
 )
-from host.vsp.rules import Handler, InputTable, PacketTable, Profile
+from host.vsp.rules import Handler, InputTable, PacketTable, Profile, rules_for
 from host.vsp.state import Phase
 from protocol.vmbus import (
     VM_PKT_ADDITIONAL_DATA,
@@ -275,3 +277,12 @@ OPENVMM: Final = Profile(
 )
 
 PROFILES: Final = MappingProxyType({"hyperv": HYPERV, "openvmm": OPENVMM})
+
+VSPS_KEPT: Final = 64  # one a bus; the largest built-in scenario has as many
+
+
+@lru_cache(maxsize=VSPS_KEPT)
+def vsp_of(profile: str, bus: str, knobs: Knobs) -> Vsp:
+    """The VSP of a bus, with what earlier buses of that name asked it. ValueError as
+    :func:`rules_for`, KeyError for a profile that is not in ``PROFILES``."""
+    return Vsp(PROFILES[profile], rules_for(bus, knobs))

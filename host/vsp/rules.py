@@ -6,6 +6,7 @@ changes anything else.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -53,6 +54,12 @@ class Rules(msgspec.Struct, frozen=True):
 
 def rules_for(bus: str, knobs: Knobs) -> Rules:
     """Resolve version names. Raises ValueError for a name no dialect has."""
+    return Rules(bus, knobs, *_versions(knobs))
+
+
+@lru_cache(maxsize=16)  # a process seldom sees more than one or two kinds of host
+def _versions(knobs: Knobs) -> tuple[Mapping[int, Dialect], int]:
+    """What is accepted, by wire number, and what the host names in its answers."""
     accepted = [vpci_dialect(name) for name in knobs.versions]
     refused = [vpci_dialect(name) for name in knobs.refused_versions]
     versions = {
@@ -64,4 +71,4 @@ def rules_for(bus: str, knobs: Knobs) -> Rules:
         reply_version = next(reversed(versions), 0)
     else:
         reply_version = vpci_dialect(knobs.reply_version).version
-    return Rules(bus, knobs, versions, reply_version)
+    return versions, reply_version
