@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from host.address_map import AddressMap
+from host.address_map import AddressMap, Read, Write
 from host.clock import Clock, GuestPort
 from host.events import BarsMapped, BarsUnmapped, InterruptDropped, InterruptHeld
 from host.function import BarsMapped as WindowsMapped
@@ -40,7 +40,18 @@ class Surroundings(NamedTuple):
 class AssignedFunction:
     """One live function of a bus. ``read(offset, size)`` reads configuration space."""
 
-    __slots__ = ("_around", "_bus", "_mapped", "_wslot", "device_id", "function", "live", "read")
+    __slots__ = (
+        "_around",
+        "_bus",
+        "_interrupt_label",
+        "_mapped",
+        "_work_label",
+        "_wslot",
+        "device_id",
+        "function",
+        "live",
+        "read",
+    )
 
     def __init__(
         self,
@@ -54,6 +65,8 @@ class AssignedFunction:
         self._around = around
         self._bus = bus
         self._wslot = wslot
+        self._interrupt_label = f"interrupt {bus}"
+        self._work_label = f"work {bus}"
         self._mapped: tuple[int, ...] = ()  # start of each region that is ours
         self.device_id = device_id
         self.function = function
@@ -106,7 +119,7 @@ class AssignedFunction:
             return
         around.clock.later(
             around.latency_ns["interrupt"],
-            f"interrupt {self._bus}",
+            self._interrupt_label,
             partial(_deliver, around, *target),
         )
 
@@ -116,8 +129,7 @@ class AssignedFunction:
         held_ns = self._held_ns("bar_map_per_gib", effect.windows)
         claimed = []
         for window in effect.windows:
-            read = partial(self._bar_read, window.bar)
-            write = partial(self._bar_write, window.bar)
+            read, write = self._bar_access(window.bar)
             # Model: of two overlapping windows the first keeps answering.
             if self._around.addresses.claim_region(window.base, window.size_bytes, read, write):
                 claimed.append(window.base)
@@ -136,7 +148,7 @@ class AssignedFunction:
     def apply_completed(self, effect: WorkCompleted) -> int:
         around = self._around
         action = partial(self.raise_interrupt, effect.vector)
-        around.clock.later(around.latency_ns["work"], f"work {self._bus}", action)
+        around.clock.later(around.latency_ns["work"], self._work_label, action)
         return 0
 
     def apply_released(self, effect: InterruptsReleased) -> int:
@@ -155,15 +167,22 @@ class AssignedFunction:
 
     # BAR memory
 
-    def _bar_read(self, bar: int, offset: int, size: int) -> int:
-        value = self.function.bar_read(bar, offset, size)
-        self._around.emit(BarRead(self._bus, self._wslot, bar, offset, size, value))
-        return value
+    def _bar_access(self, bar: int) -> tuple[Read, Write]:
+        """What answers in a mapped BAR; closures, as a driver rings its doorbells all the time."""
+        bus, wslot, emit = self._bus, self._wslot, self._around.emit
+        bar_read, bar_write = self.function.bar_read, self.function.bar_write
 
-    def _bar_write(self, bar: int, offset: int, size: int, value: int) -> int:
-        self._around.emit(BarWritten(self._bus, self._wslot, bar, offset, size, value))
-        effect = self.function.bar_write(bar, offset, size, value)
-        return 0 if effect is None else _APPLY[type(effect)](self, effect)
+        def read(offset: int, size: int) -> int:
+            value = bar_read(bar, offset, size)
+            emit(BarRead(bus, wslot, bar, offset, size, value))
+            return value
+
+        def write(offset: int, size: int, value: int) -> int:
+            emit(BarWritten(bus, wslot, bar, offset, size, value))
+            effect = bar_write(bar, offset, size, value)
+            return 0 if effect is None else _APPLY[type(effect)](self, effect)
+
+        return read, write
 
 
 def _deliver(around: Surroundings, vp: VpIndex, vector: Vector) -> None:

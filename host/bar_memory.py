@@ -26,9 +26,9 @@ class BarMemory:
 
     def read(self, offset: int, size: int) -> int:
         """The little-endian value of 1, 2, 4 or 8 bytes; ``LocalProtocolError`` outside the BAR."""
-        self._check(offset, size)
-        if size == 4 and not offset & 3:
+        if size == 4 and not offset & 3 and 0 <= offset < self._size_bytes:
             return self.word(offset >> 2)
+        self._check(offset, size)
         value = 0
         for position in range(size):
             at = offset + position
@@ -37,10 +37,11 @@ class BarMemory:
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write 1, 2, 4 or 8 bytes; ``LocalProtocolError`` outside the BAR."""
-        self._check(offset, size)
-        if size == 4 and not offset & 3:
-            self._merge(offset >> 2, _WHOLE, value)
+        if size == 4 and not offset & 3 and 0 <= offset < self._size_bytes:
+            if offset >> 2 not in self._read_only:
+                self.words[offset >> 2] = value & _WHOLE
             return
+        self._check(offset, size)
         for position in range(size):
             at = offset + position
             lane = 8 * (at & 3)

@@ -145,7 +145,7 @@ class VpciBus:
         serial = self.config.instance_id.time_low if config.serial is None else config.serial
         return FunctionFacts(
             config.wslot,
-            *config.profile.identity,
+            *function.identity,
             ser=serial,
             probed_bars=function.probed_bars(),
             numa_node=config.numa_node,

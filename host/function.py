@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from host.bar_memory import BarMemory
 from host.config_space import ConfigSpace
-from host.devices.profile import DeviceProfile
-from host.function_layout import NOTHING, PROFILES_KEPT, function_layout
+from host.devices.profile import DeviceProfile, Identity
+from host.function_layout import NOTHING, PROFILES_KEPT, FunctionLayout, function_layout
 from host.msi import InterruptSource, Message, Msi, Msix
 from protocol.errors import LocalProtocolError
 from protocol.pci_cap_rows import PCI_EXP_DEVCTL_BCR_FLR
@@ -76,6 +76,7 @@ class Function:
     """
 
     __slots__ = (
+        "_active",
         "_decoding",
         "_hooks",
         "_layout",
@@ -91,8 +92,7 @@ class Function:
     def __init__(self, profile: DeviceProfile) -> None:
         """A function out of reset: memory decoding off, BARs zero, interrupts disabled."""
         self.profile = profile
-        self._layout = function_layout(profile)
-        self._hooks = _hooks(profile)
+        self._layout, self._hooks = _shared(profile)
         self.config = ConfigSpace(self._layout.registers)
         self.read: Callable[[int, int], int] = self.config.read
         self._power_up()
@@ -113,6 +113,7 @@ class Function:
         self._msix: Msix | None = None
         if layout.msix and layout.at_msix is not None:
             self._msix = Msix(self.config, layout.at_msix, layout.msix, self.memory)
+        self._active = self._enabled_source()  # only a write to a hooked dword can change it
 
     # Configuration space
 
@@ -124,7 +125,17 @@ class Function:
         self.config.write(offset, size, value)
         hooks = self._hooks
         hook = hooks.get(offset >> 2) or hooks.get(offset + size - 1 >> 2)
-        return hook(self, offset, value) if hook else None
+        if hook is None and size > 4:  # may lie over three dwords
+            hook = hooks.get(offset + 4 >> 2)
+        if hook is None:
+            return None
+        self._active = self._enabled_source()
+        return hook(self, offset, value)
+
+    @property
+    def identity(self) -> Identity:
+        """What bus relations tell of this function."""
+        return self._layout.identity
 
     def probed_bars(self) -> tuple[int, ...]:
         """Six dwords, what all-ones written to the BARs would read back; touches no register."""
@@ -167,9 +178,10 @@ class Function:
         """Write 1, 2, 4 or 8 bytes of a BAR; ``LocalProtocolError`` outside it."""
         self._memory(bar).write(offset, size, value)
         layout = self._layout
-        if bar == 0 and offset in layout.doorbells:
-            return WorkCompleted(layout.doorbells.index(offset))
-        if layout.msix and bar == layout.msix.table_bar and offset >> 2 in layout.msix_table:
+        vector = layout.doorbells.get(offset) if bar == 0 else None
+        if vector is not None:
+            return WorkCompleted(vector)
+        if offset >> 2 in layout.msix_table and layout.msix and bar == layout.msix.table_bar:
             return self._released()
         return None
 
@@ -242,8 +254,7 @@ class Function:
         return self.reset() if capable and written & PCI_EXP_DEVCTL_BCR_FLR else None
 
     def _released(self) -> InterruptsReleased | None:
-        source = self._enabled_source()
-        vectors = source.release() if source else ()
+        vectors = self._active.release() if self._active is not None else ()
         return InterruptsReleased(vectors) if vectors else None
 
     def _source(self, index: int) -> InterruptSource | None:
@@ -251,7 +262,7 @@ class Function:
             raise LocalProtocolError(
                 f"{self.profile.name} has {self._layout.vectors} vectors, none numbered {index}"
             )
-        return self._enabled_source()
+        return self._active
 
     def _enabled_source(self) -> InterruptSource | None:
         if not self.config.dword(PCI_COMMAND >> 2) & PCI_COMMAND_MASTER:
@@ -275,8 +286,8 @@ _Hook = Callable[[Function, int, int], FunctionEffect | None]
 
 
 @lru_cache(maxsize=PROFILES_KEPT)
-def _hooks(profile: DeviceProfile) -> Mapping[int, _Hook]:
-    """Configuration dwords whose writing sets something off, by dword index."""
+def _shared(profile: DeviceProfile) -> tuple[FunctionLayout, Mapping[int, _Hook]]:
+    """The layout, and the dwords whose writing sets something off, by dword index."""
     layout = function_layout(profile)
     hooks: dict[int, _Hook] = {PCI_COMMAND >> 2: Function.command_written}
     if layout.at_msi is not None:
@@ -286,4 +297,4 @@ def _hooks(profile: DeviceProfile) -> Mapping[int, _Hook]:
         hooks[layout.at_msix >> 2] = Function.masks_written
     if layout.at_express is not None:
         hooks[(layout.at_express + _EXP_DEVCTL) >> 2] = Function.device_control_written
-    return hooks
+    return layout, hooks

@@ -5,11 +5,10 @@ Knows where a profile's registers, doorbells and MSI-X structures lie; knows no 
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from host.config_space import RegisterFile
-from host.devices.profile import DeviceProfile, MsixLayout
+from host.devices.profile import DeviceProfile, Identity, MsixLayout
 from host.msi import MSIX_ENTRY_BYTES, MSIX_VECTOR_MASKED
 from protocol.pci_caps import PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, find_capability
 from protocol.pci_regs import probed_bars
@@ -24,7 +23,8 @@ class FunctionLayout(NamedTuple):
     registers: RegisterFile
     probed: tuple[int, ...]
     vectors: int  # of MSI-X or MSI, whichever has more
-    doorbells: range
+    identity: Identity
+    doorbells: Mapping[int, int]  # byte offset in BAR 0 -> vector
     msix: MsixLayout | None
     msix_table: range  # dwords in the table's BAR
     memory_reset: Mapping[int, Mapping[int, int]]  # BAR index -> dword -> value
@@ -34,7 +34,6 @@ class FunctionLayout(NamedTuple):
     at_express: int | None
 
 
-@lru_cache(maxsize=PROFILES_KEPT)
 def function_layout(profile: DeviceProfile) -> FunctionLayout:
     """The layout of a profile; raises ``CapabilityChainError`` for a chain nobody could walk."""
     config, msix = profile.config, profile.msix
@@ -44,7 +43,8 @@ def function_layout(profile: DeviceProfile) -> FunctionLayout:
         registers=RegisterFile(config, profile.bars),
         probed=probed_bars(profile.bars),
         vectors=max(msix.vectors if msix else 0, profile.msi_vectors),
-        doorbells=profile.doorbells,
+        identity=profile.identity,
+        doorbells={offset: vector for vector, offset in enumerate(profile.doorbells)},
         msix=msix,
         msix_table=table,
         memory_reset={msix.table_bar: unmasked_never} if msix else {},

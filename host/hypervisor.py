@@ -192,7 +192,8 @@ class Hypervisor:
         Model: with several targets the first one takes it, for fixed and for lowest priority
         delivery alike (OpenVMM's table does the same; real arbitration is not established).
         """
-        entry = self.entry(device_id, address, data)
+        table = self._tables.get(device_id)
+        entry = None if table is None else table.find(address, data)
         return None if entry is None else (entry.targets[0], entry.vector)
 
     def entry(self, device_id: int, address: int, data: int) -> RemapEntry | None:

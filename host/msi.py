@@ -111,11 +111,11 @@ class Msix:
     def message(self, index: int) -> Message | None:
         if self._config.read(self._at + 2, 2) & PCI_MSIX_FLAGS_MASKALL:
             return None
-        word = self._table.word
+        written = self._table.words.get  # of an entry's reset values only the mask is not 0
         entry = self._table_word + index * (MSIX_ENTRY_BYTES // 4)
-        if word(entry + 3) & MSIX_VECTOR_MASKED:
+        if written(entry + 3, MSIX_VECTOR_MASKED) & MSIX_VECTOR_MASKED:
             return None
-        return word(entry) | word(entry + 1) << 32, word(entry + 2)
+        return written(entry, 0) | written(entry + 1, 0) << 32, written(entry + 2, 0)
 
     def hold(self, index: int) -> None:
         self._set_pending(self._pending | 1 << index)

@@ -81,10 +81,11 @@ SOFTWARE_TABLE: Final = MsiFormat("software", _encode_software, _decode_software
 class RemapTable:
     """The entries of one device. A freed block serves the next of its length, lowest first."""
 
-    __slots__ = ("_end", "_entries", "_format", "_free", "users")
+    __slots__ = ("_decode", "_end", "_entries", "_format", "_free", "users")
 
     def __init__(self, msi_format: MsiFormat) -> None:
         self._format = msi_format
+        self._decode = msi_format.decode
         self._entries: dict[int, RemapEntry] = {}
         self._free: dict[int, list[int]] = {}  # block length -> heap of free blocks of it
         self._end = 0
@@ -119,7 +120,7 @@ class RemapTable:
     def remove_block(self, address: int, data: int) -> RemapEntry | None:
         """Forget the block whose first message is ``(address, data)``; its first entry, or None
         if there is no such block."""
-        index = self._format.decode(address, data)
+        index = self._decode(address, data)
         entry = None if index is None else self._entries.get(index)
         if entry is None or index is None:
             return None
@@ -133,12 +134,12 @@ class RemapTable:
 
     def find(self, address: int, data: int) -> RemapEntry | None:
         """The entry that a message ``(address, data)`` reaches."""
-        index = self._format.decode(address, data)
+        index = self._decode(address, data)
         return None if index is None else self._entries.get(index)
 
     def replace(self, address: int, data: int, entry: RemapEntry) -> None:
         """Put ``entry`` where :meth:`find` found its predecessor."""
-        index = self._format.decode(address, data)
+        index = self._decode(address, data)
         assert index in self._entries
         self._entries[index] = entry
 

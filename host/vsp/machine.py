@@ -22,7 +22,6 @@ from host.vsp.state import VspState
 from protocol.errors import LocalProtocolError, WireFormatError
 from protocol.vpci import message_type
 
-
 # A life takes about 20 steps, each of some hundred bytes; other schedules of it add a few more.
 STEPS_REMEMBERED: Final = 256
 
