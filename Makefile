@@ -24,7 +24,7 @@ types: $(PROJECT)
 	$(BIN)/mypy
 
 unit: $(PROJECT)
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto -rs
 
 # The build backend is one of the pinned dependencies, so the project itself installs without a
 # network and without an isolated build.

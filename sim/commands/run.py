@@ -28,6 +28,7 @@ from sim.trace import write_trace
 
 # What a trace file's first line says of its run, and what --json prints first.
 ABOUT: Final = ("scenario", "driver", "seed", "protocol", "profile")
+LINES_MAX: Final = 8  # of one kind in the summary
 OUTCOME: Final = ("verdict", "violation", "known", "errors")
 
 
@@ -81,10 +82,14 @@ def summary(result: RunResult) -> Iterator[str]:
         f"{result.scenario}: protocol {result.protocol or 'none'}, profile {result.profile},"
         f" {len(result.messages)} messages, ended at {result.ended_at_ns / 1e6:,.3f} ms"
     )
-    for bus, state in result.final.bus_state.items():
-        yield f"bus      {bus}: {state}"
-    for device in result.final.devices:
-        yield f"device   {' '.join(f'{name}={value}' for name, value in device.items())}"
+    yield from _few("bus", [f"{bus}: {state}" for bus, state in result.final.bus_state.items()])
+    yield from _few(
+        "device",
+        [
+            " ".join(f"{name}={value}" for name, value in device.items())
+            for device in result.final.devices
+        ],
+    )
     for error in result.errors:
         yield f"error    {error.function} returned {error.errno}"
     for leak in result.final.leaks:
@@ -95,6 +100,14 @@ def summary(result: RunResult) -> Iterator[str]:
         found = result.violation
         yield f"violation {found.kind} in {found.context}: {found.message} ({found.law})"
     yield f"verdict  {result.verdict}" + (f": {', '.join(result.known)}" if result.known else "")
+
+
+def _few(what: str, lines: list[str]) -> Iterator[str]:
+    """A list for people: where it is long, its end is a number (--json has all of it)."""
+    shown = lines if len(lines) <= LINES_MAX else lines[: LINES_MAX - 1]
+    yield from (f"{what:<9}{line}" for line in shown)
+    if len(shown) < len(lines):
+        yield f"{what:<9}and {len(lines) - len(shown)} more"
 
 
 def _write(path: Path, result: RunResult) -> None:
