@@ -69,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(given)
+        status = _dispatch(given)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -77,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python would complain again when it flushes standard output on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
+    except OSError as error:  # commands answer for their own files; this is standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"vpcisim: standard output: {error.strerror}; make room for it", file=sys.stderr)
+        return LACKING
 
 
 def _dispatch(given: list[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.cli import BAD_INPUT, COMMANDS, FOUND, INTERRUPTED, OK, main
+from sim.cli import BAD_INPUT, COMMANDS, FOUND, INTERRUPTED, LACKING, OK, main
 from tests.house.sources import ROOT
 
 MAIN = "import sys; from sim.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -149,6 +149,22 @@ def test_a_reader_that_stops_reading_is_no_error() -> None:
         pipe, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["scenarios --json", "run arrival"])
+def test_a_full_disk_is_one_line_with_the_remedy(arguments: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -c '{MAIN}' {arguments} > /dev/full",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == LACKING
+    assert done.stderr == ("vpcisim: standard output: No space left on device; make room for it\n")
 
 
 # --- lists ---
