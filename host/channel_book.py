@@ -55,13 +55,25 @@ class Channel:
 
 
 class ChannelBook:
-    """All channels by relid, and the youngest of each instance."""
+    """All channels by relid, and the youngest of each instance.
 
-    __slots__ = ("_by_relid", "_free_relids", "_newest", "_next_relid", "_reoffer", "_successors")
+    ``get(relid)`` is the dictionary's own: asked at every signal, either way.
+    """
+
+    __slots__ = (
+        "_by_relid",
+        "_free_relids",
+        "_newest",
+        "_next_relid",
+        "_reoffer",
+        "_successors",
+        "get",
+    )
 
     def __init__(self, reoffer: Reoffer) -> None:
         self._reoffer = reoffer
         self._by_relid: dict[RelId, Channel] = {}
+        self.get: Final = self._by_relid.get
         self._newest: dict[_Instance, Channel] = {}
         self._successors: dict[RelId, Channel] = {}  # by the relid whose release they wait for
         self._free_relids: list[RelId] = []  # a heap
@@ -70,9 +82,6 @@ class ChannelBook:
     def __iter__(self) -> Iterator[Channel]:
         """In the order in which they were added."""
         return iter(self._by_relid.values())
-
-    def get(self, relid: RelId) -> Channel | None:
-        return self._by_relid.get(relid)
 
     def add(self, offer: Offer) -> Channel:
         """A new channel; ``holder`` says whose release it has to wait for, if any.

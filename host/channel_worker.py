@@ -105,11 +105,18 @@ class ChannelWorker:
     def request_turn(self, wslot: SlotNumber) -> None:
         """Call ``invalidation_due`` at a turn with room for the notice."""
         self._due.append(wslot)
-        self._schedule()
+        self.signalled()
 
     def signalled(self) -> None:
-        """The guest signalled: it wrote a packet, or made room."""
-        self._schedule()
+        """The guest signalled, as it wrote a packet or made room: take a turn soon."""
+        if self._scheduled or self._stopped:
+            return
+        self._scheduled = True
+        window_ns = self._window_ns
+        if self._stalled_until_ns:
+            stalled_ns = max(0, self._stalled_until_ns - self._clock.now_ns())
+            window_ns = (window_ns[0] + stalled_ns, window_ns[1] + stalled_ns)
+        self._cancel = self._clock.later(window_ns, self._label, self._turn)
 
     def stall(self, until_ns: int) -> None:
         """Do nothing before this time, in simulated nanoseconds."""
@@ -125,16 +132,6 @@ class ChannelWorker:
             self._cancel = None
 
     # Turns
-
-    def _schedule(self) -> None:
-        if self._scheduled or self._stopped:
-            return
-        self._scheduled = True
-        window_ns = self._window_ns
-        if self._stalled_until_ns:
-            stalled_ns = max(0, self._stalled_until_ns - self._clock.now_ns())
-            window_ns = (window_ns[0] + stalled_ns, window_ns[1] + stalled_ns)
-        self._cancel = self._clock.later(window_ns, self._label, self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False
@@ -156,19 +153,18 @@ class ChannelWorker:
             self._serve_packet()
         else:
             return
-        if not self._outbox and (self._due or self._in.read_index != self._in.write_index):
-            self._schedule()
+        if not self._outbox and (self._due or not self._in.empty()):
+            self.signalled()
 
     def _serve_packet(self) -> None:
         packet = self._in.read()
         if packet is None:
             return
-        packet_type, flags, transaction_id, payload, size = packet
-        if self._in.must_signal_space(size + TRAILER_BYTES):
+        if self._in.must_signal_space(packet.size + TRAILER_BYTES):
             self._on_signal(self.relid)
-        wants = flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED != 0
-        number = TransactionId(transaction_id)
-        self._owner.feed(PacketReceived(packet_type, number, wants, payload))
+        wants = packet.flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED != 0
+        number = TransactionId(packet.transaction_id)
+        self._owner.feed(PacketReceived(packet.packet_type, number, wants, packet.payload))
 
     def _give_up(self, broken: RemoteProtocolError) -> None:
         """A ring that cannot be followed ends the work on it, whoever was using it."""

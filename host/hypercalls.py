@@ -36,7 +36,7 @@ from protocol.hypercall import (
     variable_header_qwords,
 )
 from protocol.ids import ConnectionId, VpIndex
-from protocol.synic import HvInputPostMessage, HvMonitorParameter
+from protocol.synic import POSTED_PAYLOAD_AT, posted_fields, signalled_fields
 from protocol.vmbus import MAX_SIZE_CHANNEL_MESSAGE
 
 Answer: TypeAlias = tuple[int, bytes]  # (HV_STATUS, output)
@@ -90,21 +90,21 @@ def make_hypercall(
 def _post_message(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
     if control & HV_HYPERCALL_VARHEAD_MASK:
         return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
-    message = HvInputPostMessage.parse(data)
+    connection_id, message_type, size = posted_fields(data)
     # TLFS: type 0 means "no message", bit 31 is the hypervisor's own.
-    if message.payload_size > MAX_SIZE_CHANNEL_MESSAGE or not 0 < message.message_type < 1 << 31:
+    if size > MAX_SIZE_CHANNEL_MESSAGE or not 0 < message_type < 1 << 31:
         return HV_STATUS_INVALID_PARAMETER, b""
-    payload = message.payload[: message.payload_size]
-    return port.post_message(ConnectionId(message.connectionid), payload), b""
+    payload = data[POSTED_PAYLOAD_AT : POSTED_PAYLOAD_AT + size]
+    return port.post_message(ConnectionId(connection_id), payload), b""
 
 
 def _signal_event(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
     if control & HV_HYPERCALL_VARHEAD_MASK:
         return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
-    event = HvMonitorParameter.parse(data)  # hv_input_signal_event has the same layout (TLFS)
-    if event.rsvdz:
+    connection_id, flag, reserved = signalled_fields(data)
+    if reserved:
         return HV_STATUS_INVALID_PARAMETER, b""
-    return port.signal_event(ConnectionId(event.connectionid), event.flagnumber), b""
+    return port.signal_event(ConnectionId(connection_id), flag), b""
 
 
 def _mmio_read(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:

@@ -11,7 +11,10 @@ runs on little-endian machines only (checked at import).
 
 import struct
 import sys
-from typing import Final, NamedTuple, NoReturn
+from functools import lru_cache
+from typing import Final, NoReturn
+
+import msgspec
 
 from protocol.errors import LocalProtocolError
 from protocol.ring_rules import (
@@ -66,16 +69,20 @@ _MAX_PAYLOAD_BYTES: Final = (LEN8_LIMIT << 3) - DESCRIPTOR_BYTES
 _WRITE, _READ, _MASK, _PENDING, _FEATURES = 0, 1, 2, 3, 16  # 32-bit words of the header page
 _DESCRIPTOR = struct.Struct("<HHHHQ")  # type, offset8, len8, flags, trans_id
 _unpack_from = _DESCRIPTOR.unpack_from
-_PAD_AND_TRAILER = tuple(  # by len(payload) % 8: zero padding, u32 0, u32 packet offset
-    struct.Struct(f"<{-tail % 8}xII").pack for tail in range(8)
-)
+_LENGTHS_KEPT: Final = 256  # more different payload lengths than a driver and its host use
+
+
+@lru_cache(maxsize=_LENGTHS_KEPT)
+def _packet_struct(payload_bytes: int) -> struct.Struct:
+    """Descriptor, payload, zero padding, u32 0, u32 packet offset."""
+    return struct.Struct(f"{_DESCRIPTOR.format}{payload_bytes}s{-payload_bytes % 8}xII")
 
 
 class RingFull(LocalProtocolError):
     """The packet would leave no free byte, so empty and full could not be told apart."""
 
 
-class Packet(NamedTuple):
+class Packet(msgspec.Struct, frozen=True, gc=False):
     """One packet as its reader sees it: lengths are the ring's, rounded up to 8 bytes."""
 
     packet_type: int
@@ -160,6 +167,10 @@ class Ring:
         """Bytes waiting. :raises RingCorrupt: index out of range."""
         return bytes_to_read(*self._indices(), self.data_bytes)
 
+    def empty(self) -> bool:
+        """Whether nothing waits to be read; an index out of range counts as something."""
+        return self._words[_READ] == self._words[_WRITE]
+
     def has_room(self, payload_bytes: int) -> bool:
         """Whether :meth:`write` would take a payload of that size now."""
         return self.bytes_to_write() > packet_bytes(payload_bytes)
@@ -190,18 +201,21 @@ class Ring:
         length = len(payload)
         if length > _MAX_PAYLOAD_BYTES:
             raise LocalProtocolError(f"len8 cannot say {length} bytes of payload")
-        descriptor = _DESCRIPTOR.pack(packet_type, 2, (length + 23) >> 3, flags, transaction_id)
-        packet = descriptor + payload + _PAD_AND_TRAILER[length & 7](0, at)
-        end = at + len(packet)
+        packet = _packet_struct(length)
+        size = packet.size
+        end = at + size
         if (read_index - end if read_index > at else read_index + data_bytes - end) <= 0:
-            raise RingFull(f"no room for a packet of {len(packet)} bytes")
+            raise RingFull(f"no room for a packet of {size} bytes")
+        len8 = (length + DESCRIPTOR_BYTES + 7) >> 3
         if end < data_bytes:
-            self._data[at:end] = packet
+            packet.pack_into(
+                self._data, at, packet_type, 2, len8, flags, transaction_id, payload, 0, at
+            )
         else:
+            whole = packet.pack(packet_type, 2, len8, flags, transaction_id, payload, 0, at)
             end -= data_bytes
-            head_bytes = data_bytes - at
-            self._data[at:] = packet[:head_bytes]
-            self._data[:end] = packet[head_bytes:]
+            self._data[at:] = whole[: size - end]
+            self._data[:end] = whole[size - end :]
         words[_WRITE] = end
         return at == words[_READ] and not words[_MASK]  # must_signal_data, without the call
 
@@ -249,8 +263,9 @@ class Ring:
         Ask :meth:`must_signal_space` afterwards. Errors as :meth:`peek`.
         """
         packet = self.peek(max_packet_bytes)
-        if packet is not None:
-            self.consume(packet)
+        if packet is not None:  # as consume()
+            words = self._words
+            words[_READ] = (words[_READ] + packet.size + TRAILER_BYTES) % self.data_bytes
         return packet
 
     def must_signal_space(self, bytes_read: int) -> bool:

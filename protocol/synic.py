@@ -21,6 +21,7 @@ HV_SYNIC_SINT_COUNT = 16
 VMBUS_MESSAGE_TYPE = 1  # the only message_type VMBus uses; 0 marks an empty slot
 
 Payload = Annotated[bytes, Octets(30, unit=Int64ul)]
+POSTED_PAYLOAD_AT = 16  # bytes of hv_input_post_message before its payload
 NO_PAYLOAD = bytes(HV_MESSAGE_PAYLOAD_BYTE_COUNT)
 
 
@@ -126,6 +127,8 @@ class HvMonitorPage(WireRecord, frozen=True):
 
 
 _POST = struct.Struct("<IIII240s")
+_POST_HEAD = struct.Struct("<IIII")
+_SIGNAL = struct.Struct("<IHH")
 _SLOT = struct.Struct("<IBBHQ240s")
 
 
@@ -154,6 +157,30 @@ def posted_payload(data: Buffer) -> tuple[int, bytes]:
         HvInputPostMessage.parse(data)  # raises, and says where the bytes end
     connection_id, _, _, size = struct.unpack_from("<IIII", data)
     return connection_id, _payload(data, size, "hv_input_post_message", 12)
+
+
+def posted_fields(data: Buffer) -> tuple[int, int, int]:
+    """(connection id, message type, payload size) of a whole HVCALL_POST_MESSAGE input.
+
+    What :class:`HvInputPostMessage` would say, without its payload, which begins at
+    ``POSTED_PAYLOAD_AT``. Raises WireFormatError when the input is cut off.
+    """
+    if len(data) < HvInputPostMessage.SIZE:
+        HvInputPostMessage.parse(data)  # raises, and says where the bytes end
+    connection_id, _, kind, size = _POST_HEAD.unpack_from(data)
+    return connection_id, kind, size
+
+
+def signalled_fields(data: Buffer) -> tuple[int, int, int]:
+    """(connection id, flag number, reserved) of HVCALL_SIGNAL_EVENT's input.
+
+    TLFS: it has the layout of :class:`HvMonitorParameter`, which would say the same. Raises
+    WireFormatError when the input is cut off.
+    """
+    if len(data) < _SIGNAL.size:
+        HvMonitorParameter.parse(data)  # raises, and says where the bytes end
+    connection_id, flag, reserved = _SIGNAL.unpack_from(data)
+    return connection_id, flag, reserved
 
 
 def message_payload(data: Buffer) -> tuple[int, bytes]:

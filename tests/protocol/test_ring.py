@@ -65,7 +65,7 @@ def test_a_packet_lands_in_the_ring_as_the_facts_say(case: dict[str, Any]) -> No
     packet = ring.read()
     assert packet is not None
     assert packet.payload == payload + bytes(-len(payload) % 8)
-    assert packet[:3] == (INBAND, 1, 42)
+    assert (packet.packet_type, packet.flags, packet.transaction_id) == (INBAND, 1, 42)
     assert packet.size == case["packet_len"] - r.TRAILER_BYTES
 
 
@@ -343,7 +343,7 @@ def test_what_is_written_is_read_wherever_it_wraps(
     ring = new_ring(256, rules, at)
     assert ring.write(COMPLETION, 0, transaction_id, payload)
     padded = payload + bytes(-len(payload) % 8)
-    assert ring.read() == (COMPLETION, 0, transaction_id, padded, 16 + len(padded))
+    assert ring.read() == r.Packet(COMPLETION, 0, transaction_id, padded, 16 + len(padded))
     assert ring.read_index == ring.write_index == (at + r.packet_bytes(len(payload))) % 256
 
 
