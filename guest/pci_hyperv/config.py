@@ -32,6 +32,15 @@ CFG_PAGE_OFFSET = 0x1000
 CFG_PAGE_SIZE = PCI_CONFIG_MMIO_LENGTH - CFG_PAGE_OFFSET
 
 
+def _error_response(size: int) -> int:
+    """All ones of ``size`` bytes.
+
+    Model: Linux's driver leaves the value alone, and ``pci_bus_read_config_dword()`` then sets it
+    (PCI_SET_ERROR_RESPONSE). Our PCI core calls the driver without that layer between them.
+    """
+    return (1 << 8 * size) - 1
+
+
 class Config(Device):
     """Configuration reads and writes, as the PCI core's ``pci_ops``."""
 
@@ -164,11 +173,11 @@ class Config(Device):
         if self._alone(hbus):
             hpdev = self.find_child(hbus, wslot)
             if hpdev is None:
-                return PCIBIOS_DEVICE_NOT_FOUND, 0
+                return PCIBIOS_DEVICE_NOT_FOUND, _error_response(size)
             return PCIBIOS_SUCCESSFUL, self._read_now(hpdev, where, size)
         hpdev = await self.get_pcichild_wslot(hbus, wslot)
         if hpdev is None:
-            return PCIBIOS_DEVICE_NOT_FOUND, 0
+            return PCIBIOS_DEVICE_NOT_FOUND, _error_response(size)
         value = await self._hv_pcifront_read_config(hpdev, where, size)
         await self.put_pcichild(hpdev)
         return PCIBIOS_SUCCESSFUL, value
