@@ -2,6 +2,7 @@
 """The sample function drivers by name, the more particular first."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from guest.drivers.generic import GENERIC
 from guest.drivers.gpu import GPU
@@ -10,6 +11,8 @@ from guest.drivers.nvme import NVME
 from guest.drivers.steps import DriverTable, Match
 
 DRIVERS: Mapping[str, DriverTable] = {table.name: table for table in (NVME, NIC_VF, GPU, GENERIC)}
+
+KINDS_KEPT = 256  # vendors and classes whose driver is remembered
 
 
 def matches(table: DriverTable, vendor: int, class_code: int) -> bool:
@@ -22,6 +25,7 @@ def _match(match: Match, vendor: int, class_code: int) -> bool:
     return same_class and match.vendor in (None, vendor)
 
 
+@lru_cache(maxsize=KINDS_KEPT)
 def driver_for(vendor: int, class_code: int) -> DriverTable:
     """The driver that Linux's order of registration would give the function."""
     return next(table for table in DRIVERS.values() if matches(table, vendor, class_code))

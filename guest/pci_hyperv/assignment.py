@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from guest.events import FunctionReturned, ResourcesAssigned, ResourcesReleased
 from guest.kernel.memory import GFP_KERNEL
 from guest.pci_hyperv.bus import HvPciBus, hv_get_drvdata
+from guest.pci_hyperv.messages import child_message, resources_assigned
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket
 from guest.pci_hyperv.root_bus import RootBus
 from protocol.ids import SlotNumber
-from protocol.vpci import MessageType, PciChildMessage
+from protocol.vpci import MessageType
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
@@ -34,8 +35,8 @@ class Assignment(RootBus):
         Model: Linux looks up all 256 slots one by one under the list lock; the empty ones are
         skipped here in one step.
         """
-        present = {hpdev.desc.win_slot for hpdev in hbus.children}
-        return next((SlotNumber(wslot) for wslot in slots if wslot in present), None)
+        present = [hpdev.desc.win_slot for hpdev in hbus.children if hpdev.desc.win_slot in slots]
+        return min(present, key=slots.index, default=None)
 
     async def hv_send_resources_allocated(self, hdev: HvDevice) -> int:
         """Say RESOURCES_ASSIGNED for every function, slots ascending: 0 or -errno.
@@ -68,8 +69,8 @@ class Assignment(RootBus):
         packet.compl_ctxt = comp_pkt
         dialect = hbus.dialect
         assert dialect is not None
-        request = dialect.resources_assigned(wslot=wslot)
-        ret = await self.send_request(hdev.channel, request.build(), packet)
+        request = resources_assigned(dialect.resources_assigned, wslot)
+        ret = await self.send_request(hdev.channel, request, packet)
         if not ret:
             ret = await self.wait_for_response(hdev, comp_pkt.host_event)
         if not ret and comp_pkt.completion_status < 0:
@@ -92,9 +93,9 @@ class Assignment(RootBus):
         while wslot is not None:
             hpdev = await self.get_pcichild_wslot(hbus, wslot)
             if hpdev is not None:
-                message = PciChildMessage(MessageType.PCI_RESOURCES_RELEASED, hpdev.desc.win_slot)
+                message = child_message(MessageType.PCI_RESOURCES_RELEASED, hpdev.desc.win_slot)
                 await self.put_pcichild(hpdev)
-                ret = await self.send_message(hdev.channel, message.build())
+                ret = await self.send_message(hdev.channel, message)
                 if ret:
                     return ret
                 self.kernel.emit(ResourcesReleased(hbus.relid, wslot))

@@ -18,6 +18,8 @@ from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Work, WorkQueue, alloc_ordered_workqueue
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from guest.kernel.kernel import Kernel
     from guest.pci_core.resource import Resource
     from guest.pci_core.subsystem import PciSubsystem
@@ -145,10 +147,10 @@ class DriverBase:
         """queue_work() on the bus's queue."""
         await self.wq_of(hbus).queue(work)
 
-    async def pci_lock_rescan_remove(self) -> None:
+    def pci_lock_rescan_remove(self) -> Awaitable[None]:
         """The PCI core's one lock against adding and removing devices at the same time."""
-        await self.pci.lock_rescan_remove()
+        return self.pci.lock_rescan_remove()
 
-    async def pci_unlock_rescan_remove(self) -> None:
+    def pci_unlock_rescan_remove(self) -> Awaitable[None]:
         """Release :meth:`pci_lock_rescan_remove`."""
-        await self.pci.unlock_rescan_remove()
+        return self.pci.unlock_rescan_remove()

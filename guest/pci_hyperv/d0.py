@@ -18,9 +18,10 @@ from guest.kernel.memory import GFP_KERNEL
 from guest.pci_hyperv.assignment import HIGHEST_SLOT, Assignment
 from guest.pci_hyperv.bus import HvPciBus, hv_get_drvdata
 from guest.pci_hyperv.device import HvPciDev
+from guest.pci_hyperv.messages import bus_message
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket
 from protocol.ids import Gpa
-from protocol.vpci import MessageType, PciBusD0Entry, PciMessage
+from protocol.vpci import MessageType, PciBusD0Entry
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
@@ -121,8 +122,8 @@ class D0(Assignment):
         frame = self.kernel.stack_frame("hv_pci_bus_exit")
         comp_pkt = frame.own(HvPciCompl(self.kernel))
         packet = frame.own(PciPacket(self.hv_pci_generic_compl, comp_pkt))
-        request = PciMessage(MessageType.PCI_BUS_D0EXIT)
-        ret, transaction_id = await self.send_request_getid(hdev.channel, request.build(), packet)
+        request = bus_message(MessageType.PCI_BUS_D0EXIT)
+        ret, transaction_id = await self.send_request_getid(hdev.channel, request, packet)
         if not ret and not await comp_pkt.host_event.wait_timeout(D0_EXIT_TIMEOUT_MS):
             await self.forget_request(hdev.channel, transaction_id, packet)
             ret = -ETIMEDOUT

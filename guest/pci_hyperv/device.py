@@ -15,9 +15,10 @@ from guest.kernel.lists import ListNode
 from guest.kernel.memory import GFP_KERNEL, Allocated, RefCount
 from guest.kernel.sync import Completion
 from guest.kernel.work import Work
+from guest.pci_hyperv.messages import child_message
 from guest.pci_hyperv.requests import PciPacket, Requests
 from protocol import ids
-from protocol.vpci import PROBED_BARS, MessageType, PciChildMessage, PciQResReqResponse
+from protocol.vpci import PROBED_BARS, MessageType, PciQResReqResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -192,8 +193,8 @@ class Device(Requests):
         frame = self.kernel.stack_frame("new_pcichild_device")
         comp_pkt = frame.own(QResReqCompl(self.kernel, hpdev))
         packet = frame.own(PciPacket(self.q_resource_requirements, comp_pkt))
-        message = PciChildMessage(MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS, desc.win_slot)
-        ret = await self.send_request(hbus.hdev.channel, message.build(), packet)
+        message = child_message(MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS, desc.win_slot)
+        ret = await self.send_request(hbus.hdev.channel, message, packet)
         if not ret:
             ret = await self.wait_for_response(hbus.hdev, comp_pkt.host_event)
         frame.leave()

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 HVPCI_DOM_MAP_SIZE = 64 * 1024
+IDS_KEPT = 4096  # instance ids whose numbers are remembered
 HVPCI_DOM_INVALID = 0  # domain 0 belongs to the emulated bus of generation 1 VMs
 
 
@@ -44,12 +46,14 @@ class DomainMap:
         self._lowest = min(self._lowest, dom)
 
 
+@lru_cache(maxsize=IDS_KEPT)
 def requested_domain(instance: UUID) -> int:
     """Bytes 4 and 5 of the instance id as it lies in memory: usually unique."""
     guid = instance.bytes_le
     return guid[5] << 8 | guid[4]
 
 
+@lru_cache(maxsize=IDS_KEPT)
 def logical_device_id(instance: UUID, function: int) -> int:
     """By which the hypervisor knows a function's interrupts (hv_arch_irq_unmask())."""
     guid = instance.bytes_le

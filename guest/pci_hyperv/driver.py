@@ -19,7 +19,8 @@ from guest.pci_hyperv.negotiation import PCI_PROTOCOL_VERSIONS
 from guest.pci_hyperv.power import Power
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
 
     from guest.kernel.kernel import Kernel
     from guest.pci_core.subsystem import PciSubsystem
@@ -63,10 +64,10 @@ class HvPciDriver(Power):
         self.msi_chip = HvMsiChip(self)
         pci.block_ops = HvPciBlockOps(self)
 
-    async def probe(self, hdev: HvDevice) -> int:
+    def probe(self, hdev: HvDevice) -> Coroutine[Any, Any, int]:
         """``hv_driver.probe``."""
-        return await self.hv_pci_probe(hdev)
+        return self.hv_pci_probe(hdev)
 
-    async def remove(self, hdev: HvDevice) -> None:
+    def remove(self, hdev: HvDevice) -> Coroutine[Any, Any, None]:
         """``hv_driver.remove``."""
-        await self.hv_pci_remove(hdev)
+        return self.hv_pci_remove(hdev)

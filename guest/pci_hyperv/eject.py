@@ -11,9 +11,8 @@ from guest.kernel import ops
 from guest.kernel.work import Work
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState
 from guest.pci_hyperv.device import HvPciDev
+from guest.pci_hyperv.messages import ejection_complete
 from guest.pci_hyperv.root_bus import RootBus
-from protocol.status import STATUS_SUCCESS
-from protocol.vpci import PciEjectResponse
 
 
 class Eject(RootBus):
@@ -81,8 +80,7 @@ class Eject(RootBus):
     async def send_ejection_complete(self, hbus: HvPciBus, hpdev: HvPciDev) -> None:
         """Tell the host; a full ring loses the message (open item O14)."""
         wslot = hpdev.desc.win_slot
-        message = PciEjectResponse(wslot=wslot, status=STATUS_SUCCESS)
-        errno = await self.send_message(hbus.hdev.channel, message.build())
+        errno = await self.send_message(hbus.hdev.channel, ejection_complete(wslot))
         self.kernel.emit(EjectCompleted(hbus.relid, wslot, errno))
 
     async def put_ejected(self, hpdev: HvPciDev) -> None:

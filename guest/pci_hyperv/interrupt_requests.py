@@ -7,6 +7,7 @@ Which form belongs to which version is the dialect's business: it names the mess
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from guest.kernel.memory import Allocated
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from protocol.ids import SlotNumber, VpIndex
 
 CPU_AFFINITY_ALL = 0xFFFF_FFFF_FFFF_FFFF
+REQUESTS_KEPT = 1024  # of each form: devices of one kind ask for much the same, again and again
 ONE_BYTE_VECTOR = 0xFF  # forms 1 and 2 hold x86 vectors only; C casts to u8 there
 
 
@@ -43,6 +45,7 @@ class InterruptRequest(NamedTuple):
     delivery_mode: int
 
 
+@lru_cache(maxsize=REQUESTS_KEPT)
 def hv_compose_msi_req_v1(request: InterruptRequest) -> bytes:
     """vPCI 1.1: a mask of processors; all of them."""
     int_desc = HvMsiDesc(
@@ -58,6 +61,7 @@ def _one_processor(vp: VpIndex) -> tuple[int, ...]:
     return (vp,) + (0,) * (PROCESSOR_ARRAY_ENTRIES - 1)
 
 
+@lru_cache(maxsize=REQUESTS_KEPT)
 def hv_compose_msi_req_v2(request: InterruptRequest) -> bytes:
     """vPCI 1.2: a list of processors; just one."""
     int_desc = HvMsiDesc2(
@@ -70,6 +74,7 @@ def hv_compose_msi_req_v2(request: InterruptRequest) -> bytes:
     return PciCreateInterrupt2(wslot=request.wslot, int_desc=int_desc).build()
 
 
+@lru_cache(maxsize=REQUESTS_KEPT)
 def hv_compose_msi_req_v3(request: InterruptRequest) -> bytes:
     """vPCI 1.4: as version 2, with a vector of 32 bits."""
     int_desc = HvMsiDesc3(

@@ -21,6 +21,9 @@ from protocol.vpci import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+    from typing import Any
+
     from guest.kernel.irq import IrqData
     from guest.pci_core.types import PciDev
 
@@ -58,9 +61,9 @@ class Interrupts(Compose):
         await self.hv_int_desc_free(hpdev, int_desc)
         await self.put_pcichild(hpdev)
 
-    async def hv_irq_mask(self, data: IrqData) -> None:
+    def hv_irq_mask(self, data: IrqData) -> Coroutine[Any, Any, None]:
         """``irq_chip.irq_mask``: in the device; x86 vectors have no mask of their own."""
-        await pci_msi_mask_irq(data)
+        return pci_msi_mask_irq(data)
 
     async def hv_irq_unmask(self, data: IrqData) -> None:
         """``irq_chip.irq_unmask``: retarget, then unmask in the device, come what may (O17)."""
@@ -97,9 +100,9 @@ class Interrupts(Compose):
         await self.put_pcichild(hpdev)
         return msg
 
-    async def new_int_desc(self) -> IntDesc | None:
+    def new_int_desc(self) -> Awaitable[IntDesc | None]:
         """Room for a mapping; taken under interrupt locks, so without sleeping."""
-        return await self.kernel.kzalloc(IntDesc, GFP_ATOMIC)
+        return self.kernel.kzalloc(IntDesc, GFP_ATOMIC)
 
     def may_reuse(self, multi_msi: bool) -> bool:
         """Only a multi-MSI block keeps its mapping when it is composed again."""

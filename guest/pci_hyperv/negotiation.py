@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from guest.events import FunctionReturned, VersionNegotiated
 from guest.kernel.memory import GFP_KERNEL
 from guest.pci_hyperv.bus import hv_get_drvdata
+from guest.pci_hyperv.messages import version_request
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket, Requests
 from protocol.status import STATUS_REVISION_MISMATCH
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS, Dialect
-from protocol.vpci import PciVersionRequest
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
@@ -46,8 +46,8 @@ class Negotiation(Requests):
         self, hdev: HvDevice, versions: Sequence[Dialect], packet: PciPacket, comp_pkt: HvPciCompl
     ) -> int:
         for dialect in versions:
-            request = PciVersionRequest(protocol_version=dialect.version)
-            ret = await self.send_request(hdev.channel, request.build(), packet)
+            request = version_request(dialect.version)
+            ret = await self.send_request(hdev.channel, request, packet)
             if not ret:
                 ret = await self.wait_for_response(hdev, comp_pkt.host_event)
             if ret:

@@ -18,9 +18,10 @@ from guest.kernel.sync import Completion
 from guest.kernel.work import Work
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.device import HvPciDev, HvPciDevDescription
+from guest.pci_hyperv.messages import bus_message
 from guest.pci_hyperv.root_bus import RootBus
 from guest.pci_hyperv.windows import Windows
-from protocol.vpci import MessageType, PciMessage
+from protocol.vpci import MessageType
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
@@ -150,8 +151,8 @@ class Relations(Windows, RootBus):
             frame.leave()
             return -ENOTEMPTY
         hbus.survey_event = comp
-        message = PciMessage(MessageType.PCI_QUERY_BUS_RELATIONS)
-        ret = await self.send_message(hdev.channel, message.build())
+        message = bus_message(MessageType.PCI_QUERY_BUS_RELATIONS)
+        ret = await self.send_message(hdev.channel, message)
         if not ret:
             ret = await self.wait_for_response(hdev, comp)
         await self.flush_relations(hbus)

@@ -86,21 +86,11 @@ class Requests(DriverBase):
             if await comp.wait_timeout(RESPONSE_POLL_MS):
                 return 0
 
-    async def send_request(self, channel: VmbusChannel, payload: bytes, packet: PciPacket) -> int:
-        """Send in-band and ask for an answer that will find ``packet``."""
-        return await vmbus_sendpacket(
-            channel,
-            payload,
-            packet,
-            VM_PKT_DATA_INBAND,
-            VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
-        )
-
-    async def send_request_getid(
+    def send_request(
         self, channel: VmbusChannel, payload: bytes, packet: PciPacket
-    ) -> tuple[int, TransactionId]:
-        """As :meth:`send_request`, and say under which id, for :meth:`forget_request`."""
-        return await vmbus_sendpacket_getid(
+    ) -> Awaitable[int]:
+        """Send in-band and ask for an answer that will find ``packet``."""
+        return vmbus_sendpacket(
             channel,
             payload,
             packet,
@@ -108,9 +98,21 @@ class Requests(DriverBase):
             VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
         )
 
-    async def send_message(self, channel: VmbusChannel, payload: bytes) -> int:
+    def send_request_getid(
+        self, channel: VmbusChannel, payload: bytes, packet: PciPacket
+    ) -> Awaitable[tuple[int, TransactionId]]:
+        """As :meth:`send_request`, and say under which id, for :meth:`forget_request`."""
+        return vmbus_sendpacket_getid(
+            channel,
+            payload,
+            packet,
+            VM_PKT_DATA_INBAND,
+            VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
+        )
+
+    def send_message(self, channel: VmbusChannel, payload: bytes) -> Awaitable[int]:
         """Send in-band with transaction id 0: no answer is wanted."""
-        return await vmbus_sendpacket(channel, payload, None, VM_PKT_DATA_INBAND, 0)
+        return vmbus_sendpacket(channel, payload, None, VM_PKT_DATA_INBAND, 0)
 
     async def forget_request(
         self, channel: VmbusChannel, transaction_id: TransactionId, packet: PciPacket

@@ -7,6 +7,7 @@ Knows neither the host nor the PCI core; the numbers come from the resource quer
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from guest.kernel.faults import OutOfBounds
@@ -15,6 +16,7 @@ from protocol.pci_regs import PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_BASE_ADDRESS_SPA
 
 PCI_BASE_ADDRESS_MEM_MASK = ~0x0F & 0xFFFF_FFFF_FFFF_FFFF
 U64 = 0xFFFF_FFFF_FFFF_FFFF
+KINDS_KEPT = 256  # kinds of functions whose BARs are remembered
 BAR_LOW_BITS_KEPT = 0xFFFF_FF00  # what prepopulate_bars() writes of the low word
 
 
@@ -47,8 +49,17 @@ def upper_half(probed_bar: Sequence[int], index: int) -> int:
     return probed_bar[index]
 
 
-def memory_bars(probed_bar: Sequence[int]) -> Iterator[Bar]:
+def memory_bars(probed_bar: Sequence[int]) -> tuple[Bar, ...]:
     """The BARs that take space, ascending; a 64-bit one takes two words."""
+    return _memory_bars(tuple(probed_bar))
+
+
+@lru_cache(maxsize=KINDS_KEPT)
+def _memory_bars(probed_bar: tuple[int, ...]) -> tuple[Bar, ...]:
+    return tuple(_each_memory_bar(probed_bar))
+
+
+def _each_memory_bar(probed_bar: tuple[int, ...]) -> Iterator[Bar]:
     index = 0
     while index < len(probed_bar):
         low = probed_bar[index]
