@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guest.kernel import ops
+from guest.kernel.alone import alone
 from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND, PCIBIOS_SUCCESSFUL
 from guest.pci_hyperv.device import Device, HvPciDev
 from guest.pci_hyperv.emulated_registers import EMULATED_READS, emulated_accesses
@@ -69,6 +70,19 @@ class Config(Device):
         port = self.kernel.port
         port.mmio_write(window, 4, wslot)
         return port.mmio_write(window + CFG_PAGE_OFFSET + where, size, value)
+
+    def _lone_child(self, hbus: HvPciBus, devfn: Devfn) -> HvPciDev | None:
+        """The function of that number, for an access that may do without locks and references.
+
+        None if there is none, or if others could notice: the way through the locks says which.
+        """
+        if (
+            self.kernel.crowded
+            or hbus.config_lock.owner is not None
+            or hbus.device_list_lock.owner is not None
+        ):
+            return None
+        return self.find_child(hbus, self.devfn_to_wslot(devfn))
 
     def _read_now(self, hpdev: HvPciDev, where: int, size: int) -> int:
         """The read itself, under whatever locks the caller holds. Never suspends."""
@@ -148,34 +162,20 @@ class Config(Device):
         Every slot, where others could run while it is looked up; else those with functions.
         """
         hbus: HvPciBus = bus.sysdata
-        if not self._alone(hbus):
+        if not alone(self.kernel, hbus.device_list_lock):
             return devfn
         slots = [self.wslot_to_devfn(hpdev.desc.win_slot) & ~7 for hpdev in hbus.children]
         return min((slot for slot in slots if slot >= devfn), default=BUS_END)
-
-    def _alone(self, hbus: HvPciBus) -> bool:
-        """Whether nobody else could run and no lock of the bus is held.
-
-        Then neither locks nor references change anything for an access that does not suspend.
-        """
-        return not (
-            self.kernel.crowded
-            or hbus.config_lock.owner is not None
-            or hbus.device_list_lock.owner is not None
-        )
 
     async def hv_pcifront_read_config(
         self, bus: PciBus, devfn: Devfn, where: int, size: int
     ) -> tuple[int, int]:
         """``pci_ops.read``: (PCIBIOS status, value)."""
         hbus: HvPciBus = bus.sysdata
-        wslot = self.devfn_to_wslot(devfn)
-        if self._alone(hbus):
-            hpdev = self.find_child(hbus, wslot)
-            if hpdev is None:
-                return PCIBIOS_DEVICE_NOT_FOUND, _error_response(size)
+        hpdev = self._lone_child(hbus, devfn)
+        if hpdev is not None:
             return PCIBIOS_SUCCESSFUL, self._read_now(hpdev, where, size)
-        hpdev = await self.get_pcichild_wslot(hbus, wslot)
+        hpdev = await self.get_pcichild_wslot(hbus, self.devfn_to_wslot(devfn))
         if hpdev is None:
             return PCIBIOS_DEVICE_NOT_FOUND, _error_response(size)
         value = await self._hv_pcifront_read_config(hpdev, where, size)
@@ -187,18 +187,15 @@ class Config(Device):
     ) -> int:
         """``pci_ops.write``: PCIBIOS status. The host may hold the CPU for a while."""
         hbus: HvPciBus = bus.sysdata
-        wslot = self.devfn_to_wslot(devfn)
-        if self._alone(hbus):
-            hpdev = self.find_child(hbus, wslot)
-            if hpdev is None:
-                return PCIBIOS_DEVICE_NOT_FOUND
+        hpdev = self._lone_child(hbus, devfn)
+        if hpdev is not None:
             held_ns = self._write_now(hpdev, where, size, value)
             if held_ns:
                 self.get_pcichild(hpdev)
                 await self._stand_still(hbus, held_ns, locked=False)
                 await self.put_pcichild(hpdev)
             return PCIBIOS_SUCCESSFUL
-        hpdev = await self.get_pcichild_wslot(hbus, wslot)
+        hpdev = await self.get_pcichild_wslot(hbus, self.devfn_to_wslot(devfn))
         if hpdev is None:
             return PCIBIOS_DEVICE_NOT_FOUND
         await self._hv_pcifront_write_config(hpdev, where, size, value)

@@ -39,7 +39,7 @@ def child_message(message_type: MessageType, wslot: SlotNumber) -> bytes:
 
 @lru_cache(maxsize=MESSAGES_KEPT)
 def resources_assigned(
-    record: type[PciResourcesAssigned] | type[PciResourcesAssigned2], wslot: SlotNumber
+    record: type[PciResourcesAssigned | PciResourcesAssigned2], wslot: SlotNumber
 ) -> bytes:
     """RESOURCES_ASSIGNED in a dialect's form."""
     return record(wslot=wslot).build()

@@ -148,7 +148,7 @@ class VmbusChannel(Allocated):
     def begin_read(self) -> None:
         """hv_begin_read() and the tasklet's schedule, for a channel that is open."""
         if self.onchannel_callback is not None and self.inbound is not None:
-            self.inbound.interrupt_mask = 1
+            self.inbound.begin_read()
             self.callback_event.schedule()
 
 

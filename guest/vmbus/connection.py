@@ -242,10 +242,8 @@ class VmbusConnection:
         inbound = channel.inbound
         if inbound is None:
             return
-        inbound.interrupt_mask = 0  # hv_end_read()
-        if inbound.bytes_to_read():
-            inbound.interrupt_mask = 1
-            channel.callback_event.schedule()
+        if inbound.end_read():
+            channel.begin_read()
 
     def _dpc_of(self, cpu: int) -> Callable[[], Awaitable[None]]:
         return lambda: self._on_msg_dpc(self._cpus[cpu], cpu)

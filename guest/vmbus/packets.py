@@ -13,7 +13,7 @@ from guest.vmbus.channel import NO_REQUESTOR, REQUEST_ID_ERROR, VmbusChannel
 from protocol.hypercall import HV_HYPERCALL_FAST_BIT, HVCALL_SIGNAL_EVENT
 from protocol.ids import TransactionId
 from protocol.link import PacketPublished
-from protocol.ring import TRAILER_BYTES, Packet, Ring, RingCorrupt
+from protocol.ring import TRAILER_BYTES, Packet, Ring, RingCorrupt, RingFull
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
 
 _SIGNAL_EVENT = HVCALL_SIGNAL_EVENT | HV_HYPERCALL_FAST_BIT
@@ -81,20 +81,22 @@ def _write(
     channel: VmbusChannel, payload: bytes, request: object, packet_type: int, flags: int
 ) -> tuple[int, TransactionId, bool]:
     """Under the ring lock: (error, wire id, whether the host must be signalled)."""
-    ring = outbound_ring(channel)
-    try:
-        room = ring.has_room(len(payload))
-    except RingCorrupt as corrupt:
-        channel.vmbus.kernel.log("err", f"outbound {corrupt}: relid {channel.relid}")
-        return -EIO, NO_REQUESTOR, False
-    if not room:
-        return -EAGAIN, NO_REQUESTOR, False
+    ring, requestor = outbound_ring(channel), channel.requestor
     transaction_id = TransactionId(0)
-    if flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED and channel.requestor is not None:
-        transaction_id = channel.requestor.next_id(request)
+    if flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED and requestor is not None:
+        transaction_id = requestor.next_id(request)
         if transaction_id == REQUEST_ID_ERROR:
             return -EAGAIN, NO_REQUESTOR, False
-    return 0, transaction_id, ring.write(packet_type, flags, transaction_id, payload)
+    try:
+        return 0, transaction_id, ring.write(packet_type, flags, transaction_id, payload)
+    except RingFull:
+        error = -EAGAIN
+    except RingCorrupt as corrupt:
+        channel.vmbus.kernel.log("err", f"outbound {corrupt}: relid {channel.relid}")
+        error = -EIO
+    if transaction_id and requestor is not None:
+        requestor.match(transaction_id, None)
+    return error, NO_REQUESTOR, False
 
 
 def vmbus_setevent(channel: VmbusChannel) -> None:
@@ -117,7 +119,7 @@ async def vmbus_recvpacket_raw(
     kernel = channel.vmbus.kernel
     if kernel.crowded:
         await ops.trap("recvpacket")
-    ring = inbound_ring(channel)
+    ring = channel.inbound or inbound_ring(channel)
     packet = ring.peek(channel.max_packet_bytes)
     if packet is None:
         return 0, None
