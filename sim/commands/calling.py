@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from protocol.errors import ProtocolError
-from sim.cli import BAD_INPUT, FOUND, LACKING, OK
+from sim.cli import BAD_INPUT, FOUND, OK
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
@@ -30,10 +30,6 @@ class InputError(Exception):
 
 class FoundError(Exception):
     """What was found instead of the result that was asked for."""
-
-
-class LackingError(Exception):
-    """The environment lacks something; the line says what, and the remedy."""
 
 
 def application(command: Callable[..., object]) -> typer.Typer:
@@ -53,8 +49,6 @@ def call(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
         return _refuse(program, str(error), BAD_INPUT)
     except FoundError as error:
         return _refuse(program, str(error), FOUND)
-    except LackingError as error:
-        return _refuse(program, str(error), LACKING)
     return status if isinstance(status, int) else OK
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,14 +44,15 @@ def import_device(
         raise InputError(str(error)) from None
     if output is not None:
         _write(output, save_profile(imported.profile))
-    for note in imported.notes:
-        print(f"note: {note}", file=sys.stderr)
     if as_json:
         # What run --device takes: the profile if one was written, else the capture itself.
         usable = file if output is None else str(output)
-        print_json({**device_dict(imported.profile), "file": usable})
-    else:
-        print(f"{imported.profile.name}  {device_line(imported.profile)}")
+        document = device_dict(imported.profile)
+        print_json({**document, "file": usable, "notes": imported.notes})
+        return
+    print(f"{imported.profile.name}  {device_line(imported.profile)}")
+    for note in imported.notes:
+        print(f"note: {note}")
 
 
 def _write(path: Path, text: str) -> None:
