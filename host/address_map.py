@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Who answers at a guest-physical address: pages of configuration windows, and mapped BARs.
 
-A dictionary look-up for a window page, one bisection for a BAR. Knows no device.
+A dictionary look-up for a page that was claimed or found before, else one bisection. Knows no
+device.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 PAGE_SHIFT: Final = 12
 PAGE_BYTES: Final = 1 << PAGE_SHIFT
-PAGE_MASK: Final = PAGE_BYTES - 1
+LARGEST_ACCESS: Final = 8  # bytes
+ROUTES_KEPT: Final = 1024  # pages of regions; a driver works on a few pages of each device
 
 Read = Callable[[int, int], int]  # (offset, size in bytes) -> value
 Write = Callable[[int, int, int], int]  # (offset, size in bytes, value) -> ns the VP was held
@@ -21,44 +23,56 @@ def all_ones(size: int) -> int:
     return (1 << 8 * size) - 1
 
 
-class AddressMap:
-    """Claimed pages and regions; of two overlapping claims the first stays.
+class Route(NamedTuple):
+    """Who answers from ``start`` up to ``end``, exclusive; offsets count from ``start``."""
 
-    ``readers`` and ``writers`` go by page number; others look into them, ahead of the regions,
-    and never write them.
+    start: int
+    end: int
+    read: Read
+    write: Write
+
+
+class AddressMap:
+    """Claimed pages and regions. A page beats a region; of two alike the first stays.
+
+    ``routes`` go by page number: claimed pages, and pages of regions that were found before and
+    that no access from within can leave. Others look into it ahead of :meth:`find`, and never
+    write it.
     """
 
-    __slots__ = ("_regions", "_starts", "readers", "writers")
+    __slots__ = ("_claimed", "_found", "_regions", "_starts", "routes")
 
     def __init__(self) -> None:
-        self.readers: dict[int, Read] = {}
-        self.writers: dict[int, Write] = {}
+        self.routes: dict[int, Route] = {}
+        self._claimed: set[int] = set()
+        self._found: list[int] = []  # pages that ``find`` has put into ``routes``
         self._starts: list[int] = []
-        self._regions: list[tuple[int, Read, Write]] = []  # end, exclusive
+        self._regions: list[Route] = []
 
     def claim_page(self, page: int, read: Read, write: Write) -> bool:
-        """Route page number ``page``; False if somebody has it."""
-        if page in self.readers:
+        """Route page number ``page``; False if somebody has claimed it."""
+        if page in self._claimed:
             return False
-        self.readers[page] = read
-        self.writers[page] = write
+        self._claimed.add(page)
+        start = page << PAGE_SHIFT
+        self.routes[page] = Route(start, start + PAGE_BYTES, read, write)
         return True
 
     def release_page(self, page: int) -> None:
         """Give a claimed page up."""
-        del self.readers[page]
-        del self.writers[page]
+        self._claimed.remove(page)
+        del self.routes[page]
 
     def claim_region(self, start: int, size_bytes: int, read: Read, write: Write) -> bool:
         """Route a region; False if it overlaps one that is there."""
         end = start + size_bytes
         at = bisect_right(self._starts, start)
-        if at and self._regions[at - 1][0] > start:
+        if at and self._regions[at - 1].end > start:
             return False
         if at < len(self._starts) and self._starts[at] < end:
             return False
         self._starts.insert(at, start)
-        self._regions.insert(at, (end, read, write))
+        self._regions.insert(at, Route(start, end, read, write))
         return True
 
     def release_region(self, start: int) -> None:
@@ -67,19 +81,23 @@ class AddressMap:
         assert self._starts[at] == start, "only a claimed region is released"
         del self._starts[at]
         del self._regions[at]
+        for page in self._found:
+            if page not in self._claimed:
+                self.routes.pop(page, None)
+        self._found.clear()
 
-    def read_region(self, gpa: int, size: int) -> int | None:
-        """Read from a region; None where there is none."""
+    def find(self, gpa: int, size: int) -> Route | None:
+        """The region that answers an access at ``gpa``; None where there is none."""
         at = bisect_right(self._starts, gpa) - 1
         if at < 0:
             return None
-        end, read, _ = self._regions[at]
-        return read(gpa - self._starts[at], size) if gpa + size <= end else None
-
-    def write_region(self, gpa: int, size: int, value: int) -> int | None:
-        """Write to a region: nanoseconds held, None where there is none."""
-        at = bisect_right(self._starts, gpa) - 1
-        if at < 0:
+        route = self._regions[at]
+        if gpa + size > route.end:
             return None
-        end, _, write = self._regions[at]
-        return write(gpa - self._starts[at], size, value) if gpa + size <= end else None
+        page = gpa >> PAGE_SHIFT
+        first, last = page << PAGE_SHIFT, (page << PAGE_SHIFT) + PAGE_BYTES - 1
+        whole = route.start <= first and last + LARGEST_ACCESS <= route.end
+        if whole and len(self._found) < ROUTES_KEPT:
+            self.routes[page] = route
+            self._found.append(page)
+        return route

@@ -8,7 +8,7 @@ caller's.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from host.bar_memory import BarMemory
 from host.config_space import ConfigSpace
@@ -172,11 +172,13 @@ class Function:
 
     def bar_read(self, bar: int, offset: int, size: int) -> int:
         """Read 1, 2, 4 or 8 bytes of a BAR; ``LocalProtocolError`` outside it."""
-        return self._memory(bar).read(offset, size)
+        memory = self.memory.get(bar) or self._no_memory(bar)
+        return memory.read(offset, size)
 
     def bar_write(self, bar: int, offset: int, size: int, value: int) -> FunctionEffect | None:
         """Write 1, 2, 4 or 8 bytes of a BAR; ``LocalProtocolError`` outside it."""
-        self._memory(bar).write(offset, size, value)
+        memory = self.memory.get(bar) or self._no_memory(bar)
+        memory.write(offset, size, value)
         layout = self._layout
         vector = layout.doorbells.get(offset) if bar == 0 else None
         if vector is not None:
@@ -271,11 +273,8 @@ class Function:
             return self._msix
         return self._msi if self._msi and self._msi.enabled() else None
 
-    def _memory(self, bar: int) -> BarMemory:
-        memory = self.memory.get(bar)
-        if memory is None:
-            raise LocalProtocolError(f"{self.profile.name} has no memory BAR {bar}")
-        return memory
+    def _no_memory(self, bar: int) -> NoReturn:
+        raise LocalProtocolError(f"{self.profile.name} has no memory BAR {bar}")
 
     def _base(self, bar: Bar) -> int:
         low = self.config.dword(bar.offset >> 2) & 0xFFFF_FFF0

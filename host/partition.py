@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from host.address_map import PAGE_MASK, PAGE_SHIFT, AddressMap, all_ones
+from host.address_map import PAGE_SHIFT, AddressMap, all_ones
 from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
@@ -100,6 +100,7 @@ class Partition(Administrator):
         self._emit = emit
         self._latency_ns = latencies(config.latency_ns)
         self._addresses = AddressMap()
+        self._routes = self._addresses.routes
         self._around = Surroundings(
             self._addresses, self.hypervisor, clock, guest, emit, self._latency_ns
         )
@@ -117,25 +118,19 @@ class Partition(Administrator):
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read guest-physical address space; all ones where nobody answers."""
-        reader = self._addresses.readers.get(gpa >> PAGE_SHIFT)
-        if reader is not None:  # by far the most common
-            return reader(gpa & PAGE_MASK, size)
-        value = self._addresses.read_region(gpa, size)
-        if value is None:
+        route = self._routes.get(gpa >> PAGE_SHIFT) or self._addresses.find(gpa, size)
+        if route is None:
             self._emit(UnclaimedAccess(Gpa(gpa), size))
             return all_ones(size)
-        return value
+        return route.read(gpa - route.start, size)
 
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
         """Write it; nanoseconds the VP was held (BARs being mapped or unmapped)."""
-        writer = self._addresses.writers.get(gpa >> PAGE_SHIFT)
-        if writer is not None:
-            return writer(gpa & PAGE_MASK, size, value)
-        held_ns = self._addresses.write_region(gpa, size, value)
-        if held_ns is None:
+        route = self._routes.get(gpa >> PAGE_SHIFT) or self._addresses.find(gpa, size)
+        if route is None:
             self._emit(UnclaimedAccess(Gpa(gpa), size))
             return 0
-        return held_ns
+        return route.write(gpa - route.start, size, value)
 
     def post_message(self, connection_id: ConnectionId, payload: bytes) -> int:
         """Take a control message; it is answered within ``latency_ns["message"]``, in order."""

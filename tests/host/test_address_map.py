@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who answers where."""
 
-from host.address_map import PAGE_MASK, PAGE_SHIFT, AddressMap, all_ones
+from host.address_map import PAGE_SHIFT, ROUTES_KEPT, AddressMap, Route, all_ones
 
 
 class Answers:
@@ -20,17 +20,18 @@ class Answers:
 
 
 class Addresses(AddressMap):
-    """Reads and writes as a partition does: pages first, then regions."""
+    """Reads and writes as a partition does: known pages first, then regions."""
+
+    def route(self, gpa: int, size: int) -> Route | None:
+        return self.routes.get(gpa >> PAGE_SHIFT) or self.find(gpa, size)
 
     def read(self, gpa: int, size: int) -> int | None:
-        reader = self.readers.get(gpa >> PAGE_SHIFT)
-        return reader(gpa & PAGE_MASK, size) if reader else self.read_region(gpa, size)
+        route = self.route(gpa, size)
+        return route.read(gpa - route.start, size) if route else None
 
     def write(self, gpa: int, size: int, value: int) -> int | None:
-        writer = self.writers.get(gpa >> PAGE_SHIFT)
-        return (
-            writer(gpa & PAGE_MASK, size, value) if writer else self.write_region(gpa, size, value)
-        )
+        route = self.route(gpa, size)
+        return route.write(gpa - route.start, size, value) if route else None
 
 
 def test_pages_and_regions_are_found_by_address() -> None:
@@ -85,6 +86,42 @@ def test_a_page_beats_a_region() -> None:
     addresses.claim_region(0x0, 0x10_0000, region.read, region.write)
     addresses.claim_page(4, page.read, page.write)
     assert addresses.read(0x4000, 1) == 1 << 16 | 1
+
+
+def test_a_page_of_a_region_is_found_once_and_forgotten_with_the_region() -> None:
+    addresses = Addresses()
+    region, page = Answers(2), Answers(1)
+    addresses.claim_region(0x4000, 0x4000, region.read, region.write)
+    for gpa in (0x4000, 0x5FFF, 0x7FFC):
+        assert addresses.read(gpa, 1) == 2 << 16 | gpa - 0x4000 << 4 | 1
+    # An access from the last page could run over the end, so that one is looked up each time.
+    assert addresses.routes.keys() == {4, 5}
+    assert addresses.read(0x7FFC, 8) is None
+    assert addresses.claim_page(5, page.read, page.write)
+    addresses.release_region(0x4000)
+    assert addresses.routes.keys() == {5}
+    addresses.release_page(5)
+    assert addresses.read(0x5000, 1) is None
+
+
+def test_a_page_given_up_shows_the_region_below_again() -> None:
+    addresses = Addresses()
+    region, page = Answers(2), Answers(1)
+    addresses.claim_region(0x0, 0x10_0000, region.read, region.write)
+    assert addresses.read(0x4000, 1) == 2 << 16 | 0x4000 << 4 | 1
+    addresses.claim_page(4, page.read, page.write)
+    assert addresses.read(0x4000, 1) == 1 << 16 | 1
+    addresses.release_page(4)
+    assert addresses.read(0x4000, 1) == 2 << 16 | 0x4000 << 4 | 1
+
+
+def test_pages_kept_of_a_huge_region_are_bounded() -> None:
+    addresses = Addresses()
+    region = Answers(2)
+    addresses.claim_region(0, 1 << 40, region.read, region.write)
+    for page in range(ROUTES_KEPT + 10):
+        assert addresses.write(page << PAGE_SHIFT, 4, 1) == 2
+    assert len(addresses.routes) == ROUTES_KEPT
 
 
 def test_all_ones_are_as_wide_as_the_read() -> None:

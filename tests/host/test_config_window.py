@@ -105,7 +105,7 @@ def test_a_window_that_overlaps_another_is_not_mapped_at_all() -> None:
     assert first.map(addresses, 0xF800_1000)
     assert not second.map(addresses, 0xF800_1000)
     assert not second.map(addresses, 0xF800_0000)
-    assert addresses.readers.keys() == {0xF8001, 0xF8002}
+    assert addresses.routes.keys() == {0xF8001, 0xF8002}
     second.unmap(addresses)
     first.unmap(addresses)
     assert second.map(addresses, 0xF800_0000)
