@@ -27,6 +27,7 @@ from protocol.ids import SlotNumber, Vector, VpIndex, wslot_to_devfn
 from protocol.versions import vpci_dialect
 from sim.actors import Actor, NeverHappened, Stage
 from sim.choices import Chooser
+from sim.collector import seldom
 from sim.engine import Engine, Stuck
 from sim.identity import instance_id
 from sim.oracles.leaks import census, judge_leaks
@@ -140,7 +141,8 @@ class World:
         for actor in self.actors:
             self.engine.start(actor.context)
         try:
-            self.engine.run()
+            with seldom():
+                self.engine.run()
         except GuestFault as fault:
             return self._violation(fault.kind, "the kernel's own rules", str(fault))
         except ProtocolError as error:

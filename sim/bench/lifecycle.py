@@ -115,6 +115,7 @@ def _at_once(devices: int) -> dict[str, Any]:
     tracemalloc.start()
     world = World(scenario)
     world.run()
+    gc.collect()
     held, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return {
