@@ -59,7 +59,9 @@ class Channel(RelationsInbox, Eject, Blocks):
         kernel, channel = self.kernel, hbus.hdev.channel
         buffer_bytes = await self.new_buffer(PACKET_BUFFER_BYTES)
         while buffer_bytes:
-            ret, packet = await vmbus_recvpacket_raw(channel, buffer_bytes)
+            if kernel.crowded:
+                await ops.trap("recvpacket")
+            ret, packet = vmbus_recvpacket_raw(channel, buffer_bytes)
             if packet is None or ret == -ENOBUFS:
                 if kernel.crowded:
                     await ops.trap("kfree")

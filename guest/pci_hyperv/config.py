@@ -104,23 +104,22 @@ class Config(Device):
             return 0
         return self._window_write(hpdev.hbus, hpdev.desc.win_slot, where, size, value)
 
-    async def _lock_config(self, hbus: HvPciBus) -> bool:
-        """Take ``config_lock`` if anybody could notice: whether it was taken.
+    def _needs_lock(self, hbus: HvPciBus) -> bool:
+        """Whether anybody could notice if ``config_lock`` were not taken for one access.
 
         Nothing under it suspends before the access is over, and its points exist in fine-grained
         runs only.
         """
-        lock = hbus.config_lock
-        if lock.owner is None and not (self.kernel.fine and self.kernel.crowded):
-            return False
-        await lock.lock_irqsave()
-        return True
+        kernel = self.kernel
+        return hbus.config_lock.owner is not None or (kernel.fine and kernel.crowded)
 
     async def _hv_pcifront_read_config(self, hpdev: HvPciDev, where: int, size: int) -> int:
         """Read 1, 2 or 4 bytes; 0 beyond the function's 4 KiB, where C leaves the buffer alone."""
         if where << 3 | size in self.emulated_reads:
             return self._read_now(hpdev, where, size)
-        locked = await self._lock_config(hpdev.hbus)
+        locked = self._needs_lock(hpdev.hbus)
+        if locked:
+            await hpdev.hbus.config_lock.lock_irqsave()
         value = self._read_now(hpdev, where, size)
         if locked:
             await hpdev.hbus.config_lock.unlock_irqrestore()
@@ -130,7 +129,9 @@ class Config(Device):
         self, hpdev: HvPciDev, where: int, size: int, value: int
     ) -> None:
         """Write 1, 2 or 4 bytes; subsystem and ROM are read-only, the first four bytes refused."""
-        locked = await self._lock_config(hpdev.hbus)
+        locked = self._needs_lock(hpdev.hbus)
+        if locked:
+            await hpdev.hbus.config_lock.lock_irqsave()
         held_ns = self._write_now(hpdev, where, size, value)
         if held_ns:
             await self._stand_still(hpdev.hbus, held_ns, locked=locked)
@@ -150,7 +151,9 @@ class Config(Device):
         By hypercalls a failed read leaves the result undefined in C (open item O12): then 0 here,
         so that the test for 0xFFFF does not fire either.
         """
-        locked = await self._lock_config(hpdev.hbus)
+        locked = self._needs_lock(hpdev.hbus)
+        if locked:
+            await hpdev.hbus.config_lock.lock_irqsave()
         vendor_id = self._window_read(hpdev.hbus, hpdev.desc.win_slot, PCI_VENDOR_ID, 2) or 0
         if locked:
             await hpdev.hbus.config_lock.unlock_irqrestore()

@@ -108,17 +108,13 @@ def vmbus_setevent(channel: VmbusChannel) -> None:
     channel.vmbus.kernel.hypercall(_SIGNAL_EVENT, channel.sig_event)
 
 
-async def vmbus_recvpacket_raw(
-    channel: VmbusChannel, buffer_bytes: int
-) -> tuple[int, Packet | None]:
+def vmbus_recvpacket_raw(channel: VmbusChannel, buffer_bytes: int) -> tuple[int, Packet | None]:
     """vmbus_recvpacket_raw(): (0, packet), or (0, None) when there is none.
 
     (-ENOBUFS, packet) leaves the packet in the ring: ``packet.size``, the whole packet with its
-    descriptor in bytes, is the buffer it wants. The read index is published per packet.
+    descriptor in bytes, is the buffer it wants. The read index is published per packet. The caller
+    has passed the point "recvpacket".
     """
-    kernel = channel.vmbus.kernel
-    if kernel.crowded:
-        await ops.trap("recvpacket")
     ring = channel.inbound or inbound_ring(channel)
     packet = ring.peek(channel.max_packet_bytes)
     if packet is None:

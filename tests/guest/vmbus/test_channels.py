@@ -291,7 +291,7 @@ def test_a_reply_reaches_the_callback_and_finds_its_request_once() -> None:
     async def callback(context: object) -> None:
         assert isinstance(context, HvDevice)
         while True:
-            _, packet = await vmbus_recvpacket_raw(context.channel, 4096)
+            _, packet = vmbus_recvpacket_raw(context.channel, 4096)
             if packet is None:
                 return
             first = await vmbus_request_addr_match(context.channel, packet.transaction_id, None)
@@ -320,13 +320,13 @@ def test_a_packet_too_large_for_the_buffer_stays_in_the_ring() -> None:
     async def story(hdev: HvDevice) -> int:
         assert await open_channel(hdev) == 0
         host.host_end(hdev)[1].write(VM_PKT_DATA_INBAND, 0, 0, bytes(300))
-        error, packet = await vmbus_recvpacket_raw(hdev.channel, 256)
+        error, packet = vmbus_recvpacket_raw(hdev.channel, 256)
         assert error == -ENOBUFS
         assert packet is not None
-        error, packet = await vmbus_recvpacket_raw(hdev.channel, packet.size)
+        error, packet = vmbus_recvpacket_raw(hdev.channel, packet.size)
         assert error == 0
         assert packet is not None
-        assert await vmbus_recvpacket_raw(hdev.channel, 256) == (0, None)
+        assert vmbus_recvpacket_raw(hdev.channel, 256) == (0, None)
         return 0
 
     play(host, story)
