@@ -7,7 +7,9 @@ device.
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 PAGE_SHIFT: Final = 12
 PAGE_BYTES: Final = 1 << PAGE_SHIFT
@@ -23,7 +25,7 @@ def all_ones(size: int) -> int:
     return (1 << 8 * size) - 1
 
 
-class Route(NamedTuple):
+class Route(msgspec.Struct, frozen=True):
     """Who answers from ``start`` up to ``end``, exclusive; offsets count from ``start``."""
 
     start: int

@@ -7,7 +7,9 @@ Knows no message and no slot page.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from host.address_map import AddressMap, Read, Write
 from host.clock import Clock, GuestPort
@@ -26,7 +28,7 @@ GIB_SHIFT: Final = 30
 Bars = tuple[int, int, int, int, int, int]
 
 
-class Surroundings(NamedTuple):
+class Surroundings(msgspec.Struct, frozen=True):
     """What every bus and function of a partition shares."""
 
     addresses: AddressMap

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from enum import Enum
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
-from uuid import UUID
 
 from host.vmbus_effects import Offer
 from protocol.channel_states import CHANNEL_TRANSITIONS, ChannelInput, ChannelState
@@ -21,7 +20,7 @@ from protocol.vmbus import HV_EVENT_FLAGS_COUNT
 FIRST_RELID: Final = 1
 MAX_CHANNELS: Final = HV_EVENT_FLAGS_COUNT - FIRST_RELID  # a relid is an event flag's number
 
-_Instance: TypeAlias = tuple[UUID, UUID, int]  # interface, instance, sub-channel
+_Instance: TypeAlias = tuple[int, int, int]  # interface and instance id, sub-channel
 
 
 class Reoffer(Enum):
@@ -127,4 +126,4 @@ class ChannelBook:
 
 
 def _instance_of(offer: Offer) -> _Instance:
-    return offer.interface_id, offer.instance_id, offer.sub_channel_index
+    return offer.interface_id.int, offer.instance_id.int, offer.sub_channel_index

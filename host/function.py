@@ -8,7 +8,9 @@ caller's.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+import msgspec
 
 from host.bar_memory import BarMemory
 from host.config_space import ConfigSpace
@@ -33,7 +35,7 @@ _EXP_DEVCAP_FLR = 1 << 28
 _MSI_MASK_DWORDS = (0x00, 0x0C, 0x10)
 
 
-class BarWindow(NamedTuple):
+class BarWindow(msgspec.Struct, frozen=True, gc=False):
     """A BAR as it lies in guest physical memory: BAR index, address and size in bytes."""
 
     bar: int
@@ -41,25 +43,25 @@ class BarWindow(NamedTuple):
     size_bytes: int
 
 
-class BarsMapped(NamedTuple):
+class BarsMapped(msgspec.Struct, frozen=True, gc=False):
     """Memory decoding went on: these windows answer from here."""
 
     windows: tuple[BarWindow, ...]
 
 
-class BarsUnmapped(NamedTuple):
+class BarsUnmapped(msgspec.Struct, frozen=True, gc=False):
     """Memory decoding went off: these windows answer no more."""
 
     windows: tuple[BarWindow, ...]
 
 
-class WorkCompleted(NamedTuple):
+class WorkCompleted(msgspec.Struct, frozen=True, gc=False):
     """A doorbell was rung: raise ``vector`` once the device's own latency has passed."""
 
     vector: int
 
 
-class InterruptsReleased(NamedTuple):
+class InterruptsReleased(msgspec.Struct, frozen=True, gc=False):
     """These vectors were pending and have been unmasked: raise them at once."""
 
     vectors: tuple[int, ...]

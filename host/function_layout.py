@@ -5,7 +5,8 @@ Knows where a profile's registers, doorbells and MSI-X structures lie; knows no 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from host.config_space import RegisterFile
 from host.devices.profile import DeviceProfile, Identity, MsixLayout
@@ -17,7 +18,7 @@ PROFILES_KEPT = 64  # more kinds of device than a scenario has
 NOTHING = range(0)
 
 
-class FunctionLayout(NamedTuple):
+class FunctionLayout(msgspec.Struct, frozen=True):
     """Derived from a profile by ``function_layout``. Offsets in bytes unless they say dwords."""
 
     registers: RegisterFile

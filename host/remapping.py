@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+import msgspec
+
 from protocol.ids import PcpuId, Vector, VpIndex
 
 # 16 bits of index in a remappable-format MSI address (Intel VT-d specification, section 5.1.5).
@@ -18,7 +20,7 @@ _REMAPPABLE: Final = 1 << 4
 _SUBHANDLE_VALID: Final = 1 << 3
 
 
-class RemapEntry(NamedTuple):
+class RemapEntry(msgspec.Struct, frozen=True, gc=False):
     """One remapping entry as it stands. Replaced when retargeted, never changed."""
 
     vector: Vector

@@ -9,8 +9,9 @@ they are ``WireRecord``'s subclasses, whose module imports this one.
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import starmap
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import construct
@@ -21,6 +22,7 @@ from protocol.leaves import Leaf, Shape
 from protocol.shapes import Counted, Greedy, Guid, Octets, RecordStruct, UpTo, core
 
 Buffer = bytes | bytearray | memoryview
+GUIDS_KEPT: Final = 4096  # making a UUID is slow; a VM has up to 2,047 channels at once
 
 
 class Codec(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class _Generator:
         self.arguments: list[str] = []  # of pack, in order
         self.setup: list[str] = []  # statements before pack
         self.tails: list[str] = []  # expressions of bytes behind the fixed part
-        self.names: dict[str, Any] = {"UUID": UUID, "join": b"".join, "starmap": starmap}
+        self.names: dict[str, Any] = {"join": b"".join, "starmap": starmap}
         self.fields: dict[str, str] = {}  # field of the innermost record -> parse expression
 
     def bind(self, value: Any) -> str:
@@ -87,7 +89,7 @@ class _Generator:
 
     def guid(self, _what: Guid, source: str) -> str:
         self.arguments.append(f"{source}.bytes_le")
-        return f"UUID(bytes_le={self.take('16s', 16)})"
+        return f"{self.bind(_guid)}({self.take('16s', 16)})"
 
     def array(self, what: Any, source: str) -> str:
         self.length(source, what.count)
@@ -143,6 +145,11 @@ _GENERATORS: Mapping[type, Callable[[_Generator, Any, str], str]] = {
     Greedy: _Generator.greedy,
     UpTo: _Generator.up_to,
 }
+
+
+@lru_cache(maxsize=GUIDS_KEPT)
+def _guid(data: bytes) -> UUID:
+    return UUID(bytes_le=data)
 
 
 def _integers(element: Any) -> Callable[[Buffer, int], tuple[int, ...]]:
