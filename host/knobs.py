@@ -17,7 +17,7 @@ def _doc(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
-class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_unknown_fields=True):
     """The defaults written here are those of profile ``hyperv``."""
 
     # VMBus and the hypervisor

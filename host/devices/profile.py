@@ -41,7 +41,7 @@ class MsixLayout(NamedTuple):
     pba_offset: int
 
 
-class DeviceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeviceProfile(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     """One kind of device. Hashable, equal by content.
 
     ``config`` is the reset image of ``CONFIG_BYTES``; its BAR registers hold their type bits only.

@@ -62,7 +62,7 @@ EJECTING_PHASES: Final = frozenset({FunctionPhase.EJECTING_PRESENT, FunctionPhas
 ASSIGNED_PHASES: Final = frozenset({FunctionPhase.ASSIGNED, FunctionPhase.EJECTING})
 
 
-class FunctionFacts(msgspec.Struct, frozen=True):
+class FunctionFacts(msgspec.Struct, frozen=True, cache_hash=True):
     """Who a function is. Names are the wire's (``pci_function_description2``).
 
     ``numa_node`` None means the host gives no affinity. ``probed_bars`` are the six raw read-backs
@@ -82,7 +82,7 @@ class FunctionFacts(msgspec.Struct, frozen=True):
     numa_node: int | None = None
 
 
-class FunctionState(msgspec.Struct, frozen=True):
+class FunctionState(msgspec.Struct, frozen=True, cache_hash=True):
     """One function on the bus.
 
     ``interrupts`` are the live entries, oldest first. ``pending_mask`` are invalidated blocks not
@@ -96,7 +96,7 @@ class FunctionState(msgspec.Struct, frozen=True):
     resources_set: bool = False  # OpenVMM reports resources only after ASSIGNED_RESOURCES
 
 
-class VspState(msgspec.Struct, frozen=True):
+class VspState(msgspec.Struct, frozen=True, cache_hash=True):
     """One bus. ``functions`` are in ascending slots; ``version`` 0 means none agreed.
 
     ``powered`` can outlive the channel (a crashed guest left the bus in D0); ``listed`` says that
