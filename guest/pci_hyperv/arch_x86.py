@@ -6,7 +6,7 @@ Knows the retarget hypercall; knows no message on the channel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from guest.events import MsiRetargeted
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from guest.pci_hyperv.interrupts import Interrupts
 
 U32 = 0xFFFF_FFFF
+TARGETS_KEPT = 1024  # an interrupt is aimed again and again at what others were aimed at
 
 
 class ArchPolicy(Protocol):
@@ -89,7 +90,7 @@ class X86Arch:
         """The hypercall's control word and input; the dialect says in which form VPs are named."""
         pdev = driver.pci_dev_of(data)
         hbus = driver.bus_of(pdev.bus)
-        vps = [driver.kernel.cpus[cpu].vp for cpu in cpus]
+        vps = tuple(driver.kernel.cpus[cpu].vp for cpu in cpus)
         by_set = hbus.dialect is not None and hbus.dialect.retarget_by_vp_set
         target = vp_set_target(data.vector, vps) if by_set else vp_mask_target(data.vector, vps)
         call = HvRetargetDeviceInterrupt(
@@ -103,7 +104,8 @@ class X86Arch:
         return control_word(HVCALL_RETARGET_INTERRUPT, len(target.set_words)), call.build()
 
 
-def vp_set_target(vector: int, vps: Sequence[int]) -> HvDeviceInterruptTarget:
+@lru_cache(maxsize=TARGETS_KEPT)
+def vp_set_target(vector: int, vps: tuple[int, ...]) -> HvDeviceInterruptTarget:
     """A sparse set: every bank from the first to the last one used, empty ones too.
 
     The variable part counts valid_bank_mask and the banks (cpumask_to_vpset()).
@@ -119,7 +121,7 @@ def vp_set_target(vector: int, vps: Sequence[int]) -> HvDeviceInterruptTarget:
     )
 
 
-def vp_mask_target(vector: int, vps: Sequence[int]) -> HvDeviceInterruptTarget:
+def vp_mask_target(vector: int, vps: tuple[int, ...]) -> HvDeviceInterruptTarget:
     """One 64-bit mask; C shifts a 64-bit one, so higher VPs wrap round."""
     mask = 0
     for vp in vps:

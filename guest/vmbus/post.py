@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from errno import EAGAIN, EINVAL, ENOBUFS, ENXIO
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from guest.vmbus.channel import VmbusChannel
     from guest.vmbus.connection import VmbusConnection
 
+_NAMES: Mapping[int, str] = {message.value: message.name for message in ChannelMessageType}
 POST_TRIES = 100
 POST_DOUBLINGS = 21  # the delay grows from 1 us to 2.097 s and stays there
 
@@ -44,7 +46,7 @@ class ChannelMessageInfo(Allocated):
     ) -> None:
         self.key = key
         self.waiting_channel = waiting_channel
-        self.waitevent = Completion(kernel, ChannelMessageType(key[0]).name)
+        self.waitevent = Completion(kernel, _NAMES[key[0]])
         self.response: Any = None  # the record that answers; None after a mere wake-up
         self.list_entry = ListNode(self)
 

@@ -141,13 +141,13 @@ def test_the_first_version_retargets_by_mask() -> None:
 
 
 def test_a_vp_set_has_every_bank_up_to_the_last_one_used() -> None:
-    target = vp_set_target(0x41, [3, 130])
+    target = vp_set_target(0x41, (3, 130))
     assert target.set_words == (0b111, 1 << 3, 0, 1 << 2)
-    assert vp_set_target(0x41, []).set_words == (1, 0)
+    assert vp_set_target(0x41, ()).set_words == (1, 0)
 
 
 def test_a_mask_wraps_above_64_processors() -> None:
-    assert vp_mask_target(0x41, [1, 65]).vp_mask == 0b10
+    assert vp_mask_target(0x41, (1, 65)).vp_mask == 0b10
 
 
 def test_removing_the_device_deletes_each_mapping_once() -> None:
