@@ -76,7 +76,7 @@ steps = [
 def measure(devices: Sequence[int] = DEFAULT_DEVICES) -> dict[str, Any]:
     """One document as ``bench lifecycle --json`` prints it; counts are of one life."""
     unit = simpy_timeouts_per_s()
-    lives = _scenario(_ONE.format(lives=LIVES))
+    lives = one_life(lives=LIVES)
     per_life_s = min(_timed(lives) for _ in range(ROUNDS)) / LIVES
     result = play(lives)
     kinds = [type(stamped.event) for stamped in result.trace]
@@ -88,6 +88,11 @@ def measure(devices: Sequence[int] = DEFAULT_DEVICES) -> dict[str, Any]:
         "by_devices": [_at_once(count) for count in devices],
         "simpy_timeouts_per_s": unit,
     }
+
+
+def one_life(*, lives: int) -> Scenario:
+    """One device that lives so many times, one life after another."""
+    return _scenario(_ONE.format(lives=lives))
 
 
 def _scenario(text: str) -> Scenario:

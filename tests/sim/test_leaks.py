@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""The census at the end of a run: each kind of leak is noticed, and an explained one is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from guest.kernel.work import Work
+from guest.pci_core.resource import Resource
+from guest.reference import ReferenceGuest
+from sim.oracles.leaks import census, judge_leaks
+from sim.scenario_reader import load_scenario
+from sim.world import World
+
+
+@pytest.fixture
+def guest() -> ReferenceGuest:
+    """The guest of a world that has run to a clean end, a device still in it."""
+    world = World(load_scenario("arrival"))
+    assert world.run().verdict == "clean"
+    return world.guest
+
+
+def lose_an_object(guest: ReferenceGuest) -> None:
+    async def nothing(_: Work) -> None:
+        """Never runs."""
+
+    guest.kernel.heap.add(Work("lost", nothing))
+
+
+def lose_a_range(guest: ReferenceGuest) -> None:
+    held = guest.vmbus.mmio.ranges[0]
+    assert held.allocate(Resource(name="lost"), 0x1000) == 0
+
+
+def lose_a_domain(guest: ReferenceGuest) -> None:
+    guest.driver.domains.hv_get_dom_num(0x1234)
+
+
+def lose_pages(guest: ReferenceGuest) -> None:
+    guest.kernel.memory.alloc_pages(1)
+
+
+def lose_a_request(guest: ReferenceGuest) -> None:
+    (channel,) = guest.vmbus.channels.values()
+    assert channel.requestor is not None
+    channel.requestor.next_id(object())
+
+
+@pytest.mark.parametrize(
+    ("lose", "what"),
+    [
+        (lose_an_object, "Work"),
+        (lose_a_range, "MMIO range"),
+        (lose_a_domain, "PCI domain"),
+        (lose_pages, "block of pages"),
+        (lose_a_request, "request id"),
+    ],
+)
+def test_what_is_lost_is_counted_under_its_name(
+    guest: ReferenceGuest, lose: Callable[[ReferenceGuest], None], what: str
+) -> None:
+    assert census(guest, ()) == ()
+    lose(guest)
+    leaks = census(guest, ())
+    assert [(leak.what, leak.count, leak.known) for leak in leaks] == [(what, 1, None)]
+    violation = judge_leaks(leaks, now_ns=5)
+    assert violation is not None
+    assert (violation.kind, violation.at_ns) == ("leak", 5)
+    assert what in violation.message
+
+
+def test_an_open_item_explains_only_the_leak_it_is_about(guest: ReferenceGuest) -> None:
+    lose_an_object(guest)
+    (leak,) = census(guest, ("O9",))
+    assert leak.known is None
+
+
+def test_nothing_lost_is_no_violation() -> None:
+    assert judge_leaks((), now_ns=0) is None
