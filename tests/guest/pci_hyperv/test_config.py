@@ -9,6 +9,7 @@ import pytest
 
 from guest.kernel import ops
 from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND
+from guest.pci_hyperv.config import BUS_END
 from protocol.ids import Devfn
 from sim.choices import RandomChooser
 from tests.guest.pci_hyperv.story import Story
@@ -149,6 +150,18 @@ def test_an_access_gives_the_same_alone_and_in_a_crowd() -> None:
     crowded.kernel.spawn_thread("busy", Crowd(crowded).busy(), 1)
     assert crowded.reads(accesses) == alone.reads(accesses)
     assert [hpdev.refs.value for hpdev in crowded.hbus.children] == [2]
+
+
+def test_a_scan_asks_the_slots_with_functions_or_in_a_crowd_every_one() -> None:
+    story = CountingHostStory(cpus=2)
+    story.arrive()
+    bus = story.hbus.bridge.bus
+    assert bus is not None
+    slots = [story.driver.hv_pcifront_next_slot(bus, devfn) for devfn in (0, 8, 248)]
+    assert slots == [0, BUS_END, BUS_END]
+    story.kernel.crowded = True
+    slots = [story.driver.hv_pcifront_next_slot(bus, devfn) for devfn in (0, 8, 248)]
+    assert slots == [0, 8, 248]
 
 
 @pytest.mark.parametrize("crowd", [False, True])

@@ -13,7 +13,12 @@ from guest.kernel.faults import NullDereference
 from guest.kernel.leaks import unreachable
 from guest.vmbus.channel import HvDevice, Requestor
 from guest.vmbus.open import vmbus_close, vmbus_open
-from guest.vmbus.packets import vmbus_recvpacket_raw, vmbus_request_addr_match, vmbus_sendpacket
+from guest.vmbus.packets import (
+    vmbus_recvpacket_raw,
+    vmbus_request_addr_match,
+    vmbus_sendpacket,
+    vmbus_sendpacket_getid,
+)
 from protocol.hypercall import HV_STATUS_INSUFFICIENT_BUFFERS, HV_STATUS_INVALID_CONNECTION_ID
 from protocol.ids import VpIndex
 from protocol.vmbus import (
@@ -249,6 +254,16 @@ def test_a_full_ring_is_again_and_publishes_nothing() -> None:
         assert sent == 15  # 16384 // (16 + 1000 + 8), less what must stay free
         assert hdev.channel.outbound is not None
         assert hdev.channel.outbound.write_index == 15 * 1024
+        error, _ = await vmbus_sendpacket_getid(
+            hdev.channel,
+            bytes(1000),
+            object(),
+            VM_PKT_DATA_INBAND,
+            VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
+        )
+        assert error == -EAGAIN
+        assert hdev.channel.requestor is not None
+        assert hdev.channel.requestor.in_use == 0, "a request that was not sent keeps no id"
         return 0
 
     play(host, story)
