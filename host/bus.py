@@ -6,14 +6,17 @@ how an effect is carried out is ``host.carry``'s.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from host.assigned import AssignedFunction, Surroundings
 from host.carry import CARRY
 from host.channel_worker import ChannelWorker
 from host.clock import Cancel
 from host.config_window import ConfigWindow
-from host.function import Function
+from host.function import Function, layout_of
 from host.hypervisor import logical_device_id
 from host.settings import BusConfig, FunctionConfig
 from host.vsp import FunctionFacts, Vsp, VspState, initial_state
@@ -22,6 +25,7 @@ from protocol.errors import LocalProtocolError
 from protocol.ids import RelId, SlotNumber, wslot_to_devfn
 
 FUNCTION_BITS: Final = 7  # the PCI function number within a devfn
+PLACES_KEPT: Final = 256  # more functions than the largest built-in scenario has
 
 
 class VpciBus:
@@ -131,27 +135,43 @@ class VpciBus:
 
     def _add(self, config: FunctionConfig) -> FunctionFacts:
         """Bring a configured function to life and say who it is."""
+        place = _place(self.config, config)
         function = Function(config.profile)
-        if self._has_siblings(config):
+        if place.has_siblings:
             function.mark_multifunction()
-        number = wslot_to_devfn(config.wslot) & FUNCTION_BITS
         self.functions[config.wslot] = AssignedFunction(
             self.around,
             function,
             bus=self.name,
             wslot=config.wslot,
-            device_id=logical_device_id(self.config.instance_id, number),
+            device_id=place.device_id,
         )
-        serial = self.config.instance_id.time_low if config.serial is None else config.serial
-        return FunctionFacts(
-            config.wslot,
-            *function.identity,
-            ser=serial,
-            probed_bars=function.probed_bars(),
-            numa_node=config.numa_node,
-        )
+        return place.facts
 
-    def _has_siblings(self, config: FunctionConfig) -> bool:
-        devfn = wslot_to_devfn(config.wslot)
-        others = (wslot_to_devfn(f.wslot) for f in self.config.functions if f is not config)
-        return not devfn & FUNCTION_BITS and any(other >> 3 == devfn >> 3 for other in others)
+
+class _Place(msgspec.Struct, frozen=True):
+    """What a configured function is on its bus, each time it comes to life."""
+
+    facts: FunctionFacts
+    device_id: int
+    has_siblings: bool
+
+
+@lru_cache(maxsize=PLACES_KEPT)
+def _place(bus: BusConfig, config: FunctionConfig) -> _Place:
+    layout = layout_of(config.profile)
+    devfn = wslot_to_devfn(config.wslot)
+    number = devfn & FUNCTION_BITS
+    others = (wslot_to_devfn(f.wslot) for f in bus.functions if f is not config)
+    facts = FunctionFacts(
+        config.wslot,
+        *layout.identity,
+        ser=bus.instance_id.time_low if config.serial is None else config.serial,
+        probed_bars=layout.probed,
+        numa_node=config.numa_node,
+    )
+    return _Place(
+        facts,
+        device_id=logical_device_id(bus.instance_id, number),
+        has_siblings=not number and any(other >> 3 == devfn >> 3 for other in others),
+    )

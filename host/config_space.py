@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One function's 4 KiB of configuration space: numpy bytes, and masks generated from rows.
+"""One function's 4 KiB of configuration space: dwords, and masks generated from rows.
 
 Knows how a write meets read-only, read-write and write-one-to-clear bits, at any offset and size;
-knows neither what a register means nor who asks. Masks are made once per device profile and shared
-by all its instances, so an instance costs its 4 KiB and little more.
+knows neither what a register means nor who asks. Reset image and masks are made once per device
+profile and shared by all its instances; an instance keeps only the dwords that were written.
 """
 
 import sys
@@ -31,12 +31,13 @@ def _dwords(image: bytes) -> tuple[int, ...]:
 class RegisterFile:
     """What all instances of one profile share: reset image and masks. Never written.
 
-    ``writable``, ``writable_decoding`` and ``w1c`` are numpy bytes of shape (4096,); the same masks
-    as tuples of dwords serve the access path, where a tuple is faster than an array.
+    ``initial``, ``writable``, ``writable_decoding`` and ``w1c`` are numpy bytes of shape (4096,);
+    the same as tuples of dwords serve the access path, where a tuple is faster than an array.
     """
 
     __slots__ = (
         "initial",
+        "initial_dwords",
         "w1c",
         "w1c_dwords",
         "writable",
@@ -52,20 +53,21 @@ class RegisterFile:
         self.writable: Bytes = np.frombuffer(masks.writable, np.uint8)
         self.writable_decoding: Bytes = np.frombuffer(masks.writable_decoding, np.uint8)
         self.w1c: Bytes = np.frombuffer(masks.w1c, np.uint8)
+        self.initial_dwords = _dwords(config)
         self.writable_dwords = _dwords(masks.writable)
         self.writable_decoding_dwords = _dwords(masks.writable_decoding)
         self.w1c_dwords = _dwords(masks.w1c)
 
 
 class ConfigSpace:
-    """The bytes of one instance. Accesses are 1..8 bytes at any offset, within the 4 KiB."""
+    """The registers of one instance. Accesses are 1..8 bytes at any offset, within the 4 KiB."""
 
-    __slots__ = ("_dwords", "_registers", "_w1c", "_writable", "bytes")
+    __slots__ = ("_initial", "_registers", "_w1c", "_writable", "_written")
 
     def __init__(self, registers: RegisterFile) -> None:
         self._registers = registers
-        self.bytes: Bytes = registers.initial.copy()
-        self._dwords = self.bytes.data.cast("I")
+        self._initial = registers.initial_dwords
+        self._written: dict[int, int] = {}  # dwords by index, where not as out of reset
         self._w1c = registers.w1c_dwords
         self._writable = registers.writable_dwords
 
@@ -73,7 +75,8 @@ class ConfigSpace:
         """The little-endian value of ``size`` bytes; raises ``LocalProtocolError`` outside."""
         lane = offset & 3
         if 0 <= offset < CONFIG_BYTES and 0 < size <= 4 - lane:
-            return self._dwords[offset >> 2] >> (lane << 3) & _LANES[size]
+            index = offset >> 2
+            return self._written.get(index, self._initial[index]) >> (lane << 3) & _LANES[size]
         return self._read_straddling(offset, size)
 
     def write(self, offset: int, size: int, value: int) -> None:
@@ -83,19 +86,23 @@ class ConfigSpace:
             index = offset >> 2
             value = (value & _LANES[size]) << (lane << 3)
             writable = self._writable[index] & _LANES[size] << (lane << 3)
-            kept = self._dwords[index] & ~(writable | value & self._w1c[index])
-            self._dwords[index] = kept | value & writable
+            before = self._written.get(index, self._initial[index])
+            kept = before & ~(writable | value & self._w1c[index])
+            self._written[index] = kept | value & writable
             return
         self._write_straddling(offset, size, value)
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Write past the masks: what the device itself or the host puts into a register."""
         _check(offset, size)
-        self.bytes[offset : offset + size] = np.frombuffer(value.to_bytes(size, "little"), np.uint8)
+        for position in range(size):
+            index, shift = offset + position >> 2, 8 * (offset + position & 3)
+            kept = self.dword(index) & ~(0xFF << shift)
+            self._written[index] = kept | (value >> 8 * position & 0xFF) << shift
 
     def dword(self, index: int) -> int:
         """The dword at byte offset ``4 * index``."""
-        return self._dwords[index]
+        return self._written.get(index, self._initial[index])
 
     def ignore_bar_writes(self) -> None:
         """Memory decoding is on: the masks without the BARs hold from here."""
@@ -107,16 +114,20 @@ class ConfigSpace:
 
     def reset(self) -> None:
         """Back to the profile's image, memory decoding off."""
-        self.bytes[:] = self._registers.initial
+        self._written.clear()
         self.accept_bar_writes()
 
     def image(self) -> bytes:
         """A copy of all 4096 bytes."""
-        return self.bytes.tobytes()
+        image = self._registers.initial.copy()
+        dwords = image.view(np.uint32)
+        for index, value in self._written.items():
+            dwords[index] = value
+        return image.tobytes()
 
     def _read_straddling(self, offset: int, size: int) -> int:
         _check(offset, size)
-        return int.from_bytes(self.bytes[offset : offset + size].tobytes(), "little")
+        return sum(self.read(offset + position, 1) << 8 * position for position in range(size))
 
     def _write_straddling(self, offset: int, size: int, value: int) -> None:
         _check(offset, size)

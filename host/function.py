@@ -14,7 +14,7 @@ import msgspec
 
 from host.bar_memory import BarMemory
 from host.config_space import ConfigSpace
-from host.devices.profile import DeviceProfile, Identity
+from host.devices.profile import DeviceProfile
 from host.function_layout import NOTHING, PROFILES_KEPT, FunctionLayout, function_layout
 from host.msi import InterruptSource, Message, Msi, Msix
 from protocol.errors import LocalProtocolError
@@ -133,11 +133,6 @@ class Function:
             return None
         self._active = self._enabled_source()
         return hook(self, offset, value)
-
-    @property
-    def identity(self) -> Identity:
-        """What bus relations tell of this function."""
-        return self._layout.identity
 
     def probed_bars(self) -> tuple[int, ...]:
         """Six dwords, what all-ones written to the BARs would read back; touches no register."""
@@ -299,3 +294,8 @@ def _shared(profile: DeviceProfile) -> tuple[FunctionLayout, Mapping[int, _Hook]
     if layout.at_express is not None:
         hooks[(layout.at_express + _EXP_DEVCTL) >> 2] = Function.device_control_written
     return layout, hooks
+
+
+def layout_of(profile: DeviceProfile) -> FunctionLayout:
+    """What all functions of a profile share."""
+    return _shared(profile)[0]

@@ -36,7 +36,7 @@ MAX_FUNCTIONS: Final = 145
 MAX_SLOT: Final = 0xFF  # 5 bits of device, 3 of function
 
 
-class FunctionConfig(msgspec.Struct, frozen=True):
+class FunctionConfig(msgspec.Struct, frozen=True, cache_hash=True):
     """One function a bus can hold.
 
     ``serial`` None means the instance id's first 32 bits, as in OpenVMM. ``numa_node`` None means
@@ -50,7 +50,7 @@ class FunctionConfig(msgspec.Struct, frozen=True):
     present: bool = True
 
 
-class BusConfig(msgspec.Struct, frozen=True):
+class BusConfig(msgspec.Struct, frozen=True, cache_hash=True):
     """One vPCI bus, which is one VMBus offer. ``name`` is what events and scenarios call it."""
 
     name: str

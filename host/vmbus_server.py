@@ -8,6 +8,7 @@ Behaviour: wire-notes section 1, Linux ``drivers/hv``, OpenVMM ``vmbus_server/ch
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import ClassVar, Final, TypeAlias
 
 from host.channel_book import Channel, ChannelBook, Reoffer
@@ -71,9 +72,27 @@ _ALL_OFFERS_DELIVERED: Final = VmbusChannelMessageHeader(
 _UNLOAD_RESPONSE: Final = VmbusChannelMessageHeader(
     msgtype=ChannelMessageType.CHANNELMSG_UNLOAD_RESPONSE
 )
+OFFERS_KEPT: Final = 256  # 196 bytes each; more than the largest built-in scenario has devices
 _HAS_RING: Final = (ChannelState.OPENING, ChannelState.OPEN)
 
 _Handler: TypeAlias = Callable[["VmbusServer", bytes], None]
+
+
+@lru_cache(maxsize=OFFERS_KEPT)
+def _offer_message(offer: Offer, relid: RelId) -> bytes:
+    return VmbusChannelOfferChannel(
+        offer=VmbusChannelOffer(
+            if_type=offer.interface_id,
+            if_instance=offer.instance_id,
+            chn_flags=offer.chn_flags,
+            mmio_megabytes=offer.mmio_megabytes,
+            sub_channel_index=offer.sub_channel_index,
+        ),
+        child_relid=relid,
+        monitorid=_NO_MONITOR,
+        is_dedicated_interrupt=1,
+        connection_id=CONNECTION_ID_BASE + relid,
+    ).build()
 
 
 class VmbusServer:
@@ -385,22 +404,8 @@ class VmbusServer:
 
     def _send_offer(self, channel: Channel) -> None:
         channel.step(ChannelInput.OFFERCHANNEL, LocalProtocolError)
-        offer = channel.offer
-        self._post(
-            VmbusChannelOfferChannel(
-                offer=VmbusChannelOffer(
-                    if_type=offer.interface_id,
-                    if_instance=offer.instance_id,
-                    chn_flags=offer.chn_flags,
-                    mmio_megabytes=offer.mmio_megabytes,
-                    sub_channel_index=offer.sub_channel_index,
-                ),
-                child_relid=channel.relid,
-                monitorid=_NO_MONITOR,
-                is_dedicated_interrupt=1,
-                connection_id=CONNECTION_ID_BASE + channel.relid,
-            )
-        )
+        payload = _offer_message(channel.offer, channel.relid)
+        self._effects.append(PostToGuest(self._message_vp, payload))
 
     def _end_connection(self) -> None:
         """The guest is gone: nothing it held means anything. The only walk over all channels."""

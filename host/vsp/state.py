@@ -6,6 +6,7 @@ in :class:`FunctionFacts`, which never changes; where the conversation stands is
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -13,6 +14,8 @@ from msgspec.structs import replace
 
 from host.effects import InterruptEntry
 from protocol.ids import SlotNumber
+
+BUSES_KEPT: Final = 256  # more than the largest built-in scenario has
 
 
 class Phase(IntEnum):
@@ -112,6 +115,7 @@ class VspState(msgspec.Struct, frozen=True, cache_hash=True):
     faults: tuple[tuple[int, int], ...] = ()
 
 
+@lru_cache(maxsize=BUSES_KEPT)
 def initial_state(functions: tuple[FunctionFacts, ...]) -> VspState:
     """Return an offered bus with these functions on it, channel not open."""
     ordered = sorted(functions, key=lambda facts: facts.wslot)
