@@ -114,13 +114,30 @@ class ChannelWorker:
         self._scheduled = True
         window_ns = self._window_ns
         if self._stalled_until_ns:
-            stalled_ns = max(0, self._stalled_until_ns - self._clock.now_ns())
+            stalled_ns = self._stalled_ns()
             window_ns = (window_ns[0] + stalled_ns, window_ns[1] + stalled_ns)
         self._cancel = self._clock.later(window_ns, self._label, self._turn)
 
     def stall(self, until_ns: int) -> None:
-        """Do nothing before this time, in simulated nanoseconds."""
-        self._stalled_until_ns = until_ns
+        """Neither read nor write before this time, in simulated nanoseconds.
+
+        What is sent meanwhile waits as if there were no room; a stall that is under way is made
+        longer, never shorter.
+        """
+        self._stalled_until_ns = max(until_ns, self._stalled_until_ns)
+        if self._cancel is not None:  # the turn that is due comes later, too
+            self._cancel()
+            self._cancel = None
+            self._scheduled = False
+            self.signalled()
+
+    def _stalled_ns(self) -> int:
+        """How long the stall goes on; 0 when it is over, and then it is forgotten."""
+        stalled_ns = self._stalled_until_ns - self._clock.now_ns()
+        if stalled_ns > 0:
+            return stalled_ns
+        self._stalled_until_ns = 0
+        return 0
 
     def stop(self) -> None:
         """Never touch the rings again."""
@@ -175,6 +192,10 @@ class ChannelWorker:
 
     def _put(self, packet_type: int, transaction_id: TransactionId, payload: bytes) -> None:
         if self._stopped:
+            return
+        if self._stalled_until_ns and self._stalled_ns():
+            self._outbox.append((packet_type, transaction_id, payload))
+            self.signalled()
             return
         try:
             if self._outbox or not self._publish(packet_type, transaction_id, payload):

@@ -5,7 +5,7 @@ import pytest
 
 from host.channel_worker import ChannelWorker
 from host.vsp.inputs import InvalidationDue, PacketReceived, RingBroken
-from protocol.ids import RelId, SlotNumber
+from protocol.ids import RelId, SlotNumber, TransactionId
 from protocol.ring import HEADER_BYTES, Packet, Ring
 from protocol.ring_rules import OPENVMM
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
@@ -147,6 +147,31 @@ def test_a_stalled_worker_rests_and_then_goes_on() -> None:
     assert rig.owner.seen == []
     rig.clock.run(until_ns=5_100)
     assert rig.owner.seen == ["late"]
+
+
+def test_a_stall_holds_back_a_turn_that_is_due_already() -> None:
+    rig = Rig()
+    rig.write("late")
+    rig.worker.stall(5_000)
+    rig.clock.run(until_ns=5_000)
+    assert rig.owner.seen == []
+    rig.clock.run(until_ns=5_100)
+    assert rig.owner.seen == ["late"]
+
+
+def test_what_is_sent_in_a_stall_goes_out_after_it_in_order() -> None:
+    rig = Rig()
+    rig.worker.stall(5_000)
+    rig.worker.send(b"eject")
+    rig.worker.complete(TransactionId(7), b"done")
+    rig.write("request")
+    rig.worker.stall(3_000)  # ends no sooner for that
+    rig.clock.run(until_ns=5_000)
+    assert rig.read_one() is None
+    rig.clock.run(until_ns=5_100)
+    rig.worker.send(b"now")
+    sent = [packet.payload.rstrip(b"\0") for packet in iter(rig.read_one, None)]
+    assert sent == [b"eject", b"done", b"request", b"now"]
 
 
 def test_a_stopped_worker_touches_nothing_again() -> None:
