@@ -16,7 +16,6 @@ from guest.pci_core.msi import pci_irq_vector
 from guest.pci_core.refs import pci_dev_get
 from guest.pci_core.types import PciDev
 from guest.reference import ReferenceGuest
-from guest.vmbus.offers import unbind_device
 from protocol.ids import Devfn
 
 COMMAND_TIMEOUT_MS = 60_000
@@ -32,10 +31,8 @@ class Shell:
     async def unload(self) -> None:
         """``rmmod pci-hyperv``: every device is let go, the newest first, as the core does."""
         guest = self._guest
-        guest.vmbus.drivers.remove(guest.driver)
-        for channel in reversed(list(guest.vmbus.channels.values())):
-            if channel.device_obj is not None:
-                await unbind_device(channel.device_obj)
+        if guest.driver in guest.vmbus.bus.drivers:  # else rmmod: "not currently loaded"
+            await guest.vmbus.bus.unregister(guest.driver)
 
     async def rescan(self) -> None:
         """``echo 1 > /sys/bus/pci/rescan``."""

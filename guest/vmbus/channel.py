@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from guest.kernel.lists import ListNode
-from guest.kernel.memory import Allocated
+from guest.kernel.memory import Allocated, RefCount
 from guest.kernel.sync import Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work
 from protocol.ids import CpuId, GpadlId, RelId, TransactionId
@@ -153,13 +153,25 @@ class VmbusChannel(Allocated):
 
 
 class HvDevice(Allocated):
-    """struct hv_device: one VMBus device. ``drvdata`` belongs to the bound driver."""
+    """struct hv_device: one VMBus device. ``drvdata`` belongs to the bound driver.
 
-    __slots__ = ("channel", "dev_instance", "driver", "drvdata", "lock", "name", "vmbus")
+    It begins with the reference of its registration; ``release`` is called with the last one.
+    """
+
+    __slots__ = ("channel", "dev_instance", "driver", "drvdata", "lock", "name", "references",
+                 "release", "vmbus")  # fmt: skip
     EMBEDDED = ("lock",)
 
-    def __init__(self, vmbus: VmbusConnection, channel: VmbusChannel, instance: UUID) -> None:
+    def __init__(
+        self,
+        vmbus: VmbusConnection,
+        channel: VmbusChannel,
+        instance: UUID,
+        release: Callable[[HvDevice], Awaitable[None]],
+    ) -> None:
         self.vmbus = vmbus
+        self.references = RefCount(1)
+        self.release = release
         self.channel = channel
         self.dev_instance = instance
         self.name = str(instance)

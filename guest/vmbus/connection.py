@@ -21,6 +21,7 @@ from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue
 from guest.vmbus import answers, offers
 from guest.vmbus.channel import HvDriver, VmbusChannel
+from guest.vmbus.driver_core import BusType
 from guest.vmbus.mmio import VmbusMmio
 from guest.vmbus.post import ChannelMessageInfo, begin_request, unlist_request, vmbus_post_msg
 from protocol.codec import WireRecord
@@ -97,7 +98,7 @@ class VmbusConnection:
         self.rescind_work_queue = WorkQueue(kernel, "hv_vmbus_rescind")
         self.handle_primary_chan_wq = WorkQueue(kernel, "hv_pri_chan")
         self.unload_event = Completion(kernel, "unload_event")
-        self.drivers: list[HvDriver] = []
+        self.bus = BusType(kernel)
         self._blocking: dict[int, tuple[WorkQueue, type[WireRecord], Handler]] = {
             ChannelMessageType.CHANNELMSG_OFFERCHANNEL: (
                 self.work_queue,
@@ -186,7 +187,7 @@ class VmbusConnection:
 
     def register_driver(self, driver: HvDriver) -> None:
         """vmbus_driver_register(): devices offered from now on may bind to it."""
-        self.drivers.append(driver)
+        self.bus.drivers.append(driver)
 
     # --- what the hypervisor delivers ---
 

@@ -13,6 +13,7 @@ from guest.kernel import ops
 from guest.kernel.memory import GFP_ATOMIC, GFP_KERNEL
 from guest.kernel.work import Work
 from guest.vmbus.channel import ChannelState, HvDevice, VmbusChannel
+from guest.vmbus.driver_core import bind_device, device_unregister, get_device, put_device
 from guest.vmbus.open import vmbus_reset_channel_cb
 from guest.vmbus.post import vmbus_post_msg
 from protocol.ids import RelId
@@ -60,7 +61,9 @@ async def _add_channel_work(work: Work) -> None:
     vmbus = channel.vmbus
     channel.state = ChannelState.OPEN
     instance = channel.offer.offer.if_instance
-    device = await vmbus.kernel.kzalloc(HvDevice, GFP_KERNEL, vmbus, channel, instance)
+    device = await vmbus.kernel.kzalloc(
+        HvDevice, GFP_KERNEL, vmbus, channel, instance, vmbus_device_release
+    )
     if device is None:
         await _forget_channel(channel)
         return
@@ -80,36 +83,6 @@ async def _forget_channel(channel: VmbusChannel) -> None:
     await _free_channel(channel)
 
 
-async def bind_device(device: HvDevice) -> int:
-    """The driver core's match and vmbus_probe(); 0, or what the driver's probe returned.
-
-    A device whose probe failed stays on the bus without a driver.
-    """
-    vmbus = device.vmbus
-    interface = device.channel.offer.offer.if_type
-    await device.lock.lock()
-    driver = next((drv for drv in vmbus.drivers if drv.interface == interface), None)
-    error = 0
-    if driver is not None and device.driver is None:
-        device.driver = driver
-        error = await driver.probe(device)
-        if error:
-            device.driver = None
-            vmbus.kernel.log("err", f"probe failed for device {device.name} ({error})")
-    await device.lock.unlock()
-    return error
-
-
-async def unbind_device(device: HvDevice) -> None:
-    """vmbus_remove(): the driver lets go; the device stays on the bus."""
-    await device.lock.lock()
-    driver = device.driver
-    if driver is not None:
-        await driver.remove(device)
-        device.driver = None
-    await device.lock.unlock()
-
-
 async def vmbus_onoffer_rescind(vmbus: VmbusConnection, rescind: VmbusChannelRescindOffer) -> None:
     """vmbus_onoffer_rescind(): stop the callback, raise the flag, wait for probe, unregister."""
     while vmbus.offer_in_progress:
@@ -126,7 +99,9 @@ async def vmbus_onoffer_rescind(vmbus: VmbusConnection, rescind: VmbusChannelRes
     while not channel.probe_done:
         await ops.msleep(vmbus.kernel, RESCIND_POLL_MS)
     if channel.device_obj is not None:
-        await unregister_device(channel.device_obj)
+        device = get_device(channel.device_obj)
+        await device_unregister(device)
+        await put_device(device)
 
 
 async def _rescind_cleanup(channel: VmbusChannel) -> None:
@@ -141,11 +116,10 @@ async def _rescind_cleanup(channel: VmbusChannel) -> None:
     await vmbus.channelmsg_lock.unlock_irqrestore()
 
 
-async def unregister_device(device: HvDevice) -> None:
-    """vmbus_device_unregister() to vmbus_device_release(): unbind, then the channel goes."""
+async def vmbus_device_release(device: HvDevice) -> None:
+    """vmbus_device_release(): with the device's last reference the channel goes, too."""
     vmbus = device.vmbus
     channel = device.channel
-    await unbind_device(device)
     await vmbus.channel_mutex.lock()
     await _process_channel_removal(channel)
     await vmbus.channel_mutex.unlock()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from errno import ETIMEDOUT
 
 from guest.events import BusStateChanged, ChildRemoved, D0Left, DriverRemoved, MessageIgnored
-from guest.vmbus.offers import unbind_device
+from guest.vmbus.driver_core import unbind_device
 from protocol.vmbus import ChannelMessageType
 from protocol.vpci import MessageType
 from tests.guest.pci_hyperv.story import Story

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Drivers and devices of the bus: who is bound, and how long a device lives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from guest.kernel import ops
+from guest.kernel.faults import UseAfterFree
+from guest.vmbus.channel import HvDevice
+from guest.vmbus.driver_core import get_device, put_device
+from tests.guest.vmbus.scripted_host import ScriptedHost
+from tests.guest.vmbus.test_channels import ProbingDriver, open_channel
+
+
+def driver_of(host: ScriptedHost, story: Callable[[HvDevice], Awaitable[int]]) -> ProbingDriver:
+    driver = ProbingDriver(story)
+    host.vmbus.register_driver(driver)
+    host.connect()
+    host.offer(delay_ns=1_000_000)
+    return driver
+
+
+def test_a_device_that_somebody_holds_outlives_its_rescind_and_its_channel_with_it() -> None:
+    host = ScriptedHost()
+    held: list[HvDevice] = []
+
+    async def story(hdev: HvDevice) -> int:
+        held.append(get_device(hdev))
+        return await open_channel(hdev)
+
+    driver = driver_of(host, story)
+    host.rescind(delay_ns=100_000_000)
+    host.engine.run()
+    assert driver.removed == 1
+    assert held[0].channel.rescind
+    assert "RELID_RELEASED" not in host.heard
+    host.kernel.spawn_thread("put", put_device(held[0]))
+    host.engine.run()
+    assert host.heard[-1] == "RELID_RELEASED"
+    assert host.kernel.heap.census() == {}
+    with pytest.raises(UseAfterFree):
+        get_device(held[0])
+
+
+def test_unloading_waits_for_a_probe_under_way_and_then_unbinds() -> None:
+    host = ScriptedHost()
+    order: list[str] = []
+
+    async def story(hdev: HvDevice) -> int:
+        error = await open_channel(hdev)
+        await ops.msleep(host.kernel, 50)
+        order.append("probed")
+        return error
+
+    async def unload() -> None:
+        await ops.msleep(host.kernel, 10)
+        await host.vmbus.bus.unregister(driver)
+        order.append("unloaded")
+
+    driver = driver_of(host, story)
+    host.kernel.spawn_thread("unload", unload())
+    host.engine.run()
+    assert order == ["probed", "unloaded"]
+    assert driver.removed == 1
+    (channel,) = host.vmbus.channels.values()
+    assert channel.device_obj is not None
+    assert channel.device_obj.driver is None
+
+
+def test_nothing_binds_to_a_driver_that_was_unloaded() -> None:
+    host = ScriptedHost()
+    driver = driver_of(host, open_channel)
+    host.kernel.spawn_thread("unload", host.vmbus.bus.unregister(driver))
+    host.engine.run()
+    assert driver.removed == 0
+    assert host.heard == ["INITIATE_CONTACT"]
