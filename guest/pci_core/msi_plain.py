@@ -99,6 +99,7 @@ async def _msi_setup_desc(dev: PciDev, nvec: int) -> MsiDesc | None:
         return None
     desc.is_64 = bool(control & PCI_MSI_FLAGS_64BIT)
     desc.can_mask = bool(control & PCI_MSI_FLAGS_MASKBIT)
+    desc.multi_cap = (control & PCI_MSI_FLAGS_QMASK) >> PCI_MSI_FLAGS_QMASK_SHIFT
     desc.multiple = (nvec - 1).bit_length()
     desc.mask_pos = dev.msi_cap + (PCI_MSI_MASK_64 if desc.is_64 else PCI_MSI_MASK_32)
     if desc.can_mask:

@@ -30,6 +30,7 @@ PCI_STD_NUM_BARS = 6
 PCI_ROM_RESOURCE = 6
 PCI_D0 = 0
 PCI_UNKNOWN = 5
+MULTI_CAP_MAX = 5  # 32 messages; the two encodings above are reserved, and masked as 32
 
 BlockInvalidate = Callable[[object, int], Awaitable[None]]  # (context, block mask)
 
@@ -140,8 +141,8 @@ class PciSlot(Allocated):
 class MsiDesc(Allocated):
     """struct msi_desc: one MSI-X entry, or the single one that stands for all of a device's MSIs.
 
-    ``index`` is the MSI-X table index; ``multiple`` is log2 of the messages granted (MSI);
-    ``affinity`` holds one descriptor per vector, or is None.
+    ``index`` is the MSI-X table index; ``multi_cap`` and ``multiple`` are log2 of the messages the
+    capability offers and of those it is granted (MSI); ``affinity`` holds one descriptor per vector, or is None.
     """
 
     __slots__ = (
@@ -156,6 +157,7 @@ class MsiDesc(Allocated):
         "msg",
         "msi_mask",
         "msix_ctrl",
+        "multi_cap",
         "multiple",
         "nvec_used",
         "pci_dev",
@@ -167,6 +169,7 @@ class MsiDesc(Allocated):
         self.nvec_used = nvec_used
         self.is_msix = is_msix
         self.irq = 0
+        self.multi_cap = 0
         self.multiple = 0
         self.is_64 = is_msix
         self.can_mask = False
@@ -180,7 +183,7 @@ class MsiDesc(Allocated):
     @property
     def multi_mask(self) -> int:
         """msi_multi_mask(): a bit per message the capability could be granted."""
-        return (1 << (1 << self.multiple)) - 1
+        return (1 << (1 << min(self.multi_cap, MULTI_CAP_MAX))) - 1
 
 
 class PciDev(Allocated):

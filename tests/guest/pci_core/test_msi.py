@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from errno import EINVAL, ENOMEM, ENOSPC, ERANGE
 
+import pytest
+
 from guest.kernel.irq_affinity import AffinityRequest
 from guest.pci_core.enable import pci_enable_device
 from guest.pci_core.msi import (
@@ -156,7 +158,7 @@ def test_msi_is_masked_granted_and_enabled_last() -> None:
     writes = [(where, size, value) for kind, where, size, value in rig.ops.log if kind == "w"]
     assert writes == [
         (0x52, 2, 0x018A),  # off
-        (0x60, 4, 0x000F),  # all four masked
+        (0x60, 4, 0xFFFF_FFFF),  # all that the capability offers masked, not only those granted
         (0x52, 2, 0x01AA),  # four messages granted
         (0x54, 4, 0xFEE0_1000),
         (0x58, 4, 0),
@@ -164,6 +166,20 @@ def test_msi_is_masked_granted_and_enabled_last() -> None:
         (0x04, 2, 0x0402),  # INTx off
         (0x52, 2, 0x01AB),  # on
     ]
+
+
+@pytest.mark.parametrize(
+    ("offered_log2", "mask"), [(0, 0x1), (2, 0xF), (4, 0xFFFF), (5, 0xFFFF_FFFF), (6, 0xFFFF_FFFF)]
+)
+def test_the_mask_has_a_bit_for_each_message_the_capability_offers(
+    offered_log2: int, mask: int
+) -> None:
+    rig = Rig()
+    dev = up(msi(offered_log2), rig)
+    assert alloc(rig, dev, 1, 1, PCI_IRQ_MSI) == 1
+    assert ("w", 0x60, 4, mask) in rig.ops.log
+    rig.run(pci_free_irq_vectors(rig.pci.irqs, dev))
+    assert rig.ops.log[-1] == ("w", 0x60, 4, 0)
 
 
 def test_a_32_bit_msi_capability_has_its_data_and_mask_earlier() -> None:
