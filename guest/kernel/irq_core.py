@@ -93,12 +93,17 @@ class IrqCore:
             wanted = affinity[index] if affinity is not None else None
             ret = await self._alloc_one(chip, base + index, hwirq + index, node, wanted)
             if ret < 0:
-                for irq in range(base, base + count):
-                    heappush(self._free_irqs, irq)
-                for irq in range(base, base + index):
-                    await self._free_one(self.descs.pop(irq))
+                await self._give_back(base, allocated=index, claimed=count)
                 return ret
         return base
+
+    async def _give_back(self, base: int, *, allocated: int, claimed: int) -> None:
+        """Undo an allocation. Freeing suspends, so nobody may be given a number before its end."""
+        datas = [self.descs.pop(irq) for irq in range(base, base + allocated)]
+        for data in datas:
+            await self._free_one(data)
+        for irq in range(base, base + claimed):
+            heappush(self._free_irqs, irq)
 
     async def _alloc_one(
         self, chip: MsiController, irq: int, hwirq: int, node: int, wanted: IrqAffinity | None

@@ -101,10 +101,12 @@ def _setup_affinity(core: IrqCore, data: IrqData) -> None:
 
 
 async def irq_shutdown(data: IrqData) -> None:
-    """irq_shutdown(): mask; the vector stays until no handler can run."""
+    """irq_shutdown(): mask; the vector stays until no handler can run.
+
+    One that waits to be delivered again (IRQS_PENDING) still does at the next startup.
+    """
     if data.started:
         data.depth = 1
-        data.pending = False
         data.disabled = True
         await mask_irq(data)
         data.started = False

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, EINVAL, EIO
+from errno import EBUSY, EINVAL, EIO, ENOMEM
 
 import pytest
 
@@ -28,6 +28,7 @@ from guest.pci_core.events import (
     InterruptSpurious,
 )
 from guest.pci_core.msi import PCI_IRQ_AFFINITY, PCI_IRQ_MSIX, pci_alloc_irq_vectors
+from sim.choices import RandomChooser
 from tests.guest.pci_core.fakes import HIGH_WINDOW, Rig, nvme
 
 IRQ = 24
@@ -195,6 +196,18 @@ def test_one_late_interrupt_after_free_is_quiet_and_a_second_is_not() -> None:
     assert warnings == ["0.32 No irq handler for vector"]
 
 
+def test_an_interrupt_that_came_while_disabled_is_delivered_to_the_next_handler() -> None:
+    line = Line()
+    line.request()
+    line.rig.run(disable_irq_nosync(line.irqs, IRQ))
+    line.fire()
+    line.rig.run(free_irq(line.irqs, IRQ, line))
+    assert line.handled == []
+    line.request()
+    assert line.handled == [0]
+    assert not line.data.pending
+
+
 def test_a_line_has_one_handler() -> None:
     line = Line()
     assert line.request() == 0
@@ -330,3 +343,29 @@ def test_interrupt_numbers_are_used_again_lowest_first() -> None:
         ]
 
     assert line.rig.run(again()) == [IRQ, IRQ + 1, IRQ + 2]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_allocation_that_fails_takes_no_number_from_one_beside_it(seed: int) -> None:
+    rig = Rig(chooser=RandomChooser(seed))
+    wanted: list[str] = []
+
+    def fail(name: str) -> bool:
+        wanted.append(name)
+        return len(wanted) == 3
+
+    async def fails() -> int:
+        rig.kernel.fail_allocation = fail
+        return await rig.pci.irqs.alloc_irqs(rig.msi, 4, hwirq=0, node=-1, affinity=None)
+
+    async def succeeds() -> None:
+        while len(wanted) < 3:
+            await ops.point(rig.kernel, "not yet")
+        for _ in range(4):
+            irq = await rig.pci.irqs.alloc_irqs(rig.msi, 1, hwirq=9, node=-1, affinity=None)
+            taken.append(irq)
+
+    taken: list[int] = []
+    assert rig.run(fails(), succeeds()) == -ENOMEM
+    assert sorted(rig.pci.irqs.descs) == sorted(taken)
+    assert rig.kernel.heap.census()["IrqData"] == len(set(taken)) == 4
