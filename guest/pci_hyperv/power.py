@@ -31,16 +31,26 @@ class Power(Probe, Remove):
         return ret
 
     async def _suspend(self, hdev: HvDevice, hbus: HvPciBus) -> int:
-        old_state = hbus.state
-        if old_state is not HvPciBusState.INSTALLED:
+        if not await self.leave_installed(hdev, hbus):
             return -EINVAL
-        await self.forbid_new_work(hdev, hbus)
         await self.wq_of(hbus).flush()
         ret = await self.hv_pci_bus_exit(hdev, keep_devs=True)
         if ret:
             return ret
         await vmbus_close(hdev.channel)
         return 0
+
+    async def leave_installed(self, hdev: HvDevice, hbus: HvPciBus) -> bool:
+        """Bar the callback from queueing work; False, and no change, if the bus is not installed.
+
+        The state is looked at and written while the callback cannot run.
+        """
+        await hdev.channel.callback_event.disable()
+        was_installed = hbus.state is HvPciBusState.INSTALLED
+        if was_installed:
+            await self.set_bus_state(hbus, HvPciBusState.REMOVING)
+        await hdev.channel.callback_event.enable()
+        return was_installed
 
     async def hv_pci_resume(self, hdev: HvDevice) -> int:
         """Open again, with the version of before, and build every interrupt anew: 0 or -errno.

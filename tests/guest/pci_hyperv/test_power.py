@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EINVAL, EPROTO
 
 from guest.events import BusStateChanged
+from guest.kernel.work import Tasklet
 from guest.pci_hyperv.bus import HvPciBusState
 from protocol.status import STATUS_UNSUCCESSFUL
 from protocol.vpci import MessageType, PciVersionRequest
@@ -74,6 +76,50 @@ def test_a_bus_that_is_not_installed_cannot_be_suspended() -> None:
     story = Story().arrive()
     assert suspend(story) == 0
     assert suspend(story) == -EINVAL
+
+
+class NoisyTasklet(Tasklet):
+    """A tasklet that notes when it is held off, and lets something happen just before that."""
+
+    __slots__ = ("before", "calls")
+
+    def __init__(self, story: Story, before: Callable[[], None]) -> None:
+        async def nothing() -> None:
+            pass
+
+        super().__init__(story.kernel, "noisy", nothing)
+        self.before = before
+        self.calls: list[str] = []
+
+    async def disable(self) -> None:
+        self.before()
+        self.calls.append("disable")
+        await super().disable()
+
+    async def enable(self) -> None:
+        self.calls.append("enable")
+        await super().enable()
+
+
+def test_suspending_holds_the_callback_off_even_if_the_bus_is_not_installed() -> None:
+    story = Story().arrive()
+    assert suspend(story) == 0
+    tasklet = NoisyTasklet(story, lambda: None)
+    story.hdev.channel.callback_event = tasklet
+    assert suspend(story) == -EINVAL
+    assert tasklet.calls == ["disable", "enable"]
+
+
+def test_the_state_a_suspension_judges_by_is_read_while_the_callback_is_held_off() -> None:
+    story = Story().arrive()
+
+    def somebody_else() -> None:
+        story.hbus.state = HvPciBusState.REMOVING
+
+    story.hdev.channel.callback_event = NoisyTasklet(story, somebody_else)
+    before = len(story.host.received)
+    assert suspend(story) == -EINVAL
+    assert story.host.names[before:] == []
 
 
 def test_a_failed_resume_leaves_the_state_init() -> None:
