@@ -27,8 +27,9 @@ class ListNode(Allocated):
 class ListHead(Generic[T]):
     """A doubly linked list through the members' ``list_entry`` nodes, as Linux's.
 
-    Walking it while others change it does what it does in C: a node that is deleted under a
-    walker's feet is poisoned, and the walker's next step raises :class:`ListCorruption`.
+    Walking it while others change it does what it does in C: a node that is deleted is poisoned,
+    and a walker whose next step reads it raises :class:`ListCorruption`. Which node that is depends
+    on the way of walking: iteration stands on the current one, :meth:`safe` on the one after it.
     """
 
     __slots__ = ("name", "root")
@@ -75,10 +76,31 @@ class ListHead(Generic[T]):
         return owner
 
     def __iter__(self) -> Iterator[T]:
+        """list_for_each_entry(): the way on is read from the current entry after the body."""
         node = self.root.next
         while node is not self.root:
-            if node is None:
-                raise ListCorruption(f"walked onto a deleted node of {self.name}")
-            following = node.next  # read before the body, as list_for_each_entry_safe does
-            yield node.owner
-            node = following
+            member = self._member(node)
+            yield member.owner
+            node = member.next
+
+    def safe(self) -> Iterator[T]:
+        """list_for_each_entry_safe(): the body may take the current entry off, but not the next."""
+        node = self.root.next
+        while node is not self.root:
+            member = self._member(node)
+            node = member.next
+            yield member.owner
+
+    def safe_reverse(self) -> Iterator[T]:
+        """list_for_each_entry_safe_reverse(): as :meth:`safe`, from the last to the first."""
+        node = self.root.prev
+        while node is not self.root:
+            member = self._member(node)
+            node = member.prev
+            yield member.owner
+
+    def _member(self, node: ListNode | None) -> ListNode:
+        """Poison, or a node of another list, is a wild pointer in C."""
+        if node is None or node.list is not self:
+            raise ListCorruption(f"walked off {self.name} over a node that has left it")
+        return node

@@ -22,7 +22,7 @@ async def pci_stop_and_remove_bus_device(dev: PciDev) -> None:
 
 async def pci_stop_root_bus(bus: PciBus) -> None:
     """pci_stop_root_bus(): unbind every driver, last device first."""
-    for dev in reversed(list(bus.devices)):
+    for dev in bus.devices.safe_reverse():
         await _pci_stop_dev(dev)
 
 
@@ -31,7 +31,7 @@ async def pci_remove_root_bus(bus: PciBus) -> None:
 
     Whoever still holds a device or a slot keeps the bus's memory.
     """
-    for dev in list(bus.devices):
+    for dev in bus.devices.safe():
         await _pci_destroy_dev(dev)
     del bus.pci.buses[(bus.domain_nr, bus.number)]
     bus.bridge.bus = None

@@ -142,7 +142,8 @@ class MsiDesc(Allocated):
     """struct msi_desc: one MSI-X entry, or the single one that stands for all of a device's MSIs.
 
     ``index`` is the MSI-X table index; ``multi_cap`` and ``multiple`` are log2 of the messages the
-    capability offers and of those it is granted (MSI); ``affinity`` holds one descriptor per vector, or is None.
+    capability offers and of those it is granted (MSI); ``affinity`` holds one descriptor per
+    vector, or is None.
     """
 
     __slots__ = (

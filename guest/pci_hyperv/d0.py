@@ -107,10 +107,10 @@ class D0(Assignment):
         """Let all functions go. Destroying slots sleeps, so they move to a private list first."""
         removed: ListHead[HvPciDev] = ListHead("removed")
         await hbus.device_list_lock.lock_irqsave()
-        for hpdev in hbus.children:
+        for hpdev in hbus.children.safe():
             hbus.children.move_tail(hpdev, removed)
         await hbus.device_list_lock.unlock_irqrestore()
-        for hpdev in removed:
+        for hpdev in removed.safe():
             removed.delete(hpdev)
             desc = hpdev.desc
             self.kernel.emit(ChildRemoved(hbus.relid, desc.win_slot, desc.ser, "bus-exit"))

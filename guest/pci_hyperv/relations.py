@@ -111,10 +111,12 @@ class Relations(Windows, RootBus):
         """Move the missing functions to a private list, dropping the bus's reference to each."""
         removed: ListHead[HvPciDev] = ListHead("removed")
         await hbus.device_list_lock.lock_irqsave()
-        for hpdev in hbus.children:
-            if hpdev.reported_missing:
-                await self.put_pcichild(hpdev)
-                hbus.children.move_tail(hpdev, removed)
+        while True:  # from the first again after each, since no walk survives the move
+            hpdev = next((child for child in hbus.children if child.reported_missing), None)
+            if hpdev is None:
+                break
+            await self.put_pcichild(hpdev)
+            hbus.children.move_tail(hpdev, removed)
         await hbus.device_list_lock.unlock_irqrestore()
         return removed
 

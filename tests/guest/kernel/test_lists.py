@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guest.kernel.faults import ListCorruption, NullDereference
+from guest.kernel.faults import ListCorruption, NullDereference, UseAfterFree
 from guest.kernel.lists import ListHead, ListNode
-from guest.kernel.memory import Allocated
+from guest.kernel.memory import Allocated, bury
 
 
 class Thing(Allocated):
@@ -30,25 +30,73 @@ def test_deleting_a_list_entry_twice_is_caught() -> None:
         things.delete(thing)
 
 
-def test_a_walker_survives_the_removal_of_the_entry_it_stands_on() -> None:
+def three() -> tuple[ListHead[Thing], list[Thing]]:
     things: ListHead[Thing] = ListHead("things")
-    for _ in range(3):
-        things.add_tail(Thing())
-    for thing in things:
-        things.delete(thing)
-    assert things.empty()
+    plain = [Thing() for _ in range(3)]
+    for thing in plain:
+        things.add_tail(thing)
+    return things, plain
 
 
-def test_a_walker_whose_next_entry_is_removed_walks_onto_poison() -> None:
-    things: ListHead[Thing] = ListHead("things")
-    first, second = Thing(), Thing()
-    things.add_tail(first)
-    things.add_tail(second)
+def test_a_safe_walker_survives_the_removal_of_the_entry_it_stands_on() -> None:
+    for walk in (ListHead.safe, ListHead.safe_reverse):
+        things, _ = three()
+        for thing in walk(things):
+            things.delete(thing)
+        assert things.empty()
+
+
+def test_a_safe_walker_whose_next_entry_is_removed_walks_onto_poison() -> None:
+    for walk in (ListHead.safe, ListHead.safe_reverse):
+        things, (_, second, _) = three()
+        walker = walk(things)
+        next(walker)
+        things.delete(second)
+        with pytest.raises(ListCorruption):
+            next(walker)
+
+
+def test_a_plain_walker_stumbles_over_the_removal_of_the_entry_it_stands_on() -> None:
+    things, (first, _, _) = three()
+    walker = iter(things)
+    assert next(walker) is first
+    things.delete(first)
+    with pytest.raises(ListCorruption):
+        next(walker)
+
+
+def test_a_plain_walker_whose_entry_is_freed_reads_after_its_lifetime() -> None:
+    things, (first, _, _) = three()
+    walker = iter(things)
+    next(walker)
+    bury(first, "FREED_TWIN")
+    with pytest.raises(UseAfterFree):
+        next(walker)
+
+
+def test_a_plain_walker_does_not_follow_its_entry_into_another_list() -> None:
+    things, (first, _, _) = three()
+    others: ListHead[Thing] = ListHead("others")
+    walker = iter(things)
+    next(walker)
+    things.move_tail(first, others)
+    with pytest.raises(ListCorruption):
+        next(walker)
+
+
+def test_a_plain_walker_sees_what_happened_to_the_next_entry() -> None:
+    things, (first, second, third) = three()
     walker = iter(things)
     assert next(walker) is first
     things.delete(second)
-    with pytest.raises(ListCorruption):
-        list(walker)
+    last = Thing()
+    things.add_tail(last)
+    assert list(walker) == [third, last]
+
+
+def test_walking_backwards_meets_the_last_entry_first() -> None:
+    things, plain = three()
+    assert list(things.safe_reverse()) == plain[::-1]
 
 
 def test_the_first_entry_of_an_empty_list_is_a_wild_pointer() -> None:
