@@ -57,35 +57,43 @@ class RandomChooser:
         return self._random.below(len(options))
 
 
+Choice = tuple[int, str]  # the index chosen, and the name of that option
+
+
 class ReplayChooser:
-    """Plays recorded (option name) choices again; beyond their end, natural order."""
+    """Plays recorded choices again; beyond their end, natural order.
 
-    __slots__ = ("_at", "_names")
+    Names may repeat among the options of one moment, so both index and name must agree.
+    """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+    __slots__ = ("_at", "_choices")
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self._choices = choices
         self._at = 0
 
     def choose(self, options: Sequence[str]) -> int:
-        if self._at == len(self._names):
+        if self._at == len(self._choices):
             return 0
-        wanted = self._names[self._at]
-        if wanted not in options:
-            raise ScheduleDiverged(f"step {self._at}: {wanted!r} is not among {list(options)!r}")
+        index, name = self._choices[self._at]
+        if index >= len(options) or options[index] != name:
+            raise ScheduleDiverged(
+                f"step {self._at}: option {index} is not {name!r} among {list(options)!r}"
+            )
         self._at += 1
-        return options.index(wanted)
+        return index
 
 
 class RecordingChooser:
-    """Asks another chooser and remembers the names it chose."""
+    """Asks another chooser and remembers what it chose."""
 
-    __slots__ = ("_inner", "names")
+    __slots__ = ("_inner", "choices")
 
     def __init__(self, inner: Chooser) -> None:
         self._inner = inner
-        self.names: list[str] = []
+        self.choices: list[Choice] = []
 
     def choose(self, options: Sequence[str]) -> int:
         index = self._inner.choose(options)
-        self.names.append(options[index])
+        self.choices.append((index, options[index]))
         return index

@@ -16,12 +16,17 @@ from typing import Any
 import simpy
 
 from guest.kernel.context import Context, Kind
+from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
 from sim.choices import Chooser
 
 
 class Stuck(Exception):
-    """The run made more steps or took more time than any sound run of its scenario could."""
+    """The run goes on and gets nowhere; ``context`` names who keeps it busy."""
+
+    def __init__(self, message: str, context: str = "everybody") -> None:
+        super().__init__(message)
+        self.context = context
 
 
 class HostAction:
@@ -42,6 +47,7 @@ class HostAction:
 
 
 STEPS_MAX = 20_000_000  # of one run: sixty-four devices need about 200,000
+LOCKUP_NS = 20 * 10**9  # Linux's watchdog calls a CPU stuck after twice watchdog_thresh, 10 s
 QUIET_MAX_NS = 600 * 10**9  # ten times the longest lawful silence, the host's 60 s of eject grace
 FOREVER = float("inf")
 
@@ -215,11 +221,21 @@ class Engine:
         """The context waits: a sleeper leaves its CPU, one that spins or burns time stays."""
         self.current = None
         cpu = context.cpu
-        if cpu is not None and not context.atomic:
+        if cpu is None:
+            return
+        if not context.atomic:
             cpu.leave(context)
+            context.busy_since_ns = None
+        elif context.busy_since_ns is None:
+            context.busy_since_ns = self.time_ns
+        elif self.time_ns - context.busy_since_ns > LOCKUP_NS:
+            spent_s = LOCKUP_NS // 10**9
+            raise Stuck(f"CPU#{cpu.index} stuck for {spent_s} s: {context.name}", context.label)
 
     def _finish(self, context: Context) -> None:
         self.current = None
+        if context.held or context.preempt_off or context.irqs_off or context.bh_off:
+            raise AtomicLeak(f"{context.name} ended holding {context.held!r}, or still atomic")
         context.done = True
         context.ready = False
         del self._contexts[context]

@@ -24,6 +24,7 @@ from host.partition import Partition
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import ProtocolError
 from protocol.ids import SlotNumber, Vector, VpIndex, wslot_to_devfn
+from protocol.link import BarRead, BarWritten, ConfigRead, ConfigWritten, HypercallMade
 from protocol.versions import vpci_dialect
 from sim.actors import Actor, NeverHappened, Stage
 from sim.choices import Chooser
@@ -39,6 +40,9 @@ from sim.trace import Stamped
 from sim.violation import Violation
 from sim.watch import Watch
 
+# What a loop that waits for something does again and again: no sign of progress.
+POLLING = frozenset({ConfigRead, ConfigWritten, BarRead, BarWritten, HypercallMade})
+
 Happened = tuple[int, Context | None, Any]  # when, who was running, the event
 
 
@@ -51,9 +55,12 @@ def _emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable
     watched = watch.kinds
 
     def emit(event: Any) -> None:
-        now_ns = engine.progress_ns = engine.time_ns
+        now_ns = engine.time_ns
         keep((now_ns, engine.current, event))
-        if type(event) in watched:
+        kind = type(event)
+        if kind not in POLLING:
+            engine.progress_ns = now_ns
+        if kind in watched:
             watch.see(event)
 
     return emit
@@ -148,7 +155,9 @@ class World:
         except ProtocolError as error:
             return self._violation("protocol", "the protocol", str(error))
         except Stuck as stuck:
-            return self._violation("hang", "everybody gets on", str(stuck))
+            return Violation(
+                "hang", "everybody gets on", str(stuck), stuck.context, self.engine.now_ns()
+            )
         violation = judge_waiting(self.engine.waiting(), self.engine.now_ns())
         self._check_actors()
         self.engine.abandon()

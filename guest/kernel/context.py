@@ -35,6 +35,7 @@ class Context:
 
     __slots__ = (
         "bh_off",
+        "busy_since_ns",
         "coroutine",
         "cpu",
         "done",
@@ -62,6 +63,7 @@ class Context:
         self.bh_off = 0
         self.irqs_off = 0
         self.held: list[object] = []
+        self.busy_since_ns: int | None = None  # it waits without leaving its CPU since then
         self.waiting_for: object = None  # a lock, a wait queue, or None
         self.timer: list[Any] | None = None  # the scheduler's handle of a pending deadline
         self.joiner: Context | None = None  # who waits for this one's end

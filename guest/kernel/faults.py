@@ -50,3 +50,9 @@ class LockMisuse(GuestFault):
     """Unlocking what is not held, or taking again what this context holds (self-deadlock)."""
 
     kind = "deadlock"
+
+
+class AtomicLeak(GuestFault):
+    """A context ended with a lock held, or with interrupts, softirqs or preemption still off."""
+
+    kind = "warning"

@@ -14,13 +14,11 @@ from guest.kernel.context import Context, Kind, Scheduler
 from guest.kernel.cpu import Cpu
 from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
 from guest.kernel.pages import PhysicalMemory
-from guest.kernel.work import Work, WorkQueue
 from guest.port import HostPort
 from protocol.ids import CpuId, VpIndex
 
 T = TypeVar("T", bound=Allocated)
 
-SYSTEM_WORKERS = 4  # of system_wq; Linux's limit is far higher, four show every overlap of two
 LOG_LINES_MAX = 10_000  # a run that says more is stuck in a loop; the oldest lines are dropped
 
 
@@ -32,7 +30,7 @@ class Kernel:
     ``fail_allocation`` decides, by class name, whether an allocation fails.
     """
 
-    __slots__ = ("_system_wq", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
+    __slots__ = ("cpus", "crowded", "current", "emit", "fail_allocation", "fine",
                  "heap", "log_lines", "memory", "port", "scheduler")  # fmt: skip
 
     def __init__(
@@ -55,7 +53,6 @@ class Kernel:
         self.fail_allocation: Callable[[str], bool] = _never
         self.current: Context  # set by the scheduler before any guest code runs
         self.log_lines: list[tuple[int, str, str]] = []
-        self._system_wq = WorkQueue(self, "events", workers=SYSTEM_WORKERS)
 
     def now_ns(self) -> int:
         """Simulated time, nanoseconds."""
@@ -121,12 +118,11 @@ class Kernel:
         if self.crowded:
             await ops.trap("local_irq_restore")
 
-    async def schedule_work(self, work: Work) -> bool:
-        """schedule_work(): on the shared queue, several workers."""
-        return await self._system_wq.queue(work)
+    def spawn_thread(self, name: str, body: Coroutine[Any, Any, Any], cpu: int = -1) -> Context:
+        """kthread_run(): start a thread bound to a CPU, by default the last one.
 
-    def spawn_thread(self, name: str, body: Coroutine[Any, Any, Any], cpu: int = 0) -> Context:
-        """kthread_run(): start a thread bound to a CPU."""
+        VMBus interrupts come in on CPU 0: so a thread meets them from another CPU, if there is one.
+        """
         thread = Context(name, Kind.THREAD, self.cpus[cpu], body)
         self.scheduler.start(thread)
         return thread

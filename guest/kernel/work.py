@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind, WaitQueue
-from guest.kernel.faults import ListCorruption, NullDereference
+from guest.kernel.faults import ListCorruption
 from guest.kernel.memory import GFP_KERNEL, Allocated
 
 if TYPE_CHECKING:
+    from guest.kernel.cpu import Cpu
     from guest.kernel.kernel import Kernel
 
 
@@ -39,54 +40,61 @@ class Work(Allocated):
 
 
 class WorkQueue(Allocated):
-    """struct workqueue_struct: ``workers`` items at a time, one for an ordered queue."""
+    """struct workqueue_struct: ``workers`` items at a time, one for an ordered queue.
 
-    __slots__ = ("_cpu", "_items", "_kernel", "_running", "_sequence", "_waiters", "_workers",
-                 "dead", "name")  # fmt: skip
+    A bound queue runs an item on the CPU that queued it. An unbound one leaves that to the
+    scheduler; here it is the next CPU, so that a worker and whoever queued it run side by side.
+    """
 
-    def __init__(self, kernel: Kernel, name: str, *, workers: int = 1, cpu: int = 0) -> None:
+    __slots__ = ("_items", "_kernel", "_running", "_sequence", "_unbound", "_waiters", "_workers",
+                 "name")  # fmt: skip
+
+    def __init__(
+        self, kernel: Kernel, name: str, *, workers: int = 1, unbound: bool = False
+    ) -> None:
         self._kernel = kernel
         self.name = name
         self._workers = workers
-        self._cpu = cpu
-        self._items: list[tuple[int, Work]] = []
+        self._unbound = unbound
+        self._items: list[tuple[int, Work, Cpu]] = []
         self._running: list[int] = []  # sequence numbers of the items being executed
         self._sequence = 0
         self._waiters = WaitQueue(f"flush_workqueue({name})")
-        self.dead = False
 
     async def queue(self, work: Work) -> bool:
         """queue_work(): False if the item is already pending."""
         kernel = self._kernel
         if kernel.crowded:
             await ops.trap("queue_work " + work.name)
-        if self.dead:
-            raise NullDereference(f"queue_work({work.name}) on destroyed workqueue {self.name}")
         if work.pending:
             return False
         if work.queued:
             raise ListCorruption(f"{work.name} was initialised again while it was queued")
         work.pending = work.queued = True
         self._sequence += 1
-        self._items.append((self._sequence, work))
+        self._items.append((self._sequence, work, self._cpu()))
         if len(self._running) < self._workers:
             self._start_worker()
         return True
 
+    def _cpu(self) -> Cpu:
+        """Where an item that is queued now will run."""
+        cpus = self._kernel.cpus
+        here = self._kernel.current_cpu()
+        return cpus[(here.index + 1) % len(cpus)] if self._unbound else here
+
     def _start_worker(self) -> None:
         """A worker for the oldest item nobody has taken; the item stays queued until it begins."""
-        sequence, work = next(item for item in self._items if item[0] not in self._running)
+        item = next(item for item in self._items if item[0] not in self._running)
+        sequence, work, cpu = item
         self._running.append(sequence)
         name = f"{work.name}/{self.name}#{sequence}"
-        cpu = self._kernel.cpus[self._cpu]
-        context = Context(name, Kind.WORK, cpu, self._work(sequence, work))
-        self._kernel.scheduler.start(context)
+        self._kernel.scheduler.start(Context(name, Kind.WORK, cpu, self._work(item)))
 
-    async def _work(self, sequence: int, work: Work) -> None:
-        self._items.remove((sequence, work))
-        work.pending = work.queued = (
-            False  # cleared before the function runs: it may queue itself again
-        )
+    async def _work(self, item: tuple[int, Work, Cpu]) -> None:
+        sequence, work, _ = item
+        self._items.remove(item)
+        work.pending = work.queued = False  # before the function runs: it may queue itself again
         await work.function(work)
         self._running.remove(sequence)
         ops.wake_all(self._kernel, self._waiters)
@@ -104,19 +112,19 @@ class WorkQueue(Allocated):
 
     def _busy_up_to(self, last: int) -> bool:
         running = any(sequence <= last for sequence in self._running)
-        return running or any(sequence <= last for sequence, _ in self._items)
+        return running or any(item[0] <= last for item in self._items)
 
     async def destroy(self) -> None:
-        """destroy_workqueue(): drain, then the queue is gone."""
+        """destroy_workqueue(): drain, then the queue is gone; using it is a use after free."""
+        ops.forbid_sleep(self._kernel, f"destroy_workqueue({self.name})")
         while self._items or self._running:
             await self.flush()
-        self.dead = True
-        self._kernel.heap.free(self)
+        await self._kernel.kfree(self)
 
 
 async def alloc_ordered_workqueue(kernel: Kernel, name: str) -> WorkQueue | None:
     """alloc_ordered_workqueue(): one item at a time, in order; None if memory is short."""
-    return await kernel.kzalloc(WorkQueue, GFP_KERNEL, kernel, name)
+    return await kernel.kzalloc(WorkQueue, GFP_KERNEL, kernel, name, unbound=True)
 
 
 class Tasklet(Allocated):
@@ -161,12 +169,13 @@ class Tasklet(Allocated):
         ops.wake_all(self._kernel, self._waiters)
         self._raise()
 
-    def disable_nosync(self) -> None:
-        """tasklet_disable_nosync()."""
-        self._disabled += 1
-
     async def disable(self) -> None:
-        """tasklet_disable(): also waits until it is not running. May sleep or spin."""
+        """tasklet_disable(): also waits until it is not running; may sleep."""
+        ops.forbid_sleep(self._kernel, f"tasklet_disable({self.name})")
+        await self.disable_in_atomic()
+
+    async def disable_in_atomic(self) -> None:
+        """tasklet_disable_in_atomic(): the same, spinning."""
         self._disabled += 1
         if self._kernel.crowded:
             await ops.trap("tasklet_disable " + self.name)

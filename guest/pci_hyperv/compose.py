@@ -180,7 +180,7 @@ class Compose(Channel):
         if ret:
             return f"sending gave {ret}"
         # Keep the channel callback from running in its tasklet while it is called from here.
-        await channel.callback_event.disable()
+        await channel.callback_event.disable_in_atomic()
         answered = await self.poll_for_answer(hbus, hpdev, comp)
         await channel.callback_event.enable()
         if not answered:

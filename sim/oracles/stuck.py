@@ -30,9 +30,14 @@ def judge_waiting(contexts: Sequence[Context], now_ns: int) -> Violation | None:
 
 
 def _owner(context: Context) -> Context | None:
-    """Who holds the lock that this context waits for."""
-    lock = context.waiting_for
-    return lock.owner if isinstance(lock, (Mutex, SpinLock)) else None
+    """Who keeps this context from going on: a lock's holder, or who is on its CPU instead."""
+    wanted = context.waiting_for
+    if isinstance(wanted, (Mutex, SpinLock)):
+        return wanted.owner
+    cpu = context.cpu
+    if context.ready and cpu is not None:
+        return cpu.hardirq or cpu.softirq or cpu.thread
+    return None
 
 
 def _circle(contexts: Sequence[Context]) -> list[Context]:
@@ -50,4 +55,5 @@ def _circle(contexts: Sequence[Context]) -> list[Context]:
 
 def _describe(context: Context) -> str:
     held = ", ".join(repr(lock) for lock in context.held) or "nothing"
-    return f"{context.name} waits for {context.waiting_for!r} and holds {held}"
+    wanted = "its CPU" if context.ready else repr(context.waiting_for)
+    return f"{context.name} waits for {wanted} and holds {held}"

@@ -10,14 +10,14 @@ import pytest
 
 from guest.kernel import ops
 from guest.kernel.context import Context, WaitQueue
-from guest.kernel.faults import LockMisuse, SleepInAtomic
+from guest.kernel.faults import AtomicLeak, LockMisuse, SleepInAtomic
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Completion, Mutex, SpinLock
-from guest.kernel.work import Tasklet, Work, alloc_ordered_workqueue
+from guest.kernel.work import Tasklet, Work, WorkQueue, alloc_ordered_workqueue
 from protocol.ids import VpIndex
 from sim.choices import Chooser, RandomChooser, RecordingChooser, ReplayChooser, ScheduleDiverged
-from sim.engine import Engine
+from sim.engine import Engine, Stuck
 
 
 class NobodyHome:
@@ -105,6 +105,67 @@ def test_sleeping_under_a_spinlock_is_a_fault_at_that_line() -> None:
     bench.thread("guilty", guilty())
     with pytest.raises(SleepInAtomic, match="msleep"):
         bench.engine.run()
+
+
+def test_a_context_that_ends_with_a_lock_held_is_a_fault() -> None:
+    bench = Bench()
+
+    async def guilty() -> None:
+        await SpinLock(bench.kernel, "lock").lock()
+
+    bench.thread("guilty", guilty())
+    with pytest.raises(AtomicLeak, match="guilty"):
+        bench.engine.run()
+
+
+def test_a_cpu_that_is_kept_busy_for_twenty_seconds_is_stuck() -> None:
+    bench = Bench()
+
+    async def poller() -> None:
+        await bench.kernel.local_irq_save()
+        while True:
+            await ops.udelay(bench.kernel, 100)
+
+    bench.thread("poller", poller())
+    with pytest.raises(Stuck, match="stuck for 20 s: poller"):
+        bench.engine.run()
+    assert 20 <= bench.kernel.now_ns() / 10**9 < 21
+
+
+def test_waiting_for_a_tasklet_in_atomic_context_needs_the_spinning_form() -> None:
+    bench = Bench()
+
+    async def softirq() -> None:
+        """Nothing to do."""
+
+    async def guilty() -> None:
+        tasklet = Tasklet(bench.kernel, "tasklet", softirq)
+        await bench.kernel.local_irq_save()
+        await tasklet.disable_in_atomic()
+        await tasklet.disable()
+
+    bench.thread("guilty", guilty())
+    with pytest.raises(SleepInAtomic, match="tasklet_disable"):
+        bench.engine.run()
+
+
+@pytest.mark.parametrize(("unbound", "cpu"), [(False, 1), (True, 0)])
+def test_bound_work_stays_on_its_cpu_and_unbound_work_goes_to_the_next(
+    unbound: bool, cpu: int
+) -> None:
+    bench = Bench(cpus=2)
+    ran_on: list[int] = []
+
+    async def item(_: Work) -> None:
+        ran_on.append(bench.kernel.current_cpu().index)
+
+    async def thread() -> None:
+        queue = WorkQueue(bench.kernel, "queue", unbound=unbound)
+        await queue.queue(Work("item", item))
+
+    bench.thread("thread", thread(), 1)
+    bench.engine.run()
+    assert ran_on == [cpu]
 
 
 def test_taking_a_held_lock_again_is_a_self_deadlock() -> None:
@@ -214,9 +275,9 @@ def test_natural_order_is_the_first_option_everywhere() -> None:
 def test_a_recorded_run_replays_and_a_changed_one_says_where() -> None:
     recording = RecordingChooser(RandomChooser(5))
     order = _contest(recording)
-    assert _contest(ReplayChooser(recording.names)) == order
+    assert _contest(ReplayChooser(recording.choices)) == order
     with pytest.raises(ScheduleDiverged, match="step 0"):
-        _contest(ReplayChooser(["nobody", *recording.names]))
+        _contest(ReplayChooser([(0, "nobody"), *recording.choices]))
 
 
 def test_a_host_action_can_be_called_off() -> None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from guest.kernel import ops
-from guest.kernel.sync import Completion, Mutex
+from guest.kernel.sync import Completion, Mutex, SpinLock
+from guest.kernel.work import Tasklet
 from sim.oracles.stuck import judge_waiting
 from tests.sim.test_engine import Bench
 
@@ -26,6 +27,29 @@ def test_two_locks_taken_in_opposite_order_are_a_deadlock() -> None:
     assert violation is not None
     assert violation.kind == "deadlock"
     assert violation.message == "a waits for two and holds one; b waits for one and holds two"
+    bench.engine.abandon()
+
+
+def test_a_softirq_that_spins_on_a_lock_of_the_thread_below_it_is_a_deadlock() -> None:
+    bench = Bench()
+    kernel = bench.kernel
+    lock = SpinLock(kernel, "lock")
+
+    async def softirq() -> None:
+        await lock.lock()
+
+    async def thread() -> None:
+        await lock.lock()  # and not lock_bh()
+        Tasklet(kernel, "tasklet", softirq).schedule()
+        await ops.point(kernel, "inside")
+        await lock.unlock()
+
+    bench.thread("thread", thread())
+    bench.engine.run()
+    violation = judge_waiting(bench.engine.waiting(), 0)
+    assert violation is not None
+    assert violation.kind == "deadlock"
+    assert "thread waits for its CPU and holds lock" in violation.message
     bench.engine.abandon()
 
 
