@@ -152,10 +152,11 @@ class ReferenceGuest:
 
     # --- what is left at the end ---
 
-    def unreachable(self) -> dict[str, int]:
-        """Objects that nobody can reach any more, by class."""
-        roots: Sequence[object] = (self.vmbus, self.pci, self.driver)
-        return unreachable(self.kernel.heap, roots)
+    def unreachable(self, keepers: Sequence[object] = ()) -> dict[str, int]:
+        """Objects that nobody can reach any more, by class; ``keepers`` hold some from outside."""
+        kernel = self.kernel
+        outside = (kernel.port, kernel.scheduler, kernel.emit)
+        return unreachable(kernel.heap, (self.vmbus, self.pci, self.driver, *keepers), outside)
 
     def held_for_nothing(self) -> dict[str, int]:
         """Numbered things that are taken and that no living bus or channel accounts for."""

@@ -56,6 +56,10 @@ class Shell:
         if dev is not None and dev.drvdata is not None:
             await submit(dev, rounds, COMMAND_TIMEOUT_MS)
 
+    def open_files(self) -> list[PciDev]:
+        """The devices that processes hold open."""
+        return list(self._open.values())
+
     async def open_device(self, instance: UUID, devfn: Devfn) -> None:
         """A process opens the device: the open file keeps its pci_dev, removed or not."""
         dev = self._guest.function(instance, devfn)

@@ -15,12 +15,18 @@ from types import FunctionType, MethodType, ModuleType
 from guest.kernel.memory import Heap, is_dead
 
 
-def unreachable(heap: Heap, roots: Iterable[object]) -> dict[str, int]:
-    """Live objects of ``heap`` that the roots do not lead to: class name to count, sorted."""
+def unreachable(
+    heap: Heap, roots: Iterable[object], outside: Iterable[object] = ()
+) -> dict[str, int]:
+    """Live objects of ``heap`` that the roots do not lead to: class name to count, sorted.
+
+    No way leads through ``outside``: what is not part of the guest may still know its objects.
+    """
     lost = {id(obj): type(obj).__name__ for obj in heap.objects()}
     if not lost:
         return {}
-    seen: set[int] = {id(heap)}  # the heap knows everything: not a way to reach it
+    # The heap knows everything: not a way to reach it either.
+    seen: set[int] = {id(heap), *(id(obj) for obj in outside)}
     pending = list(roots)
     while pending:
         obj = pending.pop()
