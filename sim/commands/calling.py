@@ -49,6 +49,11 @@ def call(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
         return _refuse(program, str(error), BAD_INPUT)
     except FoundError as error:
         return _refuse(program, str(error), FOUND)
+    except SystemExit as leaving:
+        # typer makes status 1 of a reader that has gone; here 1 means that something was found.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise leaving.__context__ from None
+        raise
     return status if isinstance(status, int) else OK
 
 
