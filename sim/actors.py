@@ -16,6 +16,7 @@ from guest.kernel.context import Context, Kind
 from guest.reference import ReferenceGuest
 from guest.shell import Shell
 from host.partition import Partition
+from protocol.errors import LocalProtocolError
 from protocol.ids import Devfn, SlotNumber, wslot_to_devfn
 from sim.engine import Engine
 from sim.identity import instance_id
@@ -34,21 +35,40 @@ class Stage(NamedTuple):
     shell: Shell
 
 
-class NeverHappened(Exception):
-    """An actor waited for an event that did not come; names the step's place in the file."""
+class UnplayedStep(Exception):
+    """A step of the scenario that came to nothing; ``path`` is its place in the file."""
 
-    def __init__(self, path: str, event: str) -> None:
-        super().__init__(f"{path}: the event {event!r} never happened; wait for another one")
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
         self.path = path
 
 
+class NeverHappened(UnplayedStep):
+    """An actor waited for an event that did not come."""
+
+    def __init__(self, path: str, event: str) -> None:
+        super().__init__(path, f"the event {event!r} never happened; wait for another one")
+
+
+class StepRefused(UnplayedStep):
+    """The host could not do a step when its turn came: gone already, not offered yet, not able."""
+
+    def __init__(self, path: str, verb: str, why: Exception) -> None:
+        super().__init__(path, f"{verb!r} came when the host could not do it ({why}); move it")
+
+
 class Actor:
-    """One actor at work. ``at`` is the step it is on, for whoever asks why it did not end."""
+    """One actor at work. ``at`` is the step it is on, for whoever asks why it did not end.
+
+    A host step that comes too late or too early does nothing, for an explorer may move it there;
+    ``refused`` keeps the first, since in natural order it is the scenario's mistake.
+    """
 
     def __init__(self, stage: Stage, spec: ActorSpec) -> None:
         self._stage = stage
         self._spec = spec
         self.at: Step | None = None
+        self.refused: StepRefused | None = None
         self.context = Context(spec.name, Kind.ACTOR, None, self._play())
 
     async def _play(self) -> None:
@@ -85,10 +105,7 @@ class Actor:
 
     async def _do(self, step: Do) -> None:
         if step.side == "host":
-            if step.verb == "pause":
-                await self._sleep(step.arguments["ns"])
-            else:
-                HOST_STEPS[step.verb](self._stage, step)
+            await self._do_on_the_host(step)
             return
         body = GUEST_STEPS[step.verb](self._stage, step)
         thread = self._stage.guest.kernel.spawn_thread(f"{step.verb}:{self._spec.name}", body)
@@ -96,6 +113,15 @@ class Actor:
             self.context.ready = False
             thread.joiner = self.context
             await ops.trap(f"await {step.verb}")
+
+    async def _do_on_the_host(self, step: Do) -> None:
+        if step.verb == "pause":
+            await self._sleep(step.arguments["ns"])
+            return
+        try:
+            HOST_STEPS[step.verb](self._stage, step)
+        except (LocalProtocolError, ValueError) as why:
+            self.refused = self.refused or StepRefused(step.path, step.verb, why)
 
 
 def _bus(stage: Stage, step: Do) -> str:

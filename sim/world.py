@@ -7,7 +7,7 @@ worlds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -31,13 +31,14 @@ from sim.choices import Chooser
 from sim.collector import seldom
 from sim.engine import Engine, Stuck
 from sim.identity import instance_id
+from sim.oracles.ending import judge_ending
 from sim.oracles.leaks import census, judge_leaks, rescinded_children
 from sim.oracles.stuck import judge_waiting
 from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
 from sim.summary import summarise
 from sim.trace import Stamped
-from sim.violation import Violation
+from sim.violation import Leak, Violation
 from sim.watch import Watch
 
 # What a loop that waits for something does again and again: no sign of progress.
@@ -78,6 +79,7 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.engine = Engine(chooser)
+        self._natural = chooser is None
         self._happened: list[Happened] = []
         waits = (
             step.event
@@ -133,25 +135,33 @@ class World:
         self.guest.deliver_vector(vp, vector)
 
     def run(self) -> Verdict:
-        """Play to the end and judge."""
+        """Play to the end and judge.
+
+        Raises :class:`UnplayedStep` for a step that came to nothing, if nothing else was found: a
+        wait whose event never came; in natural order, what the host could not do.
+        """
         violation = self._play()
-        if violation is not None:
-            return Verdict("violation", violation, (), ())
-        leaks = census(
-            self.guest,
-            keepers=self._shell.open_files(),
-            rescinded_children=self._excused(),
-        )
-        violation = judge_leaks(leaks, self.engine.now_ns())
+        leaks = () if violation else self._leaks()
+        violation = violation or judge_leaks(leaks, self.engine.now_ns())
+        if violation is None:
+            self._check_actors()
+            violation = judge_ending(self.scenario, self._happened_events(), self.engine.now_ns())
         known = tuple(sorted({leak.known for leak in leaks if leak.known}))
         verdict = "violation" if violation else "known" if known else "clean"
         return Verdict(verdict, violation, known, leaks)
+
+    def _happened_events(self) -> Iterator[object]:
+        return (event for _, _, event in self._happened)
+
+    def _leaks(self) -> tuple[Leak, ...]:
+        keepers = self._shell.open_files()
+        return census(self.guest, keepers=keepers, rescinded_children=self._excused())
 
     def _excused(self) -> int:
         """How many leaked functions open item O9 explains, where the scenario says it may show."""
         if "O9" not in self.scenario.expect.known:
             return 0
-        return rescinded_children(event for _, _, event in self._happened)
+        return rescinded_children(self._happened_events())
 
     def _play(self) -> Violation | None:
         """The violation that ended the run, or that its end shows."""
@@ -170,7 +180,6 @@ class World:
                 "hang", "everybody gets on", str(stuck), stuck.context, self.engine.now_ns()
             )
         violation = judge_waiting(self.engine.waiting(), self.engine.now_ns())
-        self._check_actors()
         self.engine.abandon()
         return violation
 
@@ -181,8 +190,10 @@ class World:
         )
 
     def _check_actors(self) -> None:
-        """A wait that never came true is a mistake of the scenario."""
+        """A wait that never came true is a mistake of the scenario, as is a step out of turn."""
         for actor in self.actors:
+            if actor.refused is not None and self._natural:
+                raise actor.refused
             if isinstance(actor.at, Wait):
                 raise NeverHappened(actor.at.path, actor.at.event)
 
@@ -194,7 +205,7 @@ def play(
     chooser: Chooser | None = None,
     load: Callable[[DeviceSpec], DeviceProfile] | None = None,
 ) -> RunResult:
-    """One run, judged. Raises :class:`NeverHappened` for a wait that stays without its event."""
+    """One run, judged and told. Raises :class:`UnplayedStep` as :meth:`World.run` does."""
     world = World(scenario, chooser=chooser, load=load)
     return summarise(world, world.run(), seed)
 

@@ -128,11 +128,11 @@ def _world(scenario: Scenario) -> World:
 @contextmanager
 def _told(scenario: Scenario) -> Iterator[None]:
     """Turn devices that cannot be used and waits that come to nothing into one line."""
-    from sim.actors import NeverHappened  # as above
+    from sim.actors import UnplayedStep  # as above
 
     try:
         yield
     except DeviceFileError as error:
         raise InputError(str(error)) from None
-    except NeverHappened as error:
+    except UnplayedStep as error:
         raise InputError(f"{scenario.source}: {error}") from None
