@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from guest.pci_core.events import VectorAllocated, VectorFreed
+from guest.kernel.irq_events import VectorAllocated, VectorFreed
 from sim.trace import Trace, read_trace
 
 

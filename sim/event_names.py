@@ -15,17 +15,19 @@ from typing import Final
 import msgspec
 
 from guest import events as guest_events
+from guest.kernel import irq_events
 from guest.pci_core import events as pci_events
 from host import events as host_events
 from protocol import link as link_events
 
 # In order of precedence.
-_MODULES: Final[Mapping[str, ModuleType]] = {
-    "host": host_events,
-    "guest": guest_events,
-    "pci": pci_events,
-    "link": link_events,
-}
+_MODULES: Final[tuple[tuple[str, ModuleType], ...]] = (
+    ("host", host_events),
+    ("guest", guest_events),
+    ("pci", pci_events),
+    ("pci", irq_events),  # an interrupt's events are named with the device's
+    ("link", link_events),
+)
 
 
 def kebab(name: str) -> str:
@@ -47,7 +49,7 @@ def _events_of(module: ModuleType) -> Iterator[type[msgspec.Struct]]:
 
 
 def _tags() -> Iterator[tuple[str, type[msgspec.Struct]]]:
-    for side, module in _MODULES.items():
+    for side, module in _MODULES:
         yield from ((f"{side}.{kebab(event.__name__)}", event) for event in _events_of(module))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guest.kernel.context import Context, Kind
-from guest.pci_core.resource import (
+from guest.kernel.resource import (
     IORESOURCE_MEM,
     IORESOURCE_MEM_64,
     IORESOURCE_PREFETCH,

@@ -15,9 +15,8 @@ from guest.kernel.memory import Allocated
 from guest.kernel.sync import Mutex, SpinLock
 
 if TYPE_CHECKING:
+    from guest.kernel.irq_chip import MsiController
     from guest.kernel.kernel import Kernel
-    from guest.pci_core.ports import MsiController
-    from guest.pci_core.types import MsiDesc
 
 IRQ_NONE = 0
 IRQ_HANDLED = 1
@@ -73,7 +72,8 @@ class IrqData(Allocated):
 
     ``vector`` is irqd_cfg()->vector: what a composed message should carry, which is
     ``MANAGED_IRQ_SHUTDOWN_VECTOR`` while no real vector is held. ``effective_affinity`` is the CPU
-    it is targeted at. ``chip_data`` belongs to the MSI controller's driver. ``depth`` counts
+    it is targeted at. ``chip_data`` belongs to the MSI controller's driver, ``msi_desc`` to
+    whoever allocated the interrupt for a device. ``depth`` counts
     disables; ``count`` handled interrupts by CPU.
     """
 
@@ -115,7 +115,7 @@ class IrqData(Allocated):
         self.hwirq = hwirq
         self.chip = chip
         self.chip_data: object = None
-        self.msi_desc: MsiDesc | None = None
+        self.msi_desc: object = None
         self.apic = ApicData()
         self.vector = 0
         self.affinity = 0

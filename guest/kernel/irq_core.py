@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 from guest.kernel import irq_flow
 from guest.kernel.irq import IrqAffinity, IrqData
 from guest.kernel.irq_affinity import AffinityRequest, irq_create_affinity_masks
+from guest.kernel.irq_chip import NULL_MSI_MSG
 from guest.kernel.irq_vectors import VectorDomain
 from guest.kernel.memory import GFP_KERNEL
-from guest.pci_core.types import NULL_MSI_MSG
 
 if TYPE_CHECKING:
+    from guest.kernel.irq_chip import MsiController, MsiMsg
     from guest.kernel.kernel import Kernel
-    from guest.pci_core.ports import MsiController
-    from guest.pci_core.types import MsiMsg
 
 FIRST_DYNAMIC_IRQ = 24  # below are the 24 pins of the I/O APIC
 

@@ -10,7 +10,7 @@ from errno import EBUSY, EINVAL
 from typing import TYPE_CHECKING
 
 from guest.kernel.irq import IrqData
-from guest.pci_core.events import InterruptHandled, InterruptSpurious
+from guest.kernel.irq_events import InterruptHandled, InterruptSpurious
 
 if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from guest.kernel import ops
 from guest.kernel.irq import IrqAction, IrqData, IrqHandler
+from guest.kernel.irq_events import InterruptFreed, InterruptRequested
 from guest.kernel.irq_flow import do_set_affinity, mask_irq, unmask_irq
-from guest.pci_core.events import InterruptFreed, InterruptRequested
 
 if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore

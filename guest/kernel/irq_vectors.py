@@ -15,8 +15,8 @@ from errno import EBUSY
 from typing import TYPE_CHECKING
 
 from guest.kernel.irq import MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
+from guest.kernel.irq_events import VectorAllocated, VectorFreed
 from guest.kernel.vector_matrix import VectorMatrix, first_cpu
-from guest.pci_core.events import VectorAllocated, VectorFreed
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel

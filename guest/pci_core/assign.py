@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from errno import EINVAL, ENOMEM
 
-from guest.pci_core.bars import pci_std_update_resource
-from guest.pci_core.events import BarAssigned
-from guest.pci_core.regs import (
-    PCI_CLASS_BRIDGE_HOST,
-    PCI_CLASS_NOT_DEFINED,
-)
-from guest.pci_core.resource import (
+from guest.kernel.resource import (
     IORESOURCE_IO,
     IORESOURCE_MEM_64,
     IORESOURCE_PCI_FIXED,
@@ -26,6 +20,12 @@ from guest.pci_core.resource import (
     IORESOURCE_UNSET,
     RESOURCE_MAX,
     Resource,
+)
+from guest.pci_core.bars import pci_std_update_resource
+from guest.pci_core.events import BarAssigned
+from guest.pci_core.regs import (
+    PCI_CLASS_BRIDGE_HOST,
+    PCI_CLASS_NOT_DEFINED,
 )
 from guest.pci_core.types import PciBus, PciDev
 

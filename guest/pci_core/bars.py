@@ -7,15 +7,7 @@ When they switch decoding off and on matters here: each change makes the host un
 
 from __future__ import annotations
 
-from guest.pci_core.regs import (
-    ALL_ONES,
-    PCI_BASE_ADDRESS_IO_MASK,
-    PCI_BASE_ADDRESS_MEM_MASK,
-    PCI_COMMAND_DECODE_ENABLE,
-    PCI_ROM_ADDRESS_ENABLE,
-    PCI_ROM_ADDRESS_MASK,
-)
-from guest.pci_core.resource import (
+from guest.kernel.resource import (
     IORESOURCE_IO,
     IORESOURCE_MEM,
     IORESOURCE_MEM_64,
@@ -26,6 +18,14 @@ from guest.pci_core.resource import (
     IORESOURCE_SIZEALIGN,
     IORESOURCE_UNSET,
     Resource,
+)
+from guest.pci_core.regs import (
+    ALL_ONES,
+    PCI_BASE_ADDRESS_IO_MASK,
+    PCI_BASE_ADDRESS_MEM_MASK,
+    PCI_COMMAND_DECODE_ENABLE,
+    PCI_ROM_ADDRESS_ENABLE,
+    PCI_ROM_ADDRESS_MASK,
 )
 from guest.pci_core.types import PCI_ROM_RESOURCE, PciDev
 from protocol.pci_regs import (

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from errno import EINVAL
 
+from guest.kernel.resource import (
+    IORESOURCE_IO,
+    IORESOURCE_MEM,
+    IORESOURCE_ROM_ENABLE,
+    IORESOURCE_UNSET,
+)
 from guest.pci_core.regs import (
     ALL_ONES,
     PCI_LATENCY_TIMER,
     PCI_PM_CTRL,
     PCI_PM_CTRL_STATE_MASK,
-)
-from guest.pci_core.resource import (
-    IORESOURCE_IO,
-    IORESOURCE_MEM,
-    IORESOURCE_ROM_ENABLE,
-    IORESOURCE_UNSET,
 )
 from guest.pci_core.types import PCI_D0, PCI_ROM_RESOURCE, PciDev
 from protocol.pci_regs import (

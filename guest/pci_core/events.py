@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What happened in the interrupt and PCI cores, in the past tense, for the trace. Ids only.
+"""What happened in the PCI core, in the past tense, for the trace. Ids only.
 
-Addresses are PCI addresses as text (``domain:bus:device.function``); CPUs are Linux's numbers.
+Addresses are PCI addresses as text (``domain:bus:device.function``).
 """
 
 from guest.events import GuestEvent
@@ -50,48 +50,3 @@ class BarAssigned(GuestEvent, frozen=True, gc=False):
     bar: int
     start: int
     size_bytes: int
-
-
-class VectorAllocated(GuestEvent, frozen=True, gc=False):
-    """An interrupt holds a real vector on a CPU from now on."""
-
-    irq: int
-    cpu: int
-    vector: int
-    managed: bool
-
-
-class VectorFreed(GuestEvent, frozen=True, gc=False):
-    """A vector went back to the matrix."""
-
-    irq: int
-    cpu: int
-    vector: int
-
-
-class InterruptRequested(GuestEvent, frozen=True, gc=False):
-    """request_irq() succeeded: a handler is installed and the line is open."""
-
-    irq: int
-    name: str
-
-
-class InterruptFreed(GuestEvent, frozen=True, gc=False):
-    """free_irq() has ended: the handler cannot run any more."""
-
-    irq: int
-    name: str
-
-
-class InterruptHandled(GuestEvent, frozen=True, gc=False):
-    """A handler ran to its end on a CPU."""
-
-    irq: int
-    cpu: int
-
-
-class InterruptSpurious(GuestEvent, frozen=True, gc=False):
-    """A vector arrived that no interrupt owns on that CPU."""
-
-    cpu: int
-    vector: int

@@ -8,6 +8,7 @@ Model: no write to the table is followed by a read that flushes it, since writes
 from __future__ import annotations
 
 from guest.kernel.irq import IrqData
+from guest.kernel.irq_chip import MsiMsg
 from guest.pci_core.regs import (
     PCI_MSI_ADDRESS_HI,
     PCI_MSI_ADDRESS_LO,
@@ -22,7 +23,7 @@ from guest.pci_core.regs import (
     PCI_MSIX_ENTRY_UPPER_ADDR,
     PCI_MSIX_ENTRY_VECTOR_CTRL,
 )
-from guest.pci_core.types import PCI_D0, MsiDesc, MsiMsg
+from guest.pci_core.types import PCI_D0, MsiDesc, irq_data_get_msi_desc
 from protocol.pci_cap_rows import PCI_MSI_FLAGS_QSIZE
 
 
@@ -65,8 +66,7 @@ async def pci_msi_update_mask(desc: MsiDesc, *, clear: int, add: int) -> None:
 
 async def pci_msi_mask_irq(data: IrqData) -> None:
     """pci_msi_mask_irq(): for a chip's irq_mask."""
-    desc = data.msi_desc
-    assert desc is not None
+    desc = irq_data_get_msi_desc(data)
     if desc.is_msix:
         await pci_msix_mask(desc)
     else:
@@ -75,8 +75,7 @@ async def pci_msi_mask_irq(data: IrqData) -> None:
 
 async def pci_msi_unmask_irq(data: IrqData) -> None:
     """pci_msi_unmask_irq(): for a chip's irq_unmask."""
-    desc = data.msi_desc
-    assert desc is not None
+    desc = irq_data_get_msi_desc(data)
     if desc.is_msix:
         await pci_msix_unmask(desc)
     else:
@@ -85,8 +84,7 @@ async def pci_msi_unmask_irq(data: IrqData) -> None:
 
 async def pci_msi_domain_write_msg(data: IrqData, msg: MsiMsg) -> None:
     """pci_msi_domain_write_msg(): of several MSIs only the first has a register to write."""
-    desc = data.msi_desc
-    assert desc is not None
+    desc = irq_data_get_msi_desc(data)
     if desc.irq == data.irq:
         await pci_write_msi_msg(desc, msg)
 

@@ -11,6 +11,7 @@ from errno import EINVAL, ENOMEM, ERANGE
 from guest.kernel.irq_affinity import AffinityRequest
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.memory import GFP_KERNEL
+from guest.kernel.resource import IORESOURCE_UNSET
 from guest.pci_core.enable import pci_intx
 from guest.pci_core.msi_irqs import enable_range, free_msi_irqs, setup_msi_irqs
 from guest.pci_core.msi_regs import msix_entry, pci_msix_mask
@@ -22,7 +23,6 @@ from guest.pci_core.regs import (
     PCI_MSIX_TABLE_BIR,
     PCI_MSIX_TABLE_OFFSET,
 )
-from guest.pci_core.resource import IORESOURCE_UNSET
 from guest.pci_core.types import PCI_D0, PCI_STD_NUM_BARS, MsiDesc, PciDev
 from protocol.pci_cap_rows import (
     PCI_MSIX_FLAGS_ENABLE,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What stands around the PCI core: a host-bridge driver below, function drivers above.
 
-``PciOps``, ``MsiController`` and ``BlockOps`` are what a host-bridge driver implements,
-``FunctionDriver`` is what a device's driver implements.
+``PciOps`` and ``BlockOps`` are what a host-bridge driver implements (with the interrupt chip of
+``guest.kernel.irq_chip``), ``FunctionDriver`` is what a device's driver implements.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from protocol.ids import Devfn
 
 if TYPE_CHECKING:
-    from guest.kernel.irq import IrqData
-    from guest.pci_core.types import BlockInvalidate, MsiMsg, PciBus, PciDev
+    from guest.pci_core.types import BlockInvalidate, PciBus, PciDev
 
 
 class PciOps(Protocol):
@@ -29,24 +28,6 @@ class PciOps(Protocol):
     async def read(self, bus: PciBus, devfn: Devfn, where: int, size: int) -> tuple[int, int]: ...
 
     async def write(self, bus: PciBus, devfn: Devfn, where: int, size: int, value: int) -> int: ...
-
-
-class MsiController(Protocol):
-    """The bridge driver's MSI domain on top of the x86 vectors: chip and msi_domain_ops in one.
-
-    ``compose_msi_msg`` and the mask callbacks run under the interrupt descriptor's lock, with
-    interrupts off, except for the first compose of an allocation.
-    """
-
-    name: str
-
-    async def compose_msi_msg(self, data: IrqData) -> MsiMsg: ...
-
-    async def irq_mask(self, data: IrqData) -> None: ...
-
-    async def irq_unmask(self, data: IrqData) -> None: ...
-
-    async def msi_free(self, data: IrqData) -> None: ...
 
 
 class BlockOps(Protocol):

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from guest.kernel import ops
 from guest.kernel.memory import GFP_KERNEL
+from guest.kernel.resource import Resource
 from guest.pci_core.capability import (
     pci_init_capabilities,
 )
@@ -20,7 +21,6 @@ from guest.pci_core.refs import pci_bus_put
 from guest.pci_core.regs import (
     ALL_ONES,
 )
-from guest.pci_core.resource import Resource
 from guest.pci_core.setup_device import pci_setup_device
 from guest.pci_core.types import PciBus, PciDev, PciHostBridge
 from protocol.ids import Devfn

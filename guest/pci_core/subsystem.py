@@ -9,12 +9,13 @@ from collections.abc import Coroutine, Sequence
 from errno import EEXIST
 from typing import Any
 
+from guest.kernel.irq_chip import MsiController
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.kernel import Kernel
+from guest.kernel.resource import Resource
 from guest.pci_core import assign, driver_core, probe, refs, remove, slot
 from guest.pci_core.msi_regs import pci_msi_domain_write_msg
-from guest.pci_core.ports import FunctionDriver, MsiController, PciOps
-from guest.pci_core.resource import Resource
+from guest.pci_core.ports import FunctionDriver, PciOps
 from guest.pci_core.types import PciBus, PciDev, PciHostBridge, PciSlot, PciState
 from protocol.ids import Devfn
 

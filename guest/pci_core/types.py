@@ -8,18 +8,20 @@ the kernel's heap.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from guest.kernel.irq_chip import NULL_MSI_MSG
 from guest.kernel.lists import ListHead, ListNode
 from guest.kernel.memory import Allocated, RefCount
+from guest.kernel.resource import Resource
 from guest.kernel.sync import Mutex
-from guest.pci_core.resource import Resource
 from protocol.ids import Devfn
 
 if TYPE_CHECKING:
-    from guest.kernel.irq import IrqAffinity
+    from guest.kernel.irq import IrqAffinity, IrqData
+    from guest.kernel.irq_chip import MsiController
     from guest.kernel.kernel import Kernel
-    from guest.pci_core.ports import BlockOps, FunctionDriver, MsiController, PciOps
+    from guest.pci_core.ports import BlockOps, FunctionDriver, PciOps
 
 NUMA_NO_NODE = -1
 PCIBIOS_SUCCESSFUL = 0x00
@@ -33,17 +35,6 @@ PCI_UNKNOWN = 5
 MULTI_CAP_MAX = 5  # 32 messages; the two encodings above are reserved, and masked as 32
 
 BlockInvalidate = Callable[[object, int], Awaitable[None]]  # (context, block mask)
-
-
-class MsiMsg(NamedTuple):
-    """struct msi_msg: what the device writes, and where."""
-
-    address_lo: int
-    address_hi: int
-    data: int
-
-
-NULL_MSI_MSG = MsiMsg(0, 0, 0)
 
 
 class PciState:
@@ -185,6 +176,13 @@ class MsiDesc(Allocated):
     def multi_mask(self) -> int:
         """msi_multi_mask(): a bit per message the capability could be granted."""
         return (1 << (1 << min(self.multi_cap, MULTI_CAP_MAX))) - 1
+
+
+def irq_data_get_msi_desc(data: IrqData) -> MsiDesc:
+    """irq_data_get_msi_desc(): the descriptor behind an interrupt that the PCI core allocated."""
+    desc = data.msi_desc
+    assert isinstance(desc, MsiDesc), "an MSI has its descriptor before its first message"
+    return desc
 
 
 class PciDev(Allocated):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from guest.kernel.kernel import Kernel
-    from guest.pci_core.resource import Resource
+    from guest.kernel.resource import Resource
     from guest.pci_core.subsystem import PciSubsystem
     from guest.pci_core.types import PciBus, PciHostBridge
     from guest.pci_hyperv.arch_x86 import ArchPolicy

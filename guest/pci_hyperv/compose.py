@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 from guest.events import MsiComposed, MsiNotComposed
 from guest.kernel import ops
 from guest.kernel.faults import OutOfBounds
+from guest.kernel.irq_chip import NULL_MSI_MSG, MsiMsg
 from guest.kernel.memory import Allocated
 from guest.kernel.sync import SpinLock
-from guest.pci_core.types import NULL_MSI_MSG, MsiMsg
+from guest.pci_core.types import irq_data_get_msi_desc
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.channel import Channel
 from guest.pci_hyperv.device import HvPciDev
@@ -142,8 +143,7 @@ class Compose(Channel):
 
     async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
         """What to ask for."""
-        msi_desc = data.msi_desc
-        assert msi_desc is not None
+        msi_desc = irq_data_get_msi_desc(data)
         if self.is_multi_msi(msi_desc):
             vector, count = MULTI_MSI_VECTOR, msi_desc.nvec_used
             cpu = await self.hv_compose_multi_msi_req_get_cpu()

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guest.events import MsiFreed
+from guest.kernel.irq_chip import MsiMsg
 from guest.kernel.memory import GFP_ATOMIC
 from guest.pci_core.msi_regs import pci_msi_mask_irq, pci_msi_unmask_irq
-from guest.pci_core.types import MsiMsg
+from guest.pci_core.types import irq_data_get_msi_desc
 from guest.pci_hyperv.compose import Compose, message_of
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.interrupt_requests import IntDesc
@@ -76,8 +77,7 @@ class Interrupts(Compose):
         An interrupt that has a mapping already gives it back first; not so in a multi-MSI block,
         where the first vector's mapping serves all.
         """
-        msi_desc = data.msi_desc
-        assert msi_desc is not None
+        msi_desc = irq_data_get_msi_desc(data)
         multi_msi = self.is_multi_msi(msi_desc)
         if isinstance(data.chip_data, IntDesc) and self.may_reuse(multi_msi):
             return message_of(data.chip_data.address, data.chip_data.data)
@@ -110,8 +110,7 @@ class Interrupts(Compose):
 
     def pci_dev_of(self, data: IrqData) -> PciDev:
         """msi_desc_to_pci_dev()."""
-        assert data.msi_desc is not None
-        return data.msi_desc.pci_dev
+        return irq_data_get_msi_desc(data).pci_dev
 
 
 class HvMsiChip:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from guest.events import BridgeWindowAllocated
 from guest.kernel import ops
 from guest.kernel.pages import PAGE_BYTES
-from guest.pci_core.resource import IORESOURCE_BUSY, IORESOURCE_WINDOW
+from guest.kernel.resource import IORESOURCE_BUSY, IORESOURCE_WINDOW
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.config import PCI_CONFIG_MMIO_LENGTH, Config
 from guest.pci_hyperv.resources import (
@@ -27,7 +27,7 @@ from protocol.ids import Gpa
 from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
 
 if TYPE_CHECKING:
-    from guest.pci_core.resource import Resource
+    from guest.kernel.resource import Resource
     from guest.pci_hyperv.device import HvPciDev
 
 ALL_ADDRESSES = 0xFFFF_FFFF_FFFF_FFFF

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import ENXIO
 
+from guest.kernel.resource import IORESOURCE_BUSY, IORESOURCE_MEM, Resource
 from guest.kernel.sync import Mutex
-from guest.pci_core.resource import IORESOURCE_BUSY, IORESOURCE_MEM, Resource
 
 
 class VmbusMmio:

@@ -55,6 +55,12 @@ def test_guest_and_host_never_meet_inside_their_own_packages() -> None:
     assert not [a for a in arrows("protocol") if a[2].partition(".")[0] in set(PACKAGES[1:])]
 
 
+def test_the_kernel_of_the_guest_knows_no_bus_and_no_device() -> None:
+    known = ("guest.kernel.", "guest.events.", "guest.port.")
+    inside = [a for a in arrows("guest") if below(a[0], "guest/kernel")]
+    assert not [a for a in inside if a[2].startswith("guest.") and not a[2].startswith(known)]
+
+
 def test_no_package_is_imported_under_its_bare_name() -> None:
     # ``import host`` would be hidden by every local called ``host``.
     wrong = [

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from guest.events import ChildAdded, ChildRemoved, DriverRemoved
+from guest.kernel.resource import Resource
 from guest.kernel.work import Work
-from guest.pci_core.resource import Resource
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.device import HvPciDev
 from guest.reference import ReferenceGuest

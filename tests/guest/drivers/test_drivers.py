@@ -13,12 +13,12 @@ from guest.drivers.operations import OPERATIONS
 from guest.drivers.registry import DRIVERS, driver_for
 from guest.drivers.steps import DOORBELL_OFFSET, DOORBELL_STRIDE, UNDO, DriverOptions, Step
 from guest.kernel import ops
+from guest.kernel.irq_events import InterruptHandled
 from guest.pci_core import sysfs
 from guest.pci_core.events import (
     DriverBound,
     DriverProbeFailed,
     DriverUnbound,
-    InterruptHandled,
     PciDevRemoved,
 )
 from guest.pci_core.types import BlockInvalidate, PciDev

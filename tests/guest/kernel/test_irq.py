@@ -10,6 +10,12 @@ import pytest
 from guest.kernel import ops
 from guest.kernel.faults import SleepInAtomic
 from guest.kernel.irq import IRQ_HANDLED, MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
+from guest.kernel.irq_events import (
+    InterruptFreed,
+    InterruptHandled,
+    InterruptRequested,
+    InterruptSpurious,
+)
 from guest.kernel.irq_hotplug import migrate_all_off_cpu, restore_on_cpu
 from guest.kernel.irq_manage import (
     disable_irq_nosync,
@@ -21,12 +27,6 @@ from guest.kernel.irq_manage import (
 )
 from guest.kernel.irq_vectors import JIFFY_NS
 from guest.pci_core.enable import pci_enable_device
-from guest.pci_core.events import (
-    InterruptFreed,
-    InterruptHandled,
-    InterruptRequested,
-    InterruptSpurious,
-)
 from guest.pci_core.msi import PCI_IRQ_AFFINITY, PCI_IRQ_MSIX, pci_alloc_irq_vectors
 from sim.choices import RandomChooser
 from tests.guest.pci_core.fakes import HIGH_WINDOW, Rig, nvme

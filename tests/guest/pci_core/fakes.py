@@ -8,12 +8,13 @@ from typing import Any
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.irq import IrqData
+from guest.kernel.irq_chip import MsiMsg
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
+from guest.kernel.resource import IORESOURCE_MEM, IORESOURCE_WINDOW, Resource
 from guest.pci_core.msi_regs import pci_msi_mask_irq, pci_msi_unmask_irq
-from guest.pci_core.resource import IORESOURCE_MEM, IORESOURCE_WINDOW, Resource
 from guest.pci_core.subsystem import PciSubsystem
-from guest.pci_core.types import MsiMsg, PciBus, PciHostBridge
+from guest.pci_core.types import PciBus, PciHostBridge
 from protocol.ids import Devfn, VpIndex
 from sim.choices import Chooser
 from sim.engine import Engine
@@ -132,8 +133,7 @@ class FakeMsi:
 
     async def compose_msi_msg(self, data: IrqData) -> MsiMsg:
         self._note("compose", data)
-        desc = data.msi_desc
-        assert desc is not None
+        assert data.msi_desc is not None
         return MsiMsg(0xFEE0_0000 | data.effective_affinity << 12, 0, data.vector)
 
     async def irq_mask(self, data: IrqData) -> None:

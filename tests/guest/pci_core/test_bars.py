@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from guest.pci_core.bars import decode_bar, pci_read_base, pci_size, pci_std_update_resource
-from guest.pci_core.resource import (
+from guest.kernel.resource import (
     IORESOURCE_IO,
     IORESOURCE_MEM,
     IORESOURCE_MEM_64,
@@ -17,6 +16,7 @@ from guest.pci_core.resource import (
     IORESOURCE_SIZEALIGN,
     IORESOURCE_UNSET,
 )
+from guest.pci_core.bars import decode_bar, pci_read_base, pci_size, pci_std_update_resource
 from guest.pci_core.types import PciBus, PciDev
 from protocol.ids import Devfn
 from tests.guest.pci_core.fakes import Access, RegisterFile, Rig

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from errno import EEXIST, ENOMEM
 
+from guest.kernel.resource import IORESOURCE_MEM_64, IORESOURCE_UNSET
 from guest.pci_core import sysfs
 from guest.pci_core.events import BarAssigned, PciDevAdded, PciDevRemoved
-from guest.pci_core.resource import IORESOURCE_MEM_64, IORESOURCE_UNSET
 from guest.pci_core.types import PciDev
 from protocol.ids import Devfn
 from tests.guest.pci_core.fakes import (

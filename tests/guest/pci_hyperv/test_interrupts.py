@@ -7,6 +7,7 @@ import pytest
 
 from guest.events import MsiComposed, MsiFreed, MsiNotComposed, MsiRetargeted
 from guest.kernel.irq import IRQ_HANDLED, IrqData
+from guest.kernel.irq_chip import NULL_MSI_MSG
 from guest.kernel.irq_manage import free_irq, request_irq, set_affinity
 from guest.pci_core.enable import pci_enable_device
 from guest.pci_core.msi import (
@@ -15,7 +16,7 @@ from guest.pci_core.msi import (
     pci_free_irq_vectors,
     pci_irq_vector,
 )
-from guest.pci_core.types import NULL_MSI_MSG, MsiDesc, PciDev
+from guest.pci_core.types import MsiDesc, PciDev
 from guest.pci_hyperv.arch_x86 import vp_mask_target, vp_set_target
 from guest.pci_hyperv.interrupt_requests import (
     InterruptRequest,

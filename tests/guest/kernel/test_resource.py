@@ -8,7 +8,7 @@ from errno import EBUSY, EINVAL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guest.pci_core.resource import (
+from guest.kernel.resource import (
     IORESOURCE_IO,
     IORESOURCE_MEM,
     IORESOURCE_MEM_64,

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What happened in the interrupt core, in the past tense, for the trace. Ids only.
+
+Interrupts and CPUs are Linux's numbers. Knows no device.
+"""
+
+from guest.events import GuestEvent
+
+
+class VectorAllocated(GuestEvent, frozen=True, gc=False):
+    """An interrupt holds a real vector on a CPU from now on."""
+
+    irq: int
+    cpu: int
+    vector: int
+    managed: bool
+
+
+class VectorFreed(GuestEvent, frozen=True, gc=False):
+    """A vector went back to the matrix."""
+
+    irq: int
+    cpu: int
+    vector: int
+
+
+class InterruptRequested(GuestEvent, frozen=True, gc=False):
+    """request_irq() succeeded: a handler is installed and the line is open."""
+
+    irq: int
+    name: str
+
+
+class InterruptFreed(GuestEvent, frozen=True, gc=False):
+    """free_irq() has ended: the handler cannot run any more."""
+
+    irq: int
+    name: str
+
+
+class InterruptHandled(GuestEvent, frozen=True, gc=False):
+    """A handler ran to its end on a CPU."""
+
+    irq: int
+    cpu: int
+
+
+class InterruptSpurious(GuestEvent, frozen=True, gc=False):
+    """A vector arrived that no interrupt owns on that CPU."""
+
+    cpu: int
+    vector: int
