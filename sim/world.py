@@ -67,6 +67,18 @@ def _emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable
     return emit
 
 
+class _Door:
+    """The guest as the host reaches it: made before the guest is, and opened once it exists."""
+
+    __slots__ = ("deliver_vector", "synic_event", "synic_message")
+
+    def open(self, guest: ReferenceGuest) -> None:
+        """From here on what the host delivers goes straight to the guest."""
+        self.deliver_vector: Callable[[VpIndex, Vector], None] = guest.deliver_vector
+        self.synic_event: Callable[[VpIndex, int], None] = guest.vmbus.synic_event
+        self.synic_message: Callable[[VpIndex, bytes], None] = guest.vmbus.synic_message
+
+
 class World:
     """Everything of one run. ``chooser`` None is natural order."""
 
@@ -90,8 +102,9 @@ class World:
         self.watch = Watch(waits, self.engine)
         emit = _emitter(self.engine, self._happened, self.watch)
         memory = PhysicalMemory()
+        door = _Door()
         self.partition = Partition(
-            partition_config(scenario, load or profile_of), self.engine, self, memory, emit
+            partition_config(scenario, load or profile_of), self.engine, door, memory, emit
         )
         self.guest = ReferenceGuest(
             guest_config(scenario),
@@ -100,6 +113,7 @@ class World:
             emit=emit,
             memory=memory,
         )
+        door.open(self.guest)
         self.engine.attach(self.guest.kernel)
         self._shell = Shell(self.guest)
         stage = Stage(
@@ -119,20 +133,6 @@ class World:
             Stamped(seq, at_ns, labels[context] if context else "host", event)
             for seq, (at_ns, context, event) in enumerate(self._happened)
         )
-
-    # --- the guest as the host reaches it: it does not exist yet when the partition is made ---
-
-    def synic_message(self, vp: VpIndex, message: bytes) -> None:
-        """Pass a SynIC message on."""
-        self.guest.synic_message(vp, message)
-
-    def synic_event(self, vp: VpIndex, flag: int) -> None:
-        """Pass an event flag on."""
-        self.guest.synic_event(vp, flag)
-
-    def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
-        """Pass a device interrupt on."""
-        self.guest.deliver_vector(vp, vector)
 
     def run(self) -> Verdict:
         """Play to the end and judge.

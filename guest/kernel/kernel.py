@@ -27,7 +27,7 @@ class Kernel:
 
     ``crowded`` is true while some other context could run: only then does a point suspend.
     ``fine`` switches on the points that multiply without telling anything.
-    ``fail_allocation`` decides, by class name, whether an allocation fails.
+    ``fail_allocation`` decides, by class name, whether an allocation fails; None: none does.
     """
 
     __slots__ = ("cpus", "crowded", "current", "emit", "fail_allocation", "fine",
@@ -50,7 +50,7 @@ class Kernel:
         self.cpus = tuple(Cpu(CpuId(i), VpIndex(vp)) for i, vp in enumerate(vp_numbers))
         self.crowded = False
         self.fine = False
-        self.fail_allocation: Callable[[str], bool] = _never
+        self.fail_allocation: Callable[[str], bool] | None = None
         self.current: Context  # set by the scheduler before any guest code runs
         self.log_lines: list[tuple[int, str, str]] = []
 
@@ -86,13 +86,17 @@ class Kernel:
             await ops.burn_ns(self, held_ns, "host holds the CPU")
             self.current.preempt_off -= 1
 
+    def allocation_fails(self, name: str) -> bool:
+        """Whether the allocation of that name fails now; for what does not come from kzalloc()."""
+        return self.fail_allocation is not None and self.fail_allocation(name)
+
     async def kzalloc(self, cls: type[T], gfp: str, /, *args: Any, **kwargs: Any) -> T | None:
         """Allocate and construct; None if the allocation fails. A scheduling point."""
         if gfp is GFP_KERNEL:
-            ops.forbid_sleep(self, f"kzalloc({cls.__name__}, GFP_KERNEL)")
+            ops.forbid_sleep(self, "kzalloc", cls.__name__)
         if self.crowded:
             await ops.trap("kzalloc " + cls.__name__)
-        if self.fail_allocation(cls.__name__):
+        if self.fail_allocation is not None and self.fail_allocation(cls.__name__):
             return None
         obj = cls(*args, **kwargs)
         self.heap.add(obj)
@@ -140,7 +144,3 @@ class Kernel:
     def raise_interrupt(self, cpu: int, name: str, body: Coroutine[Any, Any, Any]) -> None:
         """An interrupt arrives: ``body`` runs as a hard interrupt on that CPU."""
         self.scheduler.start(Context(name, Kind.HARDIRQ, self.cpus[cpu], body))
-
-
-def _never(_: str) -> bool:
-    return False

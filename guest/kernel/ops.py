@@ -34,11 +34,14 @@ async def point(kernel: Kernel, name: str) -> None:
         await trap(name)
 
 
-def forbid_sleep(kernel: Kernel, what: str) -> None:
-    """Linux's might_sleep(): raise :class:`SleepInAtomic` in a context that must not."""
+def forbid_sleep(kernel: Kernel, what: str, name: str = "") -> None:
+    """Linux's might_sleep(): raise :class:`SleepInAtomic` in a context that must not.
+
+    ``what`` may sleep, on ``name``; both are put together only if it comes to that.
+    """
     current = kernel.current
     if current.atomic:
-        raise SleepInAtomic(f"{what} may sleep, called in atomic context by {current.name}")
+        raise SleepInAtomic(f"{what}({name}) may sleep, called in atomic context by {current.name}")
 
 
 async def park(
@@ -77,13 +80,13 @@ def wake_all(kernel: Kernel, queue: WaitQueue) -> None:
 
 async def msleep(kernel: Kernel, delay_ms: int) -> None:
     """Sleep; the CPU is free meanwhile."""
-    forbid_sleep(kernel, "msleep()")
+    forbid_sleep(kernel, "msleep")
     await burn_ns(kernel, delay_ms * NS_PER_MS, "msleep")
 
 
 async def usleep(kernel: Kernel, delay_us: int) -> None:
     """Sleep; the CPU is free meanwhile."""
-    forbid_sleep(kernel, "usleep_range()")
+    forbid_sleep(kernel, "usleep_range")
     await burn_ns(kernel, delay_us * NS_PER_US, "usleep_range")
 
 

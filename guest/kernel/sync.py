@@ -8,6 +8,7 @@ an unlock and the next read never show. Objects of this module may live on a con
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guest.kernel import ops
@@ -17,6 +18,12 @@ from guest.kernel.memory import Allocated
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
+
+
+@lru_cache(maxsize=256)  # a few dozen names of locks; thousands of locks
+def _points(name: str) -> tuple[str, str]:
+    """The names of a lock's two scheduling points."""
+    return f"lock {name}", f"unlock {name}"
 
 
 class SpinLock(Allocated):
@@ -32,7 +39,7 @@ class SpinLock(Allocated):
         self._kernel = kernel
         self.name = name
         self._fine = fine
-        self._points = (f"lock {name}", f"unlock {name}")
+        self._points = _points(name)
         self.owner: Context | None = None
         self._contenders = WaitQueue(name)
 
@@ -115,7 +122,7 @@ class Mutex(Allocated):
     def __init__(self, kernel: Kernel, name: str) -> None:
         self._kernel = kernel
         self.name = name
-        self._points = (f"lock {name}", f"unlock {name}")
+        self._points = _points(name)
         self.owner: Context | None = None
         self._sleepers = WaitQueue(name)
 
@@ -184,7 +191,7 @@ class Completion(Allocated):
 
     async def wait(self) -> None:
         """wait_for_completion()."""
-        ops.forbid_sleep(self._kernel, f"wait_for_completion({self.name})")
+        ops.forbid_sleep(self._kernel, "wait_for_completion", self.name)
         while self.count == 0:
             await ops.park(self._kernel, self._waiters)
         self.count -= 1
@@ -199,7 +206,7 @@ class Completion(Allocated):
     async def wait_timeout(self, timeout_ms: int) -> bool:
         """wait_for_completion_timeout(): True if completed, False after ``timeout_ms``."""
         kernel = self._kernel
-        ops.forbid_sleep(kernel, f"wait_for_completion_timeout({self.name})")
+        ops.forbid_sleep(kernel, "wait_for_completion_timeout", self.name)
         deadline_ns = kernel.now_ns() + timeout_ms * ops.NS_PER_MS
         while self.count == 0:
             if not await ops.park(kernel, self._waiters, deadline_ns=deadline_ns):

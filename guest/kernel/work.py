@@ -103,7 +103,7 @@ class WorkQueue(Allocated):
 
     async def flush(self) -> None:
         """flush_workqueue(): wait for the items queued before the call, not for later ones."""
-        ops.forbid_sleep(self._kernel, f"flush_workqueue({self.name})")
+        ops.forbid_sleep(self._kernel, "flush_workqueue", self.name)
         last = self._sequence
         if self._kernel.crowded:
             await ops.trap("flush_workqueue " + self.name)
@@ -116,7 +116,7 @@ class WorkQueue(Allocated):
 
     async def destroy(self) -> None:
         """destroy_workqueue(): drain, then the queue is gone; using it is a use after free."""
-        ops.forbid_sleep(self._kernel, f"destroy_workqueue({self.name})")
+        ops.forbid_sleep(self._kernel, "destroy_workqueue", self.name)
         while self._items or self._running:
             await self.flush()
         await self._kernel.kfree(self)
@@ -171,7 +171,7 @@ class Tasklet(Allocated):
 
     async def disable(self) -> None:
         """tasklet_disable(): also waits until it is not running; may sleep."""
-        ops.forbid_sleep(self._kernel, f"tasklet_disable({self.name})")
+        ops.forbid_sleep(self._kernel, "tasklet_disable", self.name)
         await self.disable_in_atomic()
 
     async def disable_in_atomic(self) -> None:
@@ -195,6 +195,6 @@ class Tasklet(Allocated):
 
     async def kill(self) -> None:
         """tasklet_kill(): wait until it is neither scheduled nor running."""
-        ops.forbid_sleep(self._kernel, f"tasklet_kill({self.name})")
+        ops.forbid_sleep(self._kernel, "tasklet_kill", self.name)
         while self._scheduled_on is not None or self._running:
             await ops.park(self._kernel, self._waiters)

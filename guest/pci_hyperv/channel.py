@@ -84,7 +84,7 @@ class Channel(RelationsInbox, Eject, Blocks):
         """
         if self.kernel.crowded:
             await ops.trap("kzalloc PacketBuffer")
-        return 0 if self.kernel.fail_allocation("PacketBuffer") else size_bytes
+        return 0 if self.kernel.allocation_fails("PacketBuffer") else size_bytes
 
     def drop(self, hbus: HvPciBus, reason: str) -> None:
         """Log and forget a packet."""

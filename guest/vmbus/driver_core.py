@@ -52,7 +52,7 @@ class BusType:
         driver_detach() takes the youngest device, holds it, unbinds it, and looks again: a rescind
         may have been quicker with any of them.
         """
-        ops.forbid_sleep(self._kernel, "driver_unregister()")
+        ops.forbid_sleep(self._kernel, "driver_unregister")
         self.drivers.remove(driver)
         while driver in self.probing:
             await ops.park(self._kernel, self._tried)

@@ -37,7 +37,7 @@ def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: int) ->
     if send_bytes % PAGE_BYTES or recv_bytes % PAGE_BYTES:
         return -EINVAL
     kernel = channel.vmbus.kernel
-    if kernel.fail_allocation("ring"):
+    if kernel.allocation_fails("ring"):
         return -ENOMEM
     pages = (send_bytes + recv_bytes) // PAGE_BYTES
     channel.ring_gpa, _ = kernel.memory.alloc_pages(pages)
