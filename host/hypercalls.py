@@ -64,8 +64,12 @@ class HypercallPort(Protocol):
         """The value there; all ones where nothing answers."""
 
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
-        """Nanoseconds the VP was held; a hypercall's result has no room for them, so the port
-        keeps account itself."""
+        """Write it; nanoseconds the VP was held, which only an intercepted access charges.
+
+        Model: a hypercall's result has no room for them and nobody else keeps account, so mapping
+        and unmapping BARs costs a guest no time when it writes configuration space by hypercall.
+        ``BarsMapped`` and ``BarsUnmapped`` still say how long the VP would have been held.
+        """
 
 
 def make_hypercall(
