@@ -8,7 +8,7 @@ itself (retarget); the rest goes to a :class:`HypercallPort`. Knows no channel a
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeAlias
 
-from host.hypervisor import HV_STATUS_INVALID_PARTITION_ID, Hypervisor
+from host.hypervisor import Hypervisor
 from host.vp_sets import vps_of_banks, vps_of_mask
 from protocol.errors import WireFormatError
 from protocol.hypercall import (
@@ -23,6 +23,7 @@ from protocol.hypercall import (
     HV_STATUS_INVALID_HYPERCALL_CODE,
     HV_STATUS_INVALID_HYPERCALL_INPUT,
     HV_STATUS_INVALID_PARAMETER,
+    HV_STATUS_INVALID_PARTITION_ID,
     HV_STATUS_SUCCESS,
     HVCALL_MMIO_READ,
     HVCALL_MMIO_WRITE,

@@ -15,7 +15,9 @@ from host.vp_sets import vps_of_mask
 from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.hypercall import (
     HV_STATUS_INSUFFICIENT_MEMORY,
+    HV_STATUS_INVALID_DEVICE_ID,
     HV_STATUS_INVALID_PARAMETER,
+    HV_STATUS_INVALID_VP_INDEX,
     HV_STATUS_SUCCESS,
 )
 from protocol.ids import Vector, VpIndex
@@ -28,11 +30,6 @@ __all__ = [
     "Placement",
     "logical_device_id",
 ]
-
-# Statuses that Linux does not name (Hypervisor TLFS; OpenVMM hvdef HvError).
-HV_STATUS_INVALID_PARTITION_ID: Final = 0x0D
-HV_STATUS_INVALID_VP_INDEX: Final = 0x0E
-HV_STATUS_INVALID_DEVICE_ID: Final = 0x57
 
 FIRST_VECTOR: Final = (
     16  # x86 vectors 0-15 cannot be delivered by a local APIC (SDM vol. 3, 11.5.2)

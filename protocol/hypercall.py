@@ -6,7 +6,6 @@ Unions keep the member that covers all bytes; the others are views in the declar
 code needs them, properties. Knows no hypervisor state.
 """
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from construct import Int8ul, Int16ul, Int32ul, Int64ul
@@ -46,6 +45,10 @@ HV_STATUS_INVALID_CONNECTION_ID = 18
 HV_STATUS_INSUFFICIENT_BUFFERS = 19
 HV_STATUS_TIME_OUT = 120
 HV_STATUS_VTL_ALREADY_ENABLED = 134
+# Linux does not name these (Hypervisor TLFS; OpenVMM hvdef HvError).
+HV_STATUS_INVALID_PARTITION_ID = 0x0D
+HV_STATUS_INVALID_VP_INDEX = 0x0E
+HV_STATUS_INVALID_DEVICE_ID = 0x57
 
 HV_PARTITION_ID_SELF = 0xFFFF_FFFF_FFFF_FFFF
 HV_VP_INDEX_SELF = 0xFFFF_FFFE
@@ -60,22 +63,10 @@ HV_VCPUS_PER_SPARSE_BANK = 64
 HV_HYPERCALL_MMIO_MAX_DATA_LENGTH = 64
 HV_X64_USE_MMIO_HYPERCALLS = 1 << 21  # hint: config space by hypercall instead of MMIO
 
-CALL_NAMES: Mapping[int, str] = {
-    value: name for name, value in list(globals().items()) if name.startswith("HVCALL_")
-}
-STATUS_NAMES: Mapping[int, str] = {
-    value: name for name, value in list(globals().items()) if name.startswith("HV_STATUS_")
-}
-
 
 def call_code(control: int) -> int:
     """The hypercall's number from a control word."""
     return control & 0xFFFF
-
-
-def is_fast(control: int) -> bool:
-    """Whether the input comes in registers."""
-    return bool(control & HV_HYPERCALL_FAST_BIT)
 
 
 def variable_header_qwords(control: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SynIC messages, the post-message hypercall's input and the monitor page.
+"""SynIC messages, the inputs of post-message and signal-event, and the monitor page.
 
 As Linux declares them (``include/asm-generic/hyperv-tlfs.h``). Knows what a message slot holds, not
 what a VMBus message says.
@@ -76,6 +76,18 @@ class HvInputPostMessage(WireRecord, frozen=True):
     message_type: U32 = VMBUS_MESSAGE_TYPE
     payload_size: U32 = 0
     payload: Payload = NO_PAYLOAD
+
+
+class HvInputSignalEvent(WireRecord, frozen=True):
+    """``hv_input_signal_event``: a flag of an event port (TLFS, HvCallSignalEvent).
+
+    Linux 6.12 has no structure for it and makes a fast call with the connection id in the first
+    register (``vmbus_set_event``). The layout is that of :class:`HvMonitorParameter`.
+    """
+
+    connectionid: Annotated[int, Inlined(HvConnectionId)] = 0
+    flag_number: U16 = 0
+    rsvdz: U16 = 0
 
 
 class HvMonitorTriggerGroup(WireRecord, frozen=True):
@@ -174,11 +186,10 @@ def posted_fields(data: Buffer) -> tuple[int, int, int]:
 def signalled_fields(data: Buffer) -> tuple[int, int, int]:
     """(connection id, flag number, reserved) of HVCALL_SIGNAL_EVENT's input.
 
-    TLFS: it has the layout of :class:`HvMonitorParameter`, which would say the same. Raises
-    WireFormatError when the input is cut off.
+    What :class:`HvInputSignalEvent` would say. Raises WireFormatError when the input is cut off.
     """
     if len(data) < _SIGNAL.size:
-        HvMonitorParameter.parse(data)  # raises, and says where the bytes end
+        HvInputSignalEvent.parse(data)  # raises, and says where the bytes end
     connection_id, flag, reserved = _SIGNAL.unpack_from(data)
     return connection_id, flag, reserved
 

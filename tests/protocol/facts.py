@@ -30,7 +30,22 @@ class Fact(NamedTuple):
     width: int  # 0: the whole word
 
 
-LAYOUTS: Mapping[str, Any] = {
+# What no declaration of Linux's was measured for, with its source.
+_UNMEASURED = {
+    # Hypervisor TLFS, HvCallSignalEvent: as hv_monitor_parameter.
+    "hv_input_signal_event": {
+        "kind": "struct",
+        "sizeof": 8,
+        "leaves": [
+            ["connectionid.asu32", 0, 4, False, [], 0, 0],
+            ["connectionid.u.id", 0, 4, False, [], 0, 24],
+            ["connectionid.u.reserved", 0, 4, False, [], 24, 8],
+            ["flag_number", 4, 2, False, [], 0, 0],
+            ["rsvdz", 6, 2, False, [], 0, 0],
+        ],
+    }
+}
+LAYOUTS: Mapping[str, Any] = _UNMEASURED | {
     name: layout for group in _load("wire-layouts.json").values() for name, layout in group.items()
 }
 CONSTANTS: Mapping[str, Any] = _load("wire-constants.json")

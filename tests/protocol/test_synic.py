@@ -9,7 +9,7 @@ from protocol.errors import LocalProtocolError, WireFormatError
 from protocol.synic import (
     POSTED_PAYLOAD_AT,
     HvInputPostMessage,
-    HvMonitorParameter,
+    HvInputSignalEvent,
     message_payload,
     post_message_input,
     posted_fields,
@@ -61,12 +61,12 @@ def test_the_fields_of_a_posted_message_are_the_records(data: bytes) -> None:
 
 @given(st.binary(min_size=8, max_size=16))
 def test_the_fields_of_a_signal_are_the_records(data: bytes) -> None:
-    record = HvMonitorParameter.parse(data)
-    assert signalled_fields(data) == (record.connectionid, record.flagnumber, record.rsvdz)
+    record = HvInputSignalEvent.parse(data)
+    assert signalled_fields(data) == (record.connectionid, record.flag_number, record.rsvdz)
 
 
 def test_inputs_that_are_cut_off_are_refused() -> None:
     with pytest.raises(WireFormatError, match="hv_input_post_message"):
         posted_fields(bytes(255))
-    with pytest.raises(WireFormatError, match="hv_monitor_parameter"):
+    with pytest.raises(WireFormatError, match="hv_input_signal_event"):
         signalled_fields(bytes(7))
