@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-PAGE_SHIFT: Final = 12
-PAGE_BYTES: Final = 1 << PAGE_SHIFT
+from protocol.hypercall import HV_HYP_PAGE_SHIFT, HV_HYP_PAGE_SIZE
+
 LARGEST_ACCESS: Final = 8  # bytes
 ROUTES_KEPT: Final = 1024  # pages of regions; a driver works on a few pages of each device
 
@@ -56,8 +56,8 @@ class AddressMap:
         if page in self._claimed:
             return False
         self._claimed.add(page)
-        start = page << PAGE_SHIFT
-        self.routes[page] = Route(start, start + PAGE_BYTES, read, write)
+        start = page << HV_HYP_PAGE_SHIFT
+        self.routes[page] = Route(start, start + HV_HYP_PAGE_SIZE, read, write)
         return True
 
     def release_page(self, page: int) -> None:
@@ -96,8 +96,8 @@ class AddressMap:
         route = self._regions[at]
         if gpa + size > route.end:
             return None
-        page = gpa >> PAGE_SHIFT
-        first, last = page << PAGE_SHIFT, (page << PAGE_SHIFT) + PAGE_BYTES - 1
+        page = gpa >> HV_HYP_PAGE_SHIFT
+        first, last = page << HV_HYP_PAGE_SHIFT, (page << HV_HYP_PAGE_SHIFT) + HV_HYP_PAGE_SIZE - 1
         whole = route.start <= first and last + LARGEST_ACCESS <= route.end
         if whole and len(self._found) < ROUTES_KEPT:
             self.routes[page] = route

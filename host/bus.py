@@ -17,12 +17,11 @@ from host.channel_worker import ChannelWorker
 from host.clock import Cancel
 from host.config_window import ConfigWindow
 from host.function import Function, layout_of
-from host.hypervisor import logical_device_id
 from host.settings import BusConfig, FunctionConfig
 from host.vsp import FunctionFacts, Vsp, VspState, initial_state
 from host.vsp.inputs import Input, RelationsChanged
 from protocol.errors import LocalProtocolError
-from protocol.ids import RelId, SlotNumber, wslot_to_devfn
+from protocol.ids import RelId, SlotNumber, logical_device_id, wslot_to_devfn
 
 FUNCTION_BITS: Final = 7  # the PCI function number within a devfn
 PLACES_KEPT: Final = 256  # more functions than the largest built-in scenario has

@@ -8,9 +8,10 @@ no message; what a write sets off goes to a hook.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from host.address_map import PAGE_BYTES, PAGE_SHIFT, AddressMap, all_ones
+from host.address_map import AddressMap, all_ones
 from host.assigned import AssignedFunction
 from host.knobs import Knobs
+from protocol.hypercall import HV_HYP_PAGE_SHIFT, HV_HYP_PAGE_SIZE
 from protocol.ids import SlotNumber
 from protocol.link import ConfigRead, ConfigWritten
 
@@ -48,7 +49,7 @@ class ConfigWindow:
 
         Model: an unaligned base counts as its page's.
         """
-        page = gpa >> PAGE_SHIFT
+        page = gpa >> HV_HYP_PAGE_SHIFT
         if not addresses.claim_page(page, self.read_slot, self.write_slot):
             return False
         if not addresses.claim_page(page + 1, self.read_config, self.write_config):
@@ -104,9 +105,9 @@ def _but_the_last(bounds: Bounds) -> Bounds:
     return {size: (last - 1, misaligned) for size, (last, misaligned) in bounds.items()}
 
 
-_ANY: Final[Bounds] = {size: (PAGE_BYTES - size, 0) for size in _ONES}
+_ANY: Final[Bounds] = {size: (HV_HYP_PAGE_SIZE - size, 0) for size in _ONES}
 _ALIGNED: Final[Bounds] = {
-    **{size: (PAGE_BYTES - size, size - 1) for size in (1, 2, 4)},
+    **{size: (HV_HYP_PAGE_SIZE - size, size - 1) for size in (1, 2, 4)},
     8: (NOWHERE, 0),
 }
 # By the knobs unaligned_config_refused and last_dword_refused.

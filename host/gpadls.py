@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 from protocol.channel_states import GPADL_TRANSITIONS, GpadlInput, GpadlState
 from protocol.errors import RemoteProtocolError
+from protocol.hypercall import HV_HYP_PAGE_SIZE
 from protocol.ids import Gpa, GpadlId, RelId
 from protocol.transitions import advance
 
-PAGE_BYTES: Final = 4096
 # range_buflen is a u16, so one list has at most 8,191 words; this bounds how many lists one guest
 # may leave with the host: each of 2,047 channels needs one for its ring, drivers some buffers.
 MAX_GPADLS: Final = 1 << 14
@@ -54,12 +54,12 @@ def split_ranges(words: Sequence[int], wanted: int) -> tuple[GpadlRange, ...]:
     for _ in range(wanted):
         head = words[at] if at < len(words) else 0
         byte_count, byte_offset = head & 0xFFFFFFFF, head >> 32
-        pages = -(-(byte_offset + byte_count) // PAGE_BYTES)
+        pages = -(-(byte_offset + byte_count) // HV_HYP_PAGE_SIZE)
         pfns = words[at + 1 : at + 1 + pages]
-        if not byte_count or byte_offset >= PAGE_BYTES or len(pfns) < pages:
+        if not byte_count or byte_offset >= HV_HYP_PAGE_SIZE or len(pfns) < pages:
             raise RemoteProtocolError(f"GPADL range of {byte_count} bytes in {len(pfns)} pages")
         ranges.append(
-            GpadlRange(byte_count, byte_offset, tuple(Gpa(pfn * PAGE_BYTES) for pfn in pfns))
+            GpadlRange(byte_count, byte_offset, tuple(Gpa(pfn * HV_HYP_PAGE_SIZE) for pfn in pfns))
         )
         at += 1 + pages
     if at != len(words) or not ranges:

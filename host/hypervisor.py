@@ -7,7 +7,6 @@ Answers with HV_STATUS codes and refuses to know what a message, an event or an 
 
 from collections.abc import Sequence
 from typing import Final
-from uuid import UUID
 
 from host.placement import DEFAULT_PLACEMENT, PLACEMENTS, Placement
 from host.remapping import REMAPPABLE, MsiFormat, RemapEntry, RemapTable
@@ -28,7 +27,6 @@ __all__ = [
     "BadReference",
     "Hypervisor",
     "Placement",
-    "logical_device_id",
 ]
 
 FIRST_VECTOR: Final = (
@@ -43,16 +41,6 @@ class BadReference(RemoteProtocolError):
     def __init__(self, status: int, what: str) -> None:
         super().__init__(f"{what} (HV_STATUS {status:#x})")
         self.status = status
-
-
-def logical_device_id(instance_id: UUID, function: int = 0) -> int:
-    """The id that retarget names a device by (``hv_arch_irq_unmask``; OpenVMM device_builder).
-
-    GUID bytes 5, 4, 7 and 6 & 0xF8 of the wire order, high to low, with the PCI function number
-    in the low 3 bits. 32 bits, unsigned.
-    """
-    guid = instance_id.bytes_le
-    return guid[5] << 24 | guid[4] << 16 | guid[7] << 8 | guid[6] & 0xF8 | function
 
 
 class Hypervisor:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from host.address_map import PAGE_SHIFT, AddressMap, all_ones
+from host.address_map import AddressMap, all_ones
 from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
@@ -46,7 +46,7 @@ from host.vmbus_server import VmbusServer
 from host.vsp import Phase, inputs
 from host.vsp.rules import rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
-from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID, HV_STATUS_SUCCESS
+from protocol.hypercall import HV_HYP_PAGE_SHIFT, HV_STATUS_INVALID_CONNECTION_ID, HV_STATUS_SUCCESS
 from protocol.ids import ConnectionId, Gpa, RelId, VpIndex
 from protocol.link import ChannelEvent, HypercallMade, MessagePosted, UnclaimedAccess
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
@@ -118,7 +118,7 @@ class Partition(Administrator):
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read guest-physical address space; all ones where nobody answers."""
-        route = self._routes.get(gpa >> PAGE_SHIFT) or self._addresses.find(gpa, size)
+        route = self._routes.get(gpa >> HV_HYP_PAGE_SHIFT) or self._addresses.find(gpa, size)
         if route is None:
             self._emit(UnclaimedAccess(Gpa(gpa), size))
             return all_ones(size)
@@ -126,7 +126,7 @@ class Partition(Administrator):
 
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
         """Write it; nanoseconds the VP was held (BARs being mapped or unmapped)."""
-        route = self._routes.get(gpa >> PAGE_SHIFT) or self._addresses.find(gpa, size)
+        route = self._routes.get(gpa >> HV_HYP_PAGE_SHIFT) or self._addresses.find(gpa, size)
         if route is None:
             self._emit(UnclaimedAccess(Gpa(gpa), size))
             return 0

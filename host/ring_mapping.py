@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MIT
 """From the pages a guest shares to the two rings of a channel. Knows no channel state."""
 
-from typing import Final
-
 from host.clock import GuestMemory
 from host.vmbus_effects import OpenRing
 from protocol.errors import RemoteProtocolError
+from protocol.hypercall import HV_HYP_PAGE_SIZE
 from protocol.ids import Gpa
 from protocol.ring import Ring
 from protocol.ring_rules import OPENVMM as STRICT_READER
-
-PAGE_BYTES: Final = 4096
 
 
 def map_rings(memory: GuestMemory, effect: OpenRing) -> tuple[Ring, Ring]:
@@ -27,6 +24,6 @@ def map_rings(memory: GuestMemory, effect: OpenRing) -> tuple[Ring, Ring]:
 def _window(memory: GuestMemory, pages: tuple[Gpa, ...]) -> memoryview:
     """Model: the pages of a ring must follow each other, as Linux allocates them."""
     first = pages[0]
-    if any(page != first + index * PAGE_BYTES for index, page in enumerate(pages)):
+    if any(page != first + index * HV_HYP_PAGE_SIZE for index, page in enumerate(pages)):
         raise RemoteProtocolError("ring pages are scattered")
-    return memory.window(first, len(pages) * PAGE_BYTES)
+    return memory.window(first, len(pages) * HV_HYP_PAGE_SIZE)

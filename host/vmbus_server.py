@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import ClassVar, Final, TypeAlias
 
 from host.channel_book import Channel, ChannelBook, Reoffer
-from host.gpadls import PAGE_BYTES, GpadlTable
+from host.gpadls import GpadlTable
 from host.vmbus_effects import (
     ChannelFreed,
     ChannelRetargeted,
@@ -30,6 +30,7 @@ from protocol.channel_states import (
 )
 from protocol.codec import WireRecord
 from protocol.errors import LocalProtocolError, RemoteProtocolError
+from protocol.hypercall import HV_HYP_PAGE_SIZE
 from protocol.ids import ConnectionId, Gpa, GpadlId, RelId, VpIndex
 from protocol.session_states import SESSION_TRANSITIONS, SessionInput, SessionState
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL, unsigned
@@ -380,7 +381,7 @@ class VmbusServer:
             return None
         ((byte_count, byte_offset, pages),) = gpadl.ranges
         downstream = message.downstream_ringbuffer_pageoffset
-        if byte_offset or byte_count % PAGE_BYTES:
+        if byte_offset or byte_count % HV_HYP_PAGE_SIZE:
             return None
         if not _RING_PAGES_MIN <= downstream <= len(pages) - _RING_PAGES_MIN:
             return None

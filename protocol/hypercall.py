@@ -14,6 +14,9 @@ from protocol.codec import WireRecord
 from protocol.fields import U32, U64
 from protocol.shapes import At, Bits, Greedy, Inlined, Octets, Viewed
 
+HV_HYP_PAGE_SHIFT = 12
+HV_HYP_PAGE_SIZE = 1 << HV_HYP_PAGE_SHIFT  # bytes of a page on the wire, whatever the guest's are
+
 HVCALL_POST_MESSAGE = 0x5C
 HVCALL_SIGNAL_EVENT = 0x5D
 HVCALL_MAP_DEVICE_INTERRUPT = 0x7C

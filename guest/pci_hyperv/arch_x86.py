@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from guest.events import MsiRetargeted
 from guest.kernel import ops
 from guest.pci_hyperv.bus import HvPciBusState
-from guest.pci_hyperv.domains import logical_device_id
 from guest.pci_hyperv.interrupt_requests import IntDesc
 from protocol.hypercall import (
     HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET,
@@ -27,7 +26,7 @@ from protocol.hypercall import (
     HvRetargetDeviceInterrupt,
     control_word,
 )
-from protocol.ids import Vector
+from protocol.ids import Vector, logical_device_id
 from protocol.vpci import DELIVERY_MODE_FIXED
 
 if TYPE_CHECKING:

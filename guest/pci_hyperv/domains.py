@@ -51,10 +51,3 @@ def requested_domain(instance: UUID) -> int:
     """Bytes 4 and 5 of the instance id as it lies in memory: usually unique."""
     guid = instance.bytes_le
     return guid[5] << 8 | guid[4]
-
-
-@lru_cache(maxsize=IDS_KEPT)
-def logical_device_id(instance: UUID, function: int) -> int:
-    """By which the hypervisor knows a function's interrupts (hv_arch_irq_unmask())."""
-    guid = instance.bytes_le
-    return guid[5] << 24 | guid[4] << 16 | guid[7] << 8 | (guid[6] & 0xF8) | function

@@ -27,6 +27,7 @@ from host.vsp.replies import refuse, refuse_bad, reply, reply_status
 from host.vsp.resources import give_back
 from host.vsp.rules import Outcome, Rules
 from host.vsp.state import EJECTING_PHASES, FunctionFacts, Phase, VspState
+from protocol.hypercall import HV_HYP_PAGE_SIZE
 from protocol.ids import Gpa
 from protocol.openvmm import OvQueryProtocolVersionReply
 from protocol.status import STATUS_SUCCESS
@@ -37,8 +38,6 @@ from protocol.vpci import (
     PciFunctionDescription2,
     PciVersionRequest,
 )
-
-PAGE_BYTES: Final = 4096
 
 
 def open_channel(_rules: Rules, state: VspState, _input: ChannelOpened) -> Outcome:
@@ -154,7 +153,7 @@ _DESCRIBE: Final[dict[type, Callable[[FunctionFacts], Any]]] = {
 def enter_d0(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """Power the bus and show its configuration window."""
     base = PciBusD0Entry.parse(packet.payload).mmio_base
-    if base % PAGE_BYTES and rules.knobs.window_must_be_aligned:
+    if base % HV_HYP_PAGE_SIZE and rules.knobs.window_must_be_aligned:
         return refuse_bad(rules, state, packet, "configuration window is not page-aligned")
     entered = replace(state, phase=Phase.IN_D0, powered=True)
     window = (MapConfigWindow(Gpa(base)), Report(D0Entered(rules.bus, base)))

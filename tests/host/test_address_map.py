@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Who answers where."""
 
-from host.address_map import PAGE_SHIFT, ROUTES_KEPT, AddressMap, Route, all_ones
+from host.address_map import ROUTES_KEPT, AddressMap, Route, all_ones
+from protocol.hypercall import HV_HYP_PAGE_SHIFT
 
 
 class Answers:
@@ -23,7 +24,7 @@ class Addresses(AddressMap):
     """Reads and writes as a partition does: known pages first, then regions."""
 
     def route(self, gpa: int, size: int) -> Route | None:
-        return self.routes.get(gpa >> PAGE_SHIFT) or self.find(gpa, size)
+        return self.routes.get(gpa >> HV_HYP_PAGE_SHIFT) or self.find(gpa, size)
 
     def read(self, gpa: int, size: int) -> int | None:
         route = self.route(gpa, size)
@@ -120,7 +121,7 @@ def test_pages_kept_of_a_huge_region_are_bounded() -> None:
     region = Answers(2)
     addresses.claim_region(0, 1 << 40, region.read, region.write)
     for page in range(ROUTES_KEPT + 10):
-        assert addresses.write(page << PAGE_SHIFT, 4, 1) == 2
+        assert addresses.write(page << HV_HYP_PAGE_SHIFT, 4, 1) == 2
     assert len(addresses.routes) == ROUTES_KEPT
 
 

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Processors and interrupts: create, deliver, retarget, delete, and every bad reference."""
 
-from uuid import UUID
-
 import pytest
 
 from host.hypervisor import (
     PLACEMENTS,
     BadReference,
     Hypervisor,
-    logical_device_id,
 )
 from host.remapping import SOFTWARE_TABLE
 from protocol.errors import LocalProtocolError
@@ -27,14 +24,6 @@ def make(pcpus: int = 4, placement: str = "create-vp") -> Hypervisor:
 
 def vps(*numbers: int) -> list[VpIndex]:
     return [VpIndex(number) for number in numbers]
-
-
-def test_the_logical_device_id_is_made_from_the_instance_guid() -> None:
-    # wire-vectors: retarget_interrupt_vp_mask for the instance of offer_channel_vpci
-    instance = UUID(bytes_le=bytes.fromhex("10f4a3d24b9ce741a1b2c3d4e5f60718"))
-    assert logical_device_id(instance) == 2622177760 == DEVICE
-    assert logical_device_id(instance, 5) == DEVICE + 5
-    assert logical_device_id(UUID(bytes_le=b"\xff" * 16), 7) == 0xFFFFFFFF  # never negative
 
 
 def test_an_interrupt_goes_where_the_create_message_said() -> None:

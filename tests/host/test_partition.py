@@ -8,11 +8,10 @@ import pytest
 
 from host.devices import PROFILES as DEVICES
 from host.events import BarsMapped, ConfigWindowRefused, InterruptDropped
-from host.hypervisor import logical_device_id
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import LocalProtocolError
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID
-from protocol.ids import RelId, SlotNumber, Vector, VpIndex
+from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
 from protocol.link import InterruptDelivered
 from protocol.vmbus import (
     ChannelMessageType,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Domain numbers and the device id behind the interrupts."""
+"""Domain numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from guest.pci_hyperv.domains import (
     HVPCI_DOM_INVALID,
     HVPCI_DOM_MAP_SIZE,
     DomainMap,
-    logical_device_id,
     requested_domain,
 )
 
@@ -19,16 +18,6 @@ INSTANCE = UUID("00010203-0405-0607-0809-0a0b0c0d0e0f")
 
 def test_the_domain_is_bytes_four_and_five_of_the_instance_id() -> None:
     assert requested_domain(INSTANCE) == 0x0405
-
-
-def test_the_device_id_swaps_bytes_and_keeps_three_bits_for_the_function() -> None:
-    assert logical_device_id(INSTANCE, 0) == 0x0405_0600
-    assert logical_device_id(INSTANCE, 5) == 0x0405_0605
-
-
-def test_a_device_id_is_never_negative() -> None:
-    top = UUID("00000000-ffff-ffff-0000-000000000000")
-    assert logical_device_id(top, 7) == 0xFFFF_FFFF
 
 
 def test_a_free_domain_number_is_given_as_asked() -> None:
