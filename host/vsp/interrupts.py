@@ -28,8 +28,11 @@ from host.vsp.replies import (
 from host.vsp.rules import Outcome, Rules
 from host.vsp.state import ASSIGNED_PHASES, FunctionState, VspState, find, with_function
 from protocol.ids import VpIndex
+from protocol.openvmm import OvMsiResourceDescriptor2, OvMsiResourceDescriptor3
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import (
+    HvMsiDesc2,
+    HvMsiDesc3,
     PciCreateInterrupt,
     PciCreateInterrupt2,
     PciCreateInterrupt3,
@@ -40,11 +43,17 @@ from protocol.vpci import (
 )
 
 Targets = tuple[VpIndex, ...] | None
+# The list forms, Linux's and OpenVMM's: their fields have the same names.
+Listed = HvMsiDesc2 | HvMsiDesc3 | OvMsiResourceDescriptor2 | OvMsiResourceDescriptor3
 
 ALL_PROCESSORS: Final = (1 << 64) - 1  # CPU_AFFINITY_ALL: -1ULL
 MASK_BITS: Final = 64
 MAX_DELIVERY_MODE: Final = 1  # fixed 0, lowest priority 1
 NO_ENTRY: Final = InterruptEntry(0, 0, 0)
+
+
+class RecordFault(Exception):
+    """A record that names more processors than it has room for."""
 
 
 def create_interrupt(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
@@ -61,29 +70,24 @@ def create_interrupt(rules: Rules, state: VspState, packet: PacketReceived) -> O
 def create_interrupt2(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """From 1.2: a list of at most 32 processors."""
     message = PciCreateInterrupt2.parse(packet.payload)
-    return _create_listed(rules, state, packet, message)
+    return create_listed(rules, state, packet, message.wslot, message.int_desc)
 
 
 def create_interrupt3(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """From 1.4: the same with a 32-bit vector."""
     message = PciCreateInterrupt3.parse(packet.payload)
-    return _create_listed(rules, state, packet, message)
+    return create_listed(rules, state, packet, message.wslot, message.int_desc)
 
 
-def _create_listed(
-    rules: Rules,
-    state: VspState,
-    packet: PacketReceived,
-    message: PciCreateInterrupt2 | PciCreateInterrupt3,
+def create_listed(
+    rules: Rules, state: VspState, packet: PacketReceived, wslot: int, descriptor: Listed
 ) -> Outcome:
-    descriptor = message.int_desc
-    targets = listed_targets(descriptor.processor_count, descriptor.processor_array)
-    if targets is None:
-        return refuse_bad(rules, state, packet, f"{descriptor.processor_count} processors")
-    request = InterruptRequest(
-        descriptor.vector, descriptor.vector_count, descriptor.delivery_mode, targets
-    )
-    return create(rules, state, packet, message.wslot, request)
+    """:func:`create` for a descriptor with a list; one that lies about its length is refused."""
+    try:
+        request = listed_request(descriptor)
+    except RecordFault as fault:
+        return refuse_bad(rules, state, packet, str(fault))
+    return create(rules, state, packet, wslot, request)
 
 
 def masked_targets(rules: Rules, mask: int) -> Targets:
@@ -93,11 +97,15 @@ def masked_targets(rules: Rules, mask: int) -> Targets:
     return tuple(VpIndex(index) for index in range(MASK_BITS) if mask >> index & 1)
 
 
-def listed_targets(count: int, processors: tuple[int, ...]) -> tuple[VpIndex, ...] | None:
-    """The first ``count`` processors of a list; None when it has not so many."""
+def listed_request(descriptor: Listed) -> InterruptRequest:
+    """A descriptor with a list. Raises RecordFault if it names more processors than it holds."""
+    count, processors = descriptor.processor_count, descriptor.processor_array
     if count > len(processors):
-        return None
-    return tuple(VpIndex(processor) for processor in processors[:count])
+        raise RecordFault(f"{count} processors")
+    targets = tuple(VpIndex(processor) for processor in processors[:count])
+    return InterruptRequest(
+        descriptor.vector, descriptor.vector_count, descriptor.delivery_mode, targets
+    )
 
 
 def create(

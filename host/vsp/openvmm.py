@@ -20,7 +20,7 @@ from host.effects import (
     StopWorker,
     UnmapConfigWindow,
 )
-from host.events import InterruptCreated, PowerStateChanged, ResourcesAssigned, WorkerStopped
+from host.events import InterruptCreated, ResourcesAssigned, WorkerStopped
 from host.vsp.descriptors import (
     BAR_COUNT,
     BarFault,
@@ -31,8 +31,8 @@ from host.vsp.descriptors import (
     resources_of,
 )
 from host.vsp.inputs import ChannelClosed, InterruptsCreated, PacketReceived, ResourcesRead
-from host.vsp.interrupts import interrupts_created, request_fault
-from host.vsp.openvmm_interrupts import RecordFault, records_of, remapped_records
+from host.vsp.interrupts import RecordFault, interrupts_created, request_fault
+from host.vsp.openvmm_interrupts import records_of, remapped_records
 from host.vsp.replies import (
     UNKNOWN_SLOT,
     complete_ticket,
@@ -42,7 +42,7 @@ from host.vsp.replies import (
     status_payload,
     ticket_for,
 )
-from host.vsp.resources import give_back
+from host.vsp.resources import give_back, set_power
 from host.vsp.rules import Outcome, Rules
 from host.vsp.state import (
     FUNCTION_MOVES,
@@ -63,7 +63,7 @@ from protocol.openvmm import (
     OvVpciTdispCommandHeader,
 )
 from protocol.status import STATUS_SUCCESS
-from protocol.vpci import POWER_STATE_D0, POWER_STATE_D3, MessageType
+from protocol.vpci import MessageType
 
 MAX_RECORDS: Final = 494  # MAX_SUPPORTED_INTERRUPT_MESSAGES
 NO_BARS: Final = (0, 0, 0, 0, 0, 0)
@@ -215,22 +215,12 @@ def created_or_mapped(rules: Rules, state: VspState, result: InterruptsCreated) 
 
 # Power and the rest
 
-_DECODING_IN: Final = {POWER_STATE_D0: True, POWER_STATE_D3: False}
-
 
 def change_power(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """D0 turns memory decoding on, D3 off; other states are BAD_DATA. The reply is a status."""
     message = OvDevicePowerChange.parse(packet.payload)
-    function = find(state, message.slot)
-    if function is None:
-        return refuse_bad(rules, state, packet, UNKNOWN_SLOT)
-    decoding = _DECODING_IN.get(message.target_state)
-    if decoding is None:
-        return refuse_bad(rules, state, packet, f"power state {message.target_state}")
-    slot = function.facts.wslot
-    changed = Report(PowerStateChanged(rules.bus, slot, message.target_state))
     done = reply_status(packet, STATUS_SUCCESS)
-    return state, (SetMemoryDecoding(slot, decoding), changed, *done)
+    return set_power(rules, state, packet, message.slot, message.target_state, done)
 
 
 def reset(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from host.effects import InterruptEntry, InterruptRequest
 from host.vsp.inputs import PacketReceived
-from host.vsp.interrupts import create, listed_targets, masked_targets
-from host.vsp.replies import refuse_bad
+from host.vsp.interrupts import Listed, create, create_listed, listed_request, masked_targets
 from host.vsp.rules import Outcome, Rules
 from host.vsp.state import VspState
 from protocol.openvmm import (
@@ -29,12 +28,6 @@ from protocol.openvmm import (
 )
 from protocol.vpci import MessageType
 
-Listed = OvMsiResourceDescriptor2 | OvMsiResourceDescriptor3
-
-
-class RecordFault(Exception):
-    """A record that names more processors than it has room for."""
-
 
 def create_interrupt(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """Processors as a 64-bit mask; more than 32 of them are refused."""
@@ -45,26 +38,13 @@ def create_interrupt(rules: Rules, state: VspState, packet: PacketReceived) -> O
 def create_interrupt2(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """Processors as a list."""
     message = OvCreateInterrupt2.parse(packet.payload)
-    return _create_listed(rules, state, packet, message)
+    return create_listed(rules, state, packet, message.slot, message.interrupt)
 
 
 def create_interrupt3(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """The same with a 32-bit vector."""
     message = OvCreateInterrupt3.parse(packet.payload)
-    return _create_listed(rules, state, packet, message)
-
-
-def _create_listed(
-    rules: Rules,
-    state: VspState,
-    packet: PacketReceived,
-    message: OvCreateInterrupt2 | OvCreateInterrupt3,
-) -> Outcome:
-    try:
-        request = _listed(rules, message.interrupt)
-    except RecordFault as fault:
-        return refuse_bad(rules, state, packet, str(fault))
-    return create(rules, state, packet, message.slot, request)
+    return create_listed(rules, state, packet, message.slot, message.interrupt)
 
 
 def _masked(rules: Rules, descriptor: OvMsiResourceDescriptor) -> InterruptRequest:
@@ -75,12 +55,7 @@ def _masked(rules: Rules, descriptor: OvMsiResourceDescriptor) -> InterruptReque
 
 
 def _listed(_rules: Rules, descriptor: Listed) -> InterruptRequest:
-    targets = listed_targets(descriptor.processor_count, descriptor.processor_array)
-    if targets is None:
-        raise RecordFault(f"{descriptor.processor_count} processors")
-    return InterruptRequest(
-        descriptor.vector, descriptor.vector_count, descriptor.delivery_mode, targets
-    )
+    return listed_request(descriptor)
 
 
 # The records behind a resource list

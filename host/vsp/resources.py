@@ -99,13 +99,26 @@ def change_power(rules: Rules, state: VspState, packet: PacketReceived) -> Outco
     Model: after OpenVMM, with Linux's reply structure; Linux never sends the request.
     """
     message = PciSetPower.parse(packet.payload)
-    function = find(state, message.wslot)
+    wslot, power_state = message.wslot, message.power_state
+    answer = PciSetPowerResponse(STATUS_SUCCESS, wslot, power_state)
+    return set_power(rules, state, packet, wslot, power_state, reply(packet, answer.build()))
+
+
+def set_power(
+    rules: Rules,
+    state: VspState,
+    packet: PacketReceived,
+    wslot: int,
+    power_state: int,
+    done: tuple[Effect, ...],
+) -> Outcome:
+    """Power a function and say so with ``done``, or refuse a slot or state that is not there."""
+    function = find(state, wslot)
     if function is None:
         return refuse_bad(rules, state, packet, UNKNOWN_SLOT)
-    decoding = _DECODING_IN.get(message.power_state)
+    decoding = _DECODING_IN.get(power_state)
     if decoding is None:
-        return refuse_bad(rules, state, packet, f"power state {message.power_state}")
+        return refuse_bad(rules, state, packet, f"power state {power_state}")
     slot = function.facts.wslot
-    answer = PciSetPowerResponse(STATUS_SUCCESS, slot, message.power_state)
-    changed = Report(PowerStateChanged(rules.bus, slot, message.power_state))
-    return state, (SetMemoryDecoding(slot, decoding), changed, *reply(packet, answer.build()))
+    changed = Report(PowerStateChanged(rules.bus, slot, power_state))
+    return state, (SetMemoryDecoding(slot, decoding), changed, *done)
