@@ -6,8 +6,10 @@ Addresses are inclusive byte ranges. The pool has usually two ranges, one below 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from errno import ENXIO
+from operator import attrgetter
 
 from guest.kernel.resource import IORESOURCE_BUSY, IORESOURCE_MEM, Resource
 from guest.kernel.sync import Mutex
@@ -65,10 +67,19 @@ class VmbusMmio:
     async def free(self, taken: Resource) -> None:
         """vmbus_free_mmio() of a range that allocate() gave."""
         await self._lock.lock()
+        self._lower_hints(taken)
         taken.release()
-        for key, hint in self._hints.items():
-            self._hints[key] = min(hint, taken.start)
         await self._lock.unlock()
+
+    def _lower_hints(self, going: Resource) -> None:
+        """What goes makes one gap with the room before it, so a request may fit from there on."""
+        held = going.parent
+        assert held is not None, "only what allocate() gave is freed"
+        index = bisect_left(held.children, going.start, key=attrgetter("start"))
+        gap = held.children[index - 1].end + 1 if index else held.start
+        for key, hint in self._hints.items():
+            if gap < hint and self.ranges[key[0]] is held:
+                self._hints[key] = gap
 
     @property
     def taken(self) -> int:
