@@ -176,5 +176,9 @@ class ReferenceGuest:
             "MMIO range": self.vmbus.mmio.taken - windows,
             "PCI domain": self.driver.domains.taken - len(buses),
             "block of pages": self.kernel.memory.blocks - self.vmbus.pages_of_its_own - rings,
-            "request id": sum(c.requestor.in_use for c in channels if c.requestor is not None),
+            "request id": sum(
+                requestor.in_use
+                for requestor in (channel.requestor for channel in channels)
+                if requestor is not None and not is_dead(requestor)
+            ),
         }

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from guest.kernel.faults import NullDereference
 from guest.kernel.lists import ListNode
 from guest.kernel.memory import Allocated, RefCount
 from guest.kernel.sync import Mutex, SpinLock
@@ -35,10 +36,11 @@ class ChannelState(Enum):
     OPENED = "opened"
 
 
-class Requestor:
+class Requestor(Allocated):
     """Ids of requests in flight: a table with a last-in first-out free list.
 
     The wire id is the table index plus one; 0 is left to unsolicited packets.
+    Model: one object for the table and the bitmap, which Linux allocates one after the other.
     """
 
     __slots__ = ("_free", "_requests", "size")
@@ -49,7 +51,7 @@ class Requestor:
         self._requests: dict[int, object] = {}
 
     def next_id(self, request: object) -> TransactionId:
-        """vmbus_next_request_id() without its lock; REQUEST_ID_ERROR if all are in use."""
+        """An id for the request; REQUEST_ID_ERROR if all are in use. Under the lock."""
         if not self._free:
             return REQUEST_ID_ERROR
         index = self._free.pop()
@@ -75,7 +77,10 @@ class Requestor:
 
 
 class VmbusChannel(Allocated):
-    """struct vmbus_channel. ``outbound`` and ``inbound`` are None while there is no ring."""
+    """struct vmbus_channel. ``outbound`` and ``inbound`` are None while there is no ring.
+
+    ``requestor`` is None before the first opening, and dangles while the channel is closed again.
+    """
 
     __slots__ = (
         "add_channel_work",
@@ -147,9 +152,23 @@ class VmbusChannel(Allocated):
 
     def begin_read(self) -> None:
         """hv_begin_read() and the tasklet's schedule, for a channel that is open."""
-        if self.onchannel_callback is not None and self.inbound is not None:
-            self.inbound.begin_read()
+        if self.onchannel_callback is not None:
+            (self.inbound or inbound_ring(self)).begin_read()
             self.callback_event.schedule()
+
+
+def outbound_ring(channel: VmbusChannel) -> Ring:
+    """The ring to the host; a closed channel has none, and touching it is a NULL dereference."""
+    if channel.outbound is None:
+        raise NullDereference(f"outbound ring of channel {channel.relid} written after close")
+    return channel.outbound
+
+
+def inbound_ring(channel: VmbusChannel) -> Ring:
+    """The ring from the host; a closed channel has none."""
+    if channel.inbound is None:
+        raise NullDereference(f"inbound ring of channel {channel.relid} read after close")
+    return channel.inbound
 
 
 class HvDevice(Allocated):

@@ -20,7 +20,7 @@ from guest.kernel.memory import GFP_ATOMIC, Allocated
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue
 from guest.vmbus import answers, offers
-from guest.vmbus.channel import HvDriver, VmbusChannel
+from guest.vmbus.channel import HvDriver, VmbusChannel, inbound_ring
 from guest.vmbus.driver_core import BusType
 from guest.vmbus.mmio import VmbusMmio
 from guest.vmbus.post import ChannelMessageInfo, begin_request, unlist_request, vmbus_post_msg
@@ -240,10 +240,7 @@ class VmbusConnection:
         if callback is None:
             return
         await callback(channel.callback_context)
-        inbound = channel.inbound
-        if inbound is None:
-            return
-        if inbound.end_read():
+        if (channel.inbound or inbound_ring(channel)).end_read():
             channel.begin_read()
 
     def _dpc_of(self, cpu: int) -> Callable[[], Awaitable[None]]:

@@ -8,6 +8,7 @@ from errno import EAGAIN, EDQUOT, EINVAL, ENODEV, ENOMEM
 from typing import Any
 
 from guest.kernel import ops
+from guest.kernel.memory import GFP_KERNEL
 from guest.kernel.pages import PAGE_BYTES
 from guest.vmbus.channel import ChannelState, Requestor, VmbusChannel
 from guest.vmbus.post import begin_request, unlist_request, vmbus_post_msg
@@ -85,8 +86,12 @@ async def _open(
 ) -> int:
     if len(userdata) > MAX_USER_DEFINED_BYTES or channel.state is not ChannelState.OPEN:
         return -EINVAL
+    kernel = channel.vmbus.kernel
     if channel.requestor_size:
-        channel.requestor = Requestor(channel.requestor_size)
+        requestor = await kernel.kzalloc(Requestor, GFP_KERNEL, channel.requestor_size)
+        if requestor is None:
+            return -ENOMEM
+        channel.requestor = requestor
     channel.state = ChannelState.OPENING
     channel.onchannel_callback = callback
     channel.callback_context = context
@@ -100,7 +105,7 @@ async def _open(
             return 0
         await vmbus_teardown_gpadl(channel)
     channel.outbound = channel.inbound = None
-    channel.requestor = None
+    await kernel.kfree(channel.requestor)
     channel.state = ChannelState.OPEN
     return error
 
@@ -258,5 +263,5 @@ async def _close(channel: VmbusChannel) -> int:
         if error:
             vmbus.kernel.log("err", f"Close failed: teardown gpadl return {error}")
             return error
-    channel.requestor = None
+    await vmbus.kernel.kfree(channel.requestor)
     return 0

@@ -8,29 +8,20 @@ from errno import EAGAIN, EIO, ENOBUFS, ENODEV
 
 from guest.kernel import ops
 from guest.kernel.alone import alone
-from guest.kernel.faults import NullDereference
-from guest.vmbus.channel import NO_REQUESTOR, REQUEST_ID_ERROR, VmbusChannel
+from guest.vmbus.channel import (
+    NO_REQUESTOR,
+    REQUEST_ID_ERROR,
+    VmbusChannel,
+    inbound_ring,
+    outbound_ring,
+)
 from protocol.hypercall import HV_HYPERCALL_FAST_BIT, HVCALL_SIGNAL_EVENT
 from protocol.ids import TransactionId
 from protocol.link import PacketPublished
-from protocol.ring import TRAILER_BYTES, Packet, Ring, RingCorrupt, RingFull
+from protocol.ring import TRAILER_BYTES, Packet, RingCorrupt, RingFull
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
 
 _SIGNAL_EVENT = HVCALL_SIGNAL_EVENT | HV_HYPERCALL_FAST_BIT
-
-
-def outbound_ring(channel: VmbusChannel) -> Ring:
-    """The ring to the host; a closed channel has none, and touching it is a NULL dereference."""
-    if channel.outbound is None:
-        raise NullDereference(f"outbound ring of channel {channel.relid} written after close")
-    return channel.outbound
-
-
-def inbound_ring(channel: VmbusChannel) -> Ring:
-    """The ring from the host; a closed channel has none."""
-    if channel.inbound is None:
-        raise NullDereference(f"inbound ring of channel {channel.relid} read after close")
-    return channel.inbound
 
 
 async def vmbus_sendpacket(
@@ -144,9 +135,10 @@ def vmbus_request_addr_match_locked(
 
     Linux's VMBUS_RQST_ERROR is None here; its VMBUS_RQST_ADDR_ANY is a ``request`` of None.
     """
-    if channel.requestor is None:
+    requestor = channel.requestor
+    if requestor is None or not 0 < transaction_id <= channel.requestor_size:
         return None
-    return channel.requestor.match(transaction_id, request)
+    return requestor.match(transaction_id, request)
 
 
 async def vmbus_request_addr_match(
