@@ -46,14 +46,14 @@ async def vmbus_sendpacket_getid(
     if channel.rescind:
         return -ENODEV, NO_REQUESTOR
     lock = channel.ring_lock
-    if alone(kernel, lock):
-        error, transaction_id, signal = _write(channel, payload, request, packet_type, flags)
-    else:
+    lone = alone(kernel, lock) and channel.requestor_lock.owner is None  # then nothing suspends
+    if not lone:
         await lock.lock_irqsave()
-        error, transaction_id, signal = _write(channel, payload, request, packet_type, flags)
+    error, transaction_id, signal = await _write(channel, payload, request, packet_type, flags)
+    if not lone:
         await lock.unlock_irqrestore()
     if error:
-        return error, transaction_id
+        return error, NO_REQUESTOR
     kernel.emit(
         PacketPublished("guest-to-host", channel.relid, packet_type, transaction_id, flags, payload)
     )
@@ -62,32 +62,53 @@ async def vmbus_sendpacket_getid(
     if kernel.crowded:
         await ops.trap("published")
     if channel.rescind:
-        if transaction_id and channel.requestor is not None:
-            channel.requestor.match(transaction_id, None)
+        if transaction_id:
+            await vmbus_request_addr_match(channel, transaction_id, None)
         return -ENODEV, transaction_id
     return 0, transaction_id
 
 
-def _write(
+async def _write(
     channel: VmbusChannel, payload: bytes, request: object, packet_type: int, flags: int
 ) -> tuple[int, TransactionId, bool]:
-    """Under the ring lock: (error, wire id, whether the host must be signalled)."""
-    ring, requestor = outbound_ring(channel), channel.requestor
+    """Under the ring lock: (error, wire id, whether the host must be signalled).
+
+    The id is taken when everything else is known to be well, so that an error has none to give
+    back. Model: an index that the host spoils while the id is waited for is refused as well; Linux
+    does not read it again. The id is lost then.
+    """
+    ring = channel.outbound or outbound_ring(channel)
     transaction_id = TransactionId(0)
-    if flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED and requestor is not None:
-        transaction_id = requestor.next_id(request)
-        if transaction_id == REQUEST_ID_ERROR:
-            return -EAGAIN, NO_REQUESTOR, False
     try:
+        if flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED and channel.requestor_size:
+            if not ring.has_room(len(payload)):
+                return -EAGAIN, NO_REQUESTOR, False
+            transaction_id = await vmbus_next_request_id(channel, request)
+            if transaction_id == REQUEST_ID_ERROR:
+                return -EAGAIN, NO_REQUESTOR, False
         return 0, transaction_id, ring.write(packet_type, flags, transaction_id, payload)
     except RingFull:
-        error = -EAGAIN
+        return -EAGAIN, NO_REQUESTOR, False
     except RingCorrupt as corrupt:
         channel.vmbus.kernel.log("err", f"outbound {corrupt}: relid {channel.relid}")
-        error = -EIO
-    if transaction_id and requestor is not None:
-        requestor.match(transaction_id, None)
-    return error, NO_REQUESTOR, False
+        return -EIO, NO_REQUESTOR, False
+
+
+async def vmbus_next_request_id(channel: VmbusChannel, request: object) -> TransactionId:
+    """vmbus_next_request_id(): an id that leads to ``request``, or REQUEST_ID_ERROR.
+
+    The lock is taken where somebody holds it: taking an id suspends nowhere, so that nobody could
+    find it held by us. A completion function that sends holds it itself.
+    """
+    requestor = channel.requestor
+    assert requestor is not None, "a channel with a ring has its requestor"
+    lock = channel.requestor_lock
+    if lock.owner is None:
+        return requestor.next_id(request)
+    await lock.lock_irqsave()
+    transaction_id = requestor.next_id(request)
+    await lock.unlock_irqrestore()
+    return transaction_id
 
 
 def vmbus_setevent(channel: VmbusChannel) -> None:
