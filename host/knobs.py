@@ -3,18 +3,45 @@
 
 No source we read states what a real Hyper-V host does in these places, or hosts differ in them.
 So each is a knob, and its description says where the default comes from. Statuses are NTSTATUS
-values as unsigned 32-bit numbers.
+values as unsigned 32-bit numbers. A knob's type is all that is ever asked about a value: the check
+and the words of the grammar are made of it.
 """
 
-from typing import Annotated, Final, Literal, get_type_hints
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from protocol.versions import VMBUS_DIALECTS, VPCI_DIALECTS
+
 SECOND_NS: Final = 1_000_000_000
+DAY_NS: Final = 24 * 3600 * SECOND_NS  # far beyond every time-out of a driver or a host
+MSIX_VECTORS_MAX: Final = 2_048  # the Table Size field of the MSI-X capability has 11 bits
+MULTI_MSI_MAX: Final = 32  # the Multiple Message fields of the MSI capability
+PROCESSORS_MAX: Final = 64  # the mask of version 1.1; a list of later ones holds 32
+BLOCK_BYTES_MAX: Final = 128  # HV_CONFIG_BLOCK_SIZE_MAX
+UINT32_MAX: Final = 2**32 - 1
+SHOWN_MAX: Final = 40  # characters of a wrong value: an error stays one line
 
 
 def _doc(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
+
+
+def _one_of(*names: str) -> msgspec.Meta:
+    """The words a string may be, as a pattern for the check and as they are for people."""
+    pattern = "|".join(name.replace(".", r"\.") for name in names)
+    return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z", extra={"names": names})
+
+
+_VPCI_NAMES: Final = tuple(dialect.name for dialect in VPCI_DIALECTS.values())
+_VMBUS_NAMES: Final = tuple(dialect.name for dialect in VMBUS_DIALECTS.values())
+
+Status = Annotated[int, msgspec.Meta(ge=0, le=UINT32_MAX, extra={"format": "#010x"})]
+Refusal = Annotated[int, msgspec.Meta(ge=1, le=UINT32_MAX, extra={"format": "#010x"})]
+VpciVersion = Annotated[str, _one_of(*_VPCI_NAMES)]
+VmbusVersion = Annotated[str, _one_of(*_VMBUS_NAMES)]
+ReplyVersion = Annotated[str, _one_of("highest", *_VPCI_NAMES)]
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_unknown_fields=True):
@@ -22,7 +49,8 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
 
     # VMBus and the hypervisor
     highest_vmbus_version: Annotated[
-        str, _doc("Newest VMBus version the host accepts; 5.0 and later have a second port.")
+        VmbusVersion,
+        _doc("Newest VMBus version the host accepts; 5.0 and later have a second port."),
     ] = "5.3"
     reoffer: Annotated[
         Literal["after-release", "at-once"],
@@ -48,20 +76,22 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
 
     # Versions
     versions: Annotated[
-        tuple[str, ...], _doc("vPCI versions the host accepts. Default: those Linux offers.")
+        tuple[VpciVersion, ...],
+        msgspec.Meta(min_length=1),
+        _doc("vPCI versions the host accepts. Default: those Linux offers."),
     ] = ("1.1", "1.2", "1.3", "1.4")
     refused_versions: Annotated[
-        tuple[str, ...], _doc("Versions taken out of `versions`: an older host.")
+        tuple[VpciVersion, ...], _doc("Versions taken out of `versions`: an older host.")
     ] = ()
     version_refusal_status: Annotated[
-        int,
+        Refusal,
         _doc(
             "Answer to a version not accepted. 0xC0000059 makes the guest try the next; any other"
             " failure ends its probe (hv_pci_protocol_negotiation)."
         ),
     ] = 0xC0000059
     reply_version: Annotated[
-        str,
+        ReplyVersion,
         _doc(
             "Version field of the reply: `highest` that the host accepts (mu_msvm documents it so),"
             " or a fixed one. Linux ignores it."
@@ -92,7 +122,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         _doc("Send changed relations to a guest that never asked for them."),
     ] = False
     second_d0_status: Annotated[
-        int,
+        Status,
         _doc(
             "Answer to D0 entry while in D0, 0xC0000184 INVALID_DEVICE_STATE, and 0 to accept."
             " Model: the usual reading of Linux's retry; no source states the code."
@@ -115,18 +145,18 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
 
     # Requests
     out_of_order_status: Annotated[
-        int,
+        Status,
         _doc("Answer to a known request in the wrong state. Model: not established."),
     ] = 0xC0000184
     bad_request_status: Annotated[
-        int,
+        Status,
         _doc(
             "Answer to a damaged request, an unknown type or an unknown slot. Model: OpenVMM's"
             " BAD_DATA, not established for Windows."
         ),
     ] = 0xC000090B
     unsupported_status: Annotated[
-        int, _doc("Answer to RESET_DEVICE and other requests the host knows and refuses.")
+        Status, _doc("Answer to RESET_DEVICE and other requests the host knows and refuses.")
     ] = 0xC00000BB
     assigned_needs_record_room: Annotated[
         bool,
@@ -144,15 +174,29 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         _doc("A request for no vectors succeeds with an empty message, as in OpenVMM."),
     ] = False
     max_interrupts: Annotated[
-        int, _doc("Live interrupt blocks per function. Default: what MSI-X can hold.")
-    ] = 2048
-    max_vectors: Annotated[int, _doc("Vectors in one block (multi-MSI's limit).")] = 32
-    max_processors: Annotated[int, _doc("Processors one request may name.")] = 32
+        int,
+        msgspec.Meta(ge=0, le=MSIX_VECTORS_MAX),
+        _doc("Live interrupt blocks per function. Default: what MSI-X can hold."),
+    ] = MSIX_VECTORS_MAX
+    max_vectors: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=MULTI_MSI_MAX),
+        _doc("Vectors in one block (multi-MSI's limit)."),
+    ] = MULTI_MSI_MAX
+    max_processors: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=PROCESSORS_MAX),
+        _doc("Processors one request may name."),
+    ] = 32
     all_processors_mask: Annotated[
         bool,
         _doc("Accept version 1.1's all-ones mask as `any processor`; Linux sends nothing else."),
     ] = True
-    max_block_bytes: Annotated[int, _doc("Largest configuration block (Linux: 128).")] = 128
+    max_block_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=BLOCK_BYTES_MAX),
+        _doc("Largest configuration block (Linux: 128)."),
+    ] = BLOCK_BYTES_MAX
 
     # Removal
     eject_supported: Annotated[bool, _doc("Whether this host ever sends EJECT.")] = True
@@ -173,7 +217,9 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         ),
     ] = False
     eject_timeout_ns: Annotated[
-        int, _doc("Grace between EJECT and removal by force (comment in hv_eject_device_work).")
+        int,
+        msgspec.Meta(ge=0, le=DAY_NS),
+        _doc("Grace between EJECT and removal by force (comment in hv_eject_device_work)."),
     ] = 60 * SECOND_NS
     overdue_eject_rescinds: Annotated[
         bool,
@@ -208,6 +254,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
     # Flow control
     reply_room_bytes: Annotated[
         int,
+        msgspec.Meta(ge=0, le=UINT32_MAX),
         _doc(
             "Room the host->guest ring must have before a request is read, capped to the ring."
             " 0: only as much as the reply needs. OpenVMM: 39,680."
@@ -225,23 +272,78 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
     ] = False
 
 
-def knob_descriptions() -> dict[str, str]:
-    """Return knob name to what it does and where its default comes from."""
-    hints = get_type_hints(Knobs, include_extras=True)
-    return {name: hints[name].__metadata__[0].description for name in Knobs.__struct_fields__}
+class KnobError(ValueError):
+    """A knob that nobody has, or a value it cannot take. ``remedy`` does without the name."""
+
+    def __init__(self, name: str, remedy: str) -> None:
+        super().__init__(f"knob {name}: {remedy}")
+        self.name = name
+        self.remedy = remedy
+
+
+class KnobRow(NamedTuple):
+    """One knob in words. ``kind`` completes the sentence "must be ..."."""
+
+    name: str
+    kind: str
+    meaning: str
+
+
+def knob_rows() -> Iterator[KnobRow]:
+    """Every knob: what it may be, what it does and where its default comes from."""
+    for name, hint in get_type_hints(Knobs, include_extras=True).items():
+        yield KnobRow(name, _words(hint), _facts(hint)["description"])
+
+
+def value_words(name: str, value: object) -> str:
+    """A knob's value as a scenario file has it, statuses in hexadecimal."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(value) + "]"
+    extra = _facts(get_type_hints(Knobs, include_extras=True)[name]).get("extra", {})
+    return format(value, extra.get("format", ""))
+
+
+def _facts(hint: Any) -> dict[str, Any]:
+    """What the annotations of one type say, all together."""
+    metas = getattr(hint, "__metadata__", ())
+    slots = ("description", "ge", "le", "min_length", "extra")
+    told = ((slot, getattr(meta, slot)) for meta in metas for slot in slots)
+    return {slot: value for slot, value in told if value is not None}
+
+
+def _words(hint: Any) -> str:
+    facts = _facts(hint)
+    plain = getattr(hint, "__origin__", hint) if facts else hint
+    if get_origin(plain) is tuple:
+        least = f", at least {facts['min_length']}" if "min_length" in facts else ""
+        return f"a list, each {_words(get_args(plain)[0])}{least}"
+    if plain is bool:
+        return "true or false"
+    if plain is int:
+        return f"a whole number from {facts['ge']:_} to {facts['le']:_}"
+    names = get_args(plain) if get_origin(plain) is Literal else facts["extra"]["names"]
+    return "one of " + ", ".join(names)
 
 
 def with_knobs(defaults: Knobs, changes: dict[str, object]) -> Knobs:
     """Return the defaults with these knobs turned.
 
-    Raises ValueError that names the knob and the remedy, for a name or a value that does not fit.
+    Raises KnobError, a ValueError, that names the knob and the remedy.
     """
-    unknown = sorted(set(changes) - set(Knobs.__struct_fields__))
-    if unknown:
-        known = ", ".join(Knobs.__struct_fields__)
-        raise ValueError(f"unknown knob {unknown[0]!r}; known: {known}")
-    merged = {**msgspec.structs.asdict(defaults), **changes}
-    try:
-        return msgspec.convert(merged, Knobs)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"knob has the wrong type: {error}") from None
+    known = Knobs.__struct_fields__
+    for name in changes:
+        if name not in known:
+            raise KnobError(name, f"unknown knob {name!r}; known: {', '.join(known)}")
+        try:
+            msgspec.convert({name: changes[name]}, Knobs)
+        except msgspec.ValidationError:
+            kind = next(row.kind for row in knob_rows() if row.name == name)
+            raise KnobError(name, f"must be {kind}, not {_short(changes[name])}") from None
+    return msgspec.convert({**msgspec.structs.asdict(defaults), **changes}, Knobs)
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN_MAX else shown[: SHOWN_MAX - 3] + "..."

@@ -250,7 +250,7 @@ def grammar_lines() -> Iterator[str]:
         yield {"": "top", "device": "[[device]]", "actor": "[[actor]]"}.get(name, f"[{name}]")
         yield from (f"  {line}" for line in _key_lines(keys))
     yield "[host.knobs]  a host's lawful variations and faults, any of:"
-    yield from (f"  {name}" for name in _knob_names())
+    yield from (f"  {line}" for line in _knob_lines())
     yield f"[host.latency_ns]  {WINDOW_NS.says}, any of:"
     yield from (f"  {name}: default [{w[0]}, {w[1]}]" for name, w in _latencies().items())
     yield "steps of an actor"
@@ -280,10 +280,19 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _knob_names() -> tuple[str, ...]:
-    from host.knobs import Knobs  # the host's own table, read only when asked for
+def _knob_lines() -> Iterator[str]:
+    """A knob a line; another profile's default beside hyperv's where it differs."""
+    from host.knobs import knob_rows, value_words  # the host's own table, read when asked for
+    from host.profiles import PROFILES as HOST_PROFILES
 
-    return Knobs.__struct_fields__
+    base = HOST_PROFILES["hyperv"].knobs
+    for row in knob_rows():
+        default = f"default {value_words(row.name, getattr(base, row.name))}"
+        for profile in HOST_PROFILES.values():
+            value = getattr(profile.knobs, row.name)
+            if value != getattr(base, row.name):
+                default += f" ({profile.name}: {value_words(row.name, value)})"
+        yield f"{row.name}: {row.kind}; {default}. {row.meaning}"
 
 
 def _latencies() -> Mapping[str, tuple[int, int]]:

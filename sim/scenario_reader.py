@@ -13,10 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from host.knobs import Knobs, with_knobs
+from host.knobs import KnobError, Knobs, with_knobs
 from host.profiles import PROFILES as HOST_PROFILES
 from host.settings import DEFAULT_LATENCY_NS
-from host.vsp.rules import rules_for
 from sim.scenario import (
     ActorSpec,
     DeviceSpec,
@@ -148,10 +147,9 @@ class _Reader(TableReader):
             if name not in known:
                 raise self.fail(f"host.knobs.{name}", f"unknown knob; {hint(name, known)}")
             try:
-                changed = with_knobs(HOST_PROFILES[profile].knobs, {name: knobs[name]})
-                rules_for("", changed)
-            except ValueError as error:
-                raise self.fail(f"host.knobs.{name}", str(error)) from None
+                with_knobs(HOST_PROFILES[profile].knobs, {name: knobs[name]})
+            except KnobError as error:
+                raise self.fail(f"host.knobs.{name}", error.remedy) from None
 
     def _devices(
         self, raw: Mapping[str, object]

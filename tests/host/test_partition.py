@@ -403,7 +403,10 @@ def test_two_buses_do_not_disturb_each_other() -> None:
         ({"buses": (bus(slots=()),)}, "1 to 145 functions"),
         ({"buses": (bus(slots=(1,)),), "profile": "openvmm"}, "one function, in slot 0"),
         ({"vcpus": 2, "vp_numbers": (1,)}, "2 different VPs"),
-        ({"knobs": {"highest_vmbus_version": "9.9"}}, r"no VMBus version '9\.9'"),
+        (
+            {"knobs": {"highest_vmbus_version": "9.9"}},
+            r"highest_vmbus_version: must be one of 2\.4",
+        ),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused(

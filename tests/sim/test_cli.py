@@ -191,7 +191,12 @@ def test_scenarios_as_json_have_the_promised_keys(capsys: pytest.CaptureFixture[
 
 def test_the_grammar_is_printed_from_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scenarios", "--grammar"]) == OK
-    assert "do = 'surprise-remove'  (host)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "do = 'surprise-remove'  (host)" in out
+    # Knobs as every other row: what it may be, the default, whose it differs from, the meaning.
+    assert (
+        "\n  max_interrupts: a whole number from 0 to 2_048; default 2048 (openvmm: 494). " in out
+    )
 
 
 def test_devices_as_json_have_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:

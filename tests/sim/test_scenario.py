@@ -226,11 +226,15 @@ SLIPS = {
     ),
     "knob of the wrong type": (
         WHOLE + '[host.knobs]\nmax_vectors = "many"\n',
-        "host.knobs.max_vectors: ",
+        "host.knobs.max_vectors: must be a whole number from 1 to 32, not 'many'",
+    ),
+    "knob beyond its bounds": (
+        WHOLE + "[host.knobs]\nversion_refusal_status = 4294967296\n",
+        "host.knobs.version_refusal_status: must be a whole number from 1 to 4_294_967_295",
     ),
     "knob with an unknown version": (
         WHOLE + '[host.knobs]\nversions = ["1.9"]\n',
-        "host.knobs.versions: no vPCI version '1.9'",
+        "host.knobs.versions: must be a list, each one of 1.1, 1.2,",
     ),
     "unknown latency": (
         WHOLE + "[host.latency_ns]\nrepli = 3\n",
