@@ -18,12 +18,11 @@ from protocol.ids import CpuId, VpIndex
 class Cpu:
     """State of one CPU. ``thread``, ``softirq`` and ``hardirq`` are the contexts on its stack."""
 
-    __slots__ = ("hardirq", "index", "online", "softirq", "softirqs_pending", "thread", "vp")
+    __slots__ = ("hardirq", "index", "softirq", "softirqs_pending", "thread", "vp")
 
     def __init__(self, index: CpuId, vp: VpIndex) -> None:
         self.index = index
         self.vp = vp
-        self.online = True
         self.hardirq: Context | None = None
         self.softirq: Context | None = None
         self.thread: Context | None = None

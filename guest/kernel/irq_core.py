@@ -185,7 +185,7 @@ class IrqCore:
         """
         if not can_reserve:
             data.can_reserve = False
-            if data.managed and not data.affinity & self.vectors.online_mask:
+            if data.managed and not data.affinity & self.kernel.cpu_online_mask:
                 data.managed_shutdown = True
                 return 0
         ret = await self.activate(data, reserve=can_reserve)

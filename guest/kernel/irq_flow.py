@@ -125,7 +125,7 @@ async def _move_irq(core: IrqCore, data: IrqData) -> None:
 async def _move_masked_irq(core: IrqCore, data: IrqData) -> None:
     """irq_move_masked_irq(): a move the vectors are not ready for waits for the next interrupt."""
     data.move_pending = False
-    reachable = data.pending_mask & core.vectors.online_mask
+    reachable = data.pending_mask & core.kernel.cpu_online_mask
     if reachable and do_set_affinity(core, data, data.pending_mask) == -EBUSY:
         data.move_pending = True
         return
@@ -137,7 +137,7 @@ def do_set_affinity(core: IrqCore, data: IrqData, mask: int) -> int:
 
     The chip's irq_set_affinity is the parent's: a bridge driver tells its host when it unmasks.
     """
-    online = mask & core.vectors.online_mask
+    online = mask & core.kernel.cpu_online_mask
     if not online:
         return -EINVAL
     ret = core.vectors.set_affinity(data, online)

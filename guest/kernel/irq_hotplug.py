@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
     """fixup_irqs() of a CPU that is going offline (its online bit is cleared here)."""
-    core.vectors.online_mask &= ~(1 << cpu)
+    core.kernel.cpu_online_mask &= ~(1 << cpu)
     for data in _held(core):
         await data.lock.lock_irqsave()
         if not data.freed:
@@ -28,7 +28,7 @@ async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
 
 async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
     """migrate_one_irq(). The chip is masked meanwhile, as this kind cannot move otherwise."""
-    online = core.vectors.online_mask
+    online = core.kernel.cpu_online_mask
     masked = data.masked
     core.vectors.force_complete_move(data, cpu)
     if not data.started or not data.effective_affinity >> cpu & 1:
@@ -59,6 +59,7 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
 
 async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
     """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up."""
+    core.kernel.cpu_online_mask |= 1 << cpu
     core.vectors.cpu_online(cpu)
     for data in _held(core):
         await data.lock.lock_irqsave()

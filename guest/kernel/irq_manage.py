@@ -70,7 +70,7 @@ async def irq_startup(core: IrqCore, data: IrqData) -> None:
 async def _startup_managed(core: IrqCore, data: IrqData) -> bool:
     """__irq_startup_managed(): False if no CPU of the mask is online; it stays shut down then."""
     data.managed_shutdown = False
-    started = bool(data.affinity & core.vectors.online_mask)
+    started = bool(data.affinity & core.kernel.cpu_online_mask)
     if not started or await core.activate(data, reserve=False) < 0:
         data.managed_shutdown = True
         return False
@@ -87,7 +87,7 @@ async def _irq_enable(data: IrqData) -> None:
 
 def _setup_affinity(core: IrqCore, data: IrqData) -> None:
     """irq_setup_affinity(): the user's mask if it has a CPU online, inside the node if it can."""
-    online = core.vectors.online_mask
+    online = core.kernel.cpu_online_mask
     mask = core.default_affinity
     if data.affinity_set:
         if data.affinity & online:
@@ -182,7 +182,7 @@ async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
         return -EINVAL
     if data.managed:
         return -EIO
-    if not mask & core.vectors.online_mask:
+    if not mask & core.kernel.cpu_online_mask:
         return -EINVAL
     data.readers += 1
     await data.lock.lock_irqsave()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from guest.kernel.irq import MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
 from guest.kernel.irq_events import VectorAllocated, VectorFreed
-from guest.kernel.vector_matrix import VectorMatrix, first_cpu
+from guest.kernel.vector_matrix import VectorMatrix, cpus_of, first_cpu
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
@@ -32,7 +32,7 @@ class VectorDomain:
     VECTOR_SHUTDOWN (its owner has just left, so one late interrupt is no surprise).
     """
 
-    __slots__ = ("_cleanups", "_kernel", "matrix", "nodes", "online_mask", "table")
+    __slots__ = ("_cleanups", "_kernel", "matrix", "nodes", "table")
 
     def __init__(self, kernel: Kernel, nodes: Sequence[int]) -> None:
         """``nodes``: the CPU mask of each NUMA node; together they cover every CPU."""
@@ -40,13 +40,10 @@ class VectorDomain:
         count = len(kernel.cpus)
         self.matrix = VectorMatrix(count)
         self.nodes = tuple(nodes)
-        self.online_mask = 0
         self.table: list[dict[int, IrqData | None]] = [{} for _ in range(count)]
         self._cleanups: list[IrqData] = []  # moved interrupts, oldest first
-        for cpu in kernel.cpus:
-            if cpu.online:
-                self.matrix.online(cpu.index)
-                self.online_mask |= 1 << cpu.index
+        for cpu in cpus_of(kernel.cpu_online_mask):
+            self.matrix.online(cpu)
 
     def allocate(self, data: IrqData) -> int:
         """x86_vector_alloc_irqs() for one interrupt: reserve, managed or global. 0 or -ENOSPC."""
@@ -68,7 +65,8 @@ class VectorDomain:
     def _assign_shutdown(self, data: IrqData) -> None:
         """vector_assign_managed_shutdown(): the dummy target, on the first CPU that is online."""
         data.vector = MANAGED_IRQ_SHUTDOWN_VECTOR
-        data.effective_affinity = self.online_mask & -self.online_mask
+        online = self._kernel.cpu_online_mask
+        data.effective_affinity = online & -online
 
     def activate(self, data: IrqData, *, reserve: bool) -> int:
         """x86_vector_activate(): a real vector, or with ``reserve`` only the dummy target."""
@@ -80,7 +78,7 @@ class VectorDomain:
             self._assign_shutdown(data)
             return 0
         if apic.is_managed:
-            return self._assign_managed(data, data.affinity & self.online_mask)
+            return self._assign_managed(data, data.affinity & self._kernel.cpu_online_mask)
         return self._activate_reserved(data) if apic.has_reserved else 0
 
     def _activate_reserved(self, data: IrqData) -> int:
@@ -117,7 +115,7 @@ class VectorDomain:
     def set_affinity(self, data: IrqData, mask: int) -> int:
         """apic_set_affinity(): 0, -EBUSY while an earlier move is unfinished, or -ENOSPC."""
         self.run_cleanups()
-        dest = mask & self.online_mask
+        dest = mask & self._kernel.cpu_online_mask
         if data.managed:
             return self._assign_managed(data, dest & data.affinity)
         return self._assign(data, dest)
@@ -129,11 +127,11 @@ class VectorDomain:
         node = NUMA_NO_NODE if data.node >= len(self.nodes) else data.node
         if node != NUMA_NO_NODE and self._assign(data, self.nodes[node] & affinity) == 0:
             return 0
-        if self._assign(data, affinity & self.online_mask) == 0:
+        if self._assign(data, affinity & self._kernel.cpu_online_mask) == 0:
             return 0
         if node != NUMA_NO_NODE and self._assign(data, self.nodes[node]) == 0:
             return 0
-        return self._assign(data, self.online_mask)
+        return self._assign(data, self._kernel.cpu_online_mask)
 
     def _assign(self, data: IrqData, dest: int) -> int:
         """assign_vector_locked()."""
@@ -177,7 +175,7 @@ class VectorDomain:
         self._kernel.emit(VectorAllocated(data.irq, cpu, vector, apic.is_managed))
 
     def _online(self, cpu: int) -> bool:
-        return bool(self.online_mask >> cpu & 1)
+        return bool(self._kernel.cpu_online_mask >> cpu & 1)
 
     def _release(self, data: IrqData, cpu: int, vector: int) -> None:
         self.table[cpu][vector] = None
@@ -239,7 +237,6 @@ class VectorDomain:
     def cpu_online(self, cpu: int) -> None:
         """lapic_online()."""
         self.matrix.online(cpu)
-        self.online_mask |= 1 << cpu
 
     def cpu_offline(self, cpu: int) -> None:
         """lapic_offline(): what has to be cleaned up there is, at once."""

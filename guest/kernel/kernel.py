@@ -28,9 +28,10 @@ class Kernel:
     ``crowded`` is true while some other context could run: only then does a point suspend.
     ``fine`` switches on the points that multiply without telling anything.
     ``fail_allocation`` decides, by class name, whether an allocation fails; None: none does.
+    ``cpu_online_mask`` has bit n for CPU n; only CPU hotplug (``irq_hotplug``) writes it after boot.
     """
 
-    __slots__ = ("cpus", "crowded", "current", "emit", "fail_allocation", "fine",
+    __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
                  "heap", "log_lines", "memory", "port", "scheduler")  # fmt: skip
 
     def __init__(
@@ -48,6 +49,7 @@ class Kernel:
         self.memory = memory
         self.heap = Heap()
         self.cpus = tuple(Cpu(CpuId(i), VpIndex(vp)) for i, vp in enumerate(vp_numbers))
+        self.cpu_online_mask = (1 << len(self.cpus)) - 1
         self.crowded = False
         self.fine = False
         self.fail_allocation: Callable[[str], bool] | None = None

@@ -15,6 +15,7 @@ from guest.kernel.faults import OutOfBounds
 from guest.kernel.irq_chip import NULL_MSI_MSG, MsiMsg
 from guest.kernel.memory import Allocated
 from guest.kernel.sync import SpinLock
+from guest.kernel.vector_matrix import cpus_of
 from guest.pci_core.types import irq_data_get_msi_desc
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.channel import Channel
@@ -73,14 +74,7 @@ class Compose(Channel):
 
     def online_cpus(self, mask: int) -> list[int]:
         """CPUs of a mask that are online, ascending."""
-        cpus = self.kernel.cpus
-        found = []
-        while mask:  # by its bits: an interrupt names one of perhaps hundreds of CPUs
-            cpu = (mask & -mask).bit_length() - 1
-            mask &= mask - 1
-            if cpus[cpu].online:
-                found.append(cpu)
-        return found
+        return cpus_of(mask & self.kernel.cpu_online_mask)
 
     async def hv_compose_multi_msi_req_get_cpu(self) -> int:
         """The next online CPU, round robin over all devices.

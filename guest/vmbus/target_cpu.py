@@ -19,7 +19,7 @@ async def target_cpu_store(channel: VmbusChannel, cpu: CpuId) -> int:
     vmbus = channel.vmbus
     if vmbus.dialect is None or not vmbus.dialect.modify_channel:
         return -EIO
-    if cpu >= len(vmbus.kernel.cpus) or not vmbus.kernel.cpus[cpu].online:
+    if not vmbus.kernel.cpu_online_mask >> cpu & 1:
         return -EINVAL
     await vmbus.channel_mutex.lock()
     error = 0

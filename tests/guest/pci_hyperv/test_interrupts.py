@@ -8,6 +8,7 @@ import pytest
 from guest.events import MsiComposed, MsiFreed, MsiNotComposed, MsiRetargeted
 from guest.kernel.irq import IRQ_HANDLED, IrqData
 from guest.kernel.irq_chip import NULL_MSI_MSG
+from guest.kernel.irq_hotplug import migrate_all_off_cpu
 from guest.kernel.irq_manage import free_irq, request_irq, set_affinity
 from guest.pci_core.enable import pci_enable_device
 from guest.pci_core.msi import (
@@ -300,11 +301,13 @@ def test_the_dummy_cpu_of_multi_msi_goes_round_the_online_cpus() -> None:
     async def take_five() -> None:
         chosen.extend([await story.driver.hv_compose_multi_msi_req_get_cpu() for _ in range(5)])
 
-    story.kernel.cpus[1].online = False
+    story.thread(migrate_all_off_cpu(story.pci.irqs, 1))
     story.thread(take_five())
     assert chosen == [0, 2, 0, 2, 0]
 
 
 def test_the_dummy_cpu_of_a_single_interrupt_is_the_lowest_of_its_mask() -> None:
-    driver = Story(cpus=4).driver
-    assert driver.hv_compose_msi_req_get_cpu(0b1100) == 2
+    story = Story(cpus=4)
+    assert story.driver.hv_compose_msi_req_get_cpu(0b1100) == 2
+    story.thread(migrate_all_off_cpu(story.pci.irqs, 2))
+    assert story.driver.hv_compose_msi_req_get_cpu(0b1100) == 3
