@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from guest.kernel.irq import MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
 from guest.kernel.irq_events import VectorAllocated, VectorFreed
-from guest.kernel.vector_matrix import VectorMatrix, cpus_of, first_cpu
+from guest.kernel.vector_matrix import VectorMatrix, cpus_of
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
@@ -243,7 +243,3 @@ class VectorDomain:
         for data in [d for d in self._cleanups if d.apic.prev_cpu == cpu]:
             self._free_moved(data)
         self.matrix.offline(cpu)
-
-    def target_cpu(self, data: IrqData) -> int:
-        """The CPU an interrupt is aimed at; -1 before it was ever activated."""
-        return first_cpu(data.effective_affinity)

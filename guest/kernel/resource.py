@@ -25,7 +25,6 @@ IORESOURCE_SIZEALIGN = 0x0004_0000  # size indicates alignment
 IORESOURCE_STARTALIGN = 0x0008_0000  # start field is alignment
 IORESOURCE_MEM_64 = 0x0010_0000
 IORESOURCE_WINDOW = 0x0020_0000
-IORESOURCE_DISABLED = 0x1000_0000
 IORESOURCE_UNSET = 0x2000_0000
 IORESOURCE_BUSY = 0x8000_0000
 
@@ -52,14 +51,6 @@ class Resource:
     def size(self) -> int:
         """resource_size() in bytes."""
         return self.end - self.start + 1
-
-    def contains(self, other: Resource) -> bool:
-        """resource_contains(): same type, set, and ``other`` lies wholly inside."""
-        if (self.flags ^ other.flags) & IORESOURCE_TYPE_BITS:
-            return False
-        if (self.flags | other.flags) & IORESOURCE_UNSET:
-            return False
-        return self.start <= other.start and other.end <= self.end
 
     def request(self, new: Resource) -> Resource | None:
         """request_resource_conflict(): link ``new`` under this one, or return what is in the way.
@@ -146,8 +137,3 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"{self.name} {self.describe()}"
-
-
-def request_resource(root: Resource, new: Resource) -> int:
-    """0, or -EBUSY if the range is taken."""
-    return -EBUSY if root.request(new) is not None else 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from errno import EINVAL, ENOSPC
 
-NR_VECTORS = 256
 FIRST_EXTERNAL_VECTOR = 0x20
 FIRST_SYSTEM_VECTOR = 0xEB  # POSTED_MSI_NOTIFICATION_VECTOR, the lowest system vector of 6.12
 IA32_SYSCALL_VECTOR = 0x80  # a system vector inside the allocation range

@@ -47,11 +47,13 @@ async def device_attach(dev: PciDev) -> int:
 async def bind_driver(dev: PciDev, driver: FunctionDriver) -> int:
     """A write to a driver's ``bind`` in sysfs: 0, or a negative errno.
 
-    -ENODEV if the device is bound already, does not match, or was removed meanwhile.
+    -ENODEV if the device is bound already, does not match, was removed meanwhile, or was only
+    scanned so far (pci_bus_match() looks at ``match_driver``).
     """
     await dev.device_lock.lock()
     ret = -ENODEV
-    if dev.driver is None and dev.is_registered and driver.match(dev):
+    bindable = dev.driver is None and dev.is_registered and dev.match_driver
+    if bindable and driver.match(dev):
         ret = await _pci_device_probe(driver, dev)
     await dev.device_lock.unlock()
     return ret

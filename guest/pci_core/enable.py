@@ -94,7 +94,6 @@ async def pci_disable_device(dev: PciDev) -> None:
     dev.enable_cnt -= 1
     if dev.enable_cnt == 0:
         await _change_command(dev, clear=PCI_COMMAND_MASTER, add=0)
-        dev.is_busmaster = False
 
 
 async def _change_command(dev: PciDev, *, clear: int, add: int) -> None:
@@ -109,18 +108,11 @@ async def _change_command(dev: PciDev, *, clear: int, add: int) -> None:
 async def pci_set_master(dev: PciDev) -> None:
     """pci_set_master(): let the function reach memory; conventional PCI also gets a latency."""
     await _change_command(dev, clear=0, add=PCI_COMMAND_MASTER)
-    dev.is_busmaster = True
     if not dev.pcie_cap:
         bus, devfn = dev.bus, dev.devfn
         latency = (await bus.ops.read(bus, devfn, PCI_LATENCY_TIMER, 1))[1]
         if latency < _LATENCY_MIN:
             await bus.ops.write(bus, devfn, PCI_LATENCY_TIMER, 1, _LATENCY_DEFAULT)
-
-
-async def pci_clear_master(dev: PciDev) -> None:
-    """pci_clear_master()."""
-    await _change_command(dev, clear=PCI_COMMAND_MASTER, add=0)
-    dev.is_busmaster = False
 
 
 async def pci_intx(dev: PciDev, *, enable: int) -> None:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """MSI-X set-up and tear-down: the second half of drivers/pci/msi/msi.c.
 
-Every access to the capability and the table is Linux's. Refuses to know who wants the vectors.
+Accesses to the capability and the table come in Linux's order. Refuses to know who wants the
+vectors.
+
+Model: Linux reads the control register twice more for the table's size (pci_msix_vec_count(),
+msix_capability_init()), which is remembered here. Left out are also the reads that flush writes
+(see ``msi_regs``) and the entries that nobody set up (see ``_msix_mask_all()``).
 """
 
 from __future__ import annotations

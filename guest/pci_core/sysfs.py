@@ -52,16 +52,6 @@ def slots(pci: PciState) -> list[SysfsSlot]:
     ]
 
 
-def device_path(vmbus_instance: str, dev: PciDev) -> str:
-    """Where a function lies below its VMBus device: what a guest agent globs for.
-
-    ``vmbus_instance`` is the channel's instance GUID in lower case.
-    """
-    bus = dev.bus
-    parent = f"pci{bus.domain_nr:04x}:{bus.number:02x}"
-    return f"/sys/bus/vmbus/devices/{vmbus_instance}/{parent}/{dev.name}"
-
-
 def _device(dev: PciDev) -> SysfsDevice:
     return SysfsDevice(
         address=dev.name,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 NUMA_NO_NODE = -1
 PCIBIOS_SUCCESSFUL = 0x00
 PCIBIOS_DEVICE_NOT_FOUND = 0x86
-PCIBIOS_BAD_REGISTER_NUMBER = 0x87
 
 PCI_STD_NUM_BARS = 6
 PCI_ROM_RESOURCE = 6
@@ -56,7 +55,11 @@ class PciState:
 
 
 class PciHostBridge:
-    """struct pci_host_bridge. Freed by devres with its VMBus device, so never from the heap."""
+    """struct pci_host_bridge.
+
+    Model: never freed. In Linux devres holds it until its VMBus device is unbound or the probe has
+    failed, and its bus holds it too; what still uses it after both have gone is not seen here.
+    """
 
     __slots__ = ("bus", "busnr", "domain_nr", "msi", "ops", "pci", "sysdata", "windows")
 
@@ -208,7 +211,6 @@ class PciDev(Allocated):
         "hdr_type",
         "irq",
         "is_added",
-        "is_busmaster",
         "is_registered",
         "kernel",
         "list_entry",
@@ -232,7 +234,6 @@ class PciDev(Allocated):
         "resource",
         "revision",
         "rom_base_reg",
-        "saved_config_space",
         "slot",
         "subsystem_device",
         "subsystem_vendor",
@@ -263,9 +264,7 @@ class PciDev(Allocated):
         self.resource = [Resource() for _ in range(PCI_ROM_RESOURCE + 1)]
         self.rom_base_reg = 0
         self.current_state = PCI_UNKNOWN
-        self.saved_config_space: list[int] = []
         self.enable_cnt = 0
-        self.is_busmaster = False
         self.is_registered = False  # between device_add() and device_del()
         self.is_added = False
         self.match_driver = False

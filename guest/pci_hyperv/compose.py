@@ -15,7 +15,7 @@ from guest.kernel.faults import OutOfBounds
 from guest.kernel.irq_chip import NULL_MSI_MSG, MsiMsg
 from guest.kernel.memory import Allocated
 from guest.kernel.sync import SpinLock
-from guest.kernel.vector_matrix import cpus_of
+from guest.kernel.vector_matrix import cpus_of, first_cpu
 from guest.pci_core.types import irq_data_get_msi_desc
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.channel import Channel
@@ -69,8 +69,8 @@ class Compose(Channel):
 
     def hv_compose_msi_req_get_cpu(self, affinity: int) -> int:
         """The lowest online CPU of the mask; unmasking sends the real one."""
-        online = self.online_cpus(affinity)
-        return online[0] if online else len(self.kernel.cpus)
+        lowest = first_cpu(affinity & self.kernel.cpu_online_mask)
+        return lowest if lowest >= 0 else len(self.kernel.cpus)
 
     def online_cpus(self, mask: int) -> list[int]:
         """CPUs of a mask that are online, ascending."""

@@ -86,11 +86,9 @@ class VmbusChannel(Allocated):
         "add_channel_work",
         "callback_context",
         "callback_event",
-        "close_message",
         "device_obj",
         "gpadl",
         "inbound",
-        "inbound_interrupt_masked",
         "list_entry",
         "max_packet_bytes",
         "offer",
@@ -144,8 +142,6 @@ class VmbusChannel(Allocated):
         self.ring_send_pages = 0
         self.outbound: Ring | None = None
         self.inbound: Ring | None = None
-        self.inbound_interrupt_masked = False
-        self.close_message = b""
 
     def _on_event(self) -> Awaitable[None]:
         return self.vmbus.on_event(self)

@@ -79,13 +79,10 @@ class CpuContext:
 class VmbusConnection:
     """struct vmbus_connection, and the driver core's part of the bus."""
 
-    def __init__(
-        self, kernel: Kernel, *, versions: Sequence[int], mmio: VmbusMmio, isolated: bool = False
-    ) -> None:
+    def __init__(self, kernel: Kernel, *, versions: Sequence[int], mmio: VmbusMmio) -> None:
         self.kernel = kernel
         self.versions = tuple(versions)
         self.mmio = mmio
-        self.isolated = isolated
         self.dialect: VmbusDialect | None = None
         self.msg_conn_id = 0
         self.channels: dict[RelId, VmbusChannel] = {}  # vmbus_connection.channels[]

@@ -171,6 +171,16 @@ def test_unbind_and_bind_again() -> None:
     assert world.doorbells() == [0, 1, 0, 1]
 
 
+def test_a_device_that_was_scanned_but_not_added_cannot_be_bound() -> None:
+    rig = Rig()
+    rig.ops.functions[0] = nvme()
+    rig.pci.register_driver(StepDriver(DRIVERS["nvme"], rig.pci.irqs))
+    rig.run(rig.pci.scan_root_bus_bridge(rig.bridge))
+    dev = rig.pci.devices[(0x1234, 0, 0)]
+    assert rig.run(rig.pci.bind(dev, "nvme")) == -ENODEV
+    assert rig.events_of(DriverProbeFailed) == []
+
+
 def test_remove_waits_for_commands_under_way_and_lets_no_more_in() -> None:
     world = World()
     answers: list[int] = []

@@ -6,18 +6,6 @@ from __future__ import annotations
 from guest.pci_core import sysfs
 from tests.guest.pci_core.fakes import Rig, nvme
 
-INSTANCE = "c3055b6c-454f-4b1e-8d6d-7a1f1f0f2f00"
-
-
-def test_an_agent_finds_the_function_below_its_vmbus_device() -> None:
-    rig = Rig()
-    rig.ops.functions[0] = nvme()
-    rig.bring_up()
-    dev = rig.pci.devices[(0x1234, 0, 0)]
-    assert sysfs.device_path(INSTANCE, dev) == (
-        f"/sys/bus/vmbus/devices/{INSTANCE}/pci1234:00/1234:00:00.0"
-    )
-
 
 def test_looking_changes_nothing() -> None:
     rig = Rig()
