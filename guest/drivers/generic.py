@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """``generic``: a driver for any function: all vectors it can have, one command on each."""
 
-from guest.drivers.steps import DriverTable, Match, Step
+from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
 
 COMMAND_TIMEOUT_MS = 60_000
 
@@ -15,11 +15,5 @@ GENERIC: DriverTable = DriverTable(
         Step("request-irqs"),
         Step("submit-and-wait", {"timeout_ms": COMMAND_TIMEOUT_MS}),
     ),
-    remove=(
-        Step("stop-io"),
-        Step("dawdle"),
-        Step("free-irqs"),
-        Step("free-vectors"),
-        Step("disable-device"),
-    ),
+    remove=(*QUIESCE, *GIVE_BACK),
 )

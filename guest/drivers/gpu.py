@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """``gpu``: an accelerator's driver. One vector, much memory, no commands at start."""
 
-from guest.drivers.steps import DriverTable, Match, Step
+from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
 
 CLASS_DISPLAY = 0x03_00_00
 MEMORY_BAR = 1
@@ -18,11 +18,5 @@ GPU: DriverTable = DriverTable(
         Step("request-irqs"),
         Step("write-register", {"bar": MEMORY_BAR, "offset": 0, "value": FIRST_WORD}),
     ),
-    remove=(
-        Step("stop-io"),
-        Step("dawdle"),
-        Step("free-irqs"),
-        Step("free-vectors"),
-        Step("disable-device"),
-    ),
+    remove=(*QUIESCE, *GIVE_BACK),
 )

@@ -5,7 +5,7 @@ Model: after mlx5, the user of config blocks in Linux (mlx5/core/lib/hv_vhca.c):
 is read at start, stale blocks are read again from a workqueue.
 """
 
-from guest.drivers.steps import DriverTable, Match, Step
+from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
 
 VENDOR_MELLANOX = 0x15B3
 CLASS_NETWORK = 0x02_00_00
@@ -28,12 +28,5 @@ NIC_VF: DriverTable = DriverTable(
         Step("read-block", {"block": CONTROL_BLOCK, "length": BLOCK_BYTES}),
         Step("write-block", {"block": STATISTICS_BLOCK, "value": 1}),
     ),
-    remove=(
-        Step("unregister-invalidate"),
-        Step("stop-io"),
-        Step("dawdle"),
-        Step("free-irqs"),
-        Step("free-vectors"),
-        Step("disable-device"),
-    ),
+    remove=(Step("unregister-invalidate"), *QUIESCE, *GIVE_BACK),
 )

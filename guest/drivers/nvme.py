@@ -5,7 +5,7 @@ Model: after drivers/nvme/host/pci.c; the admin queue and the controller's hands
 register check and one write, and the identify commands are one command per queue.
 """
 
-from guest.drivers.steps import DriverTable, Match, Step
+from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
 
 CLASS_NVME = 0x01_08_02
 REG_CAP = 0x00
@@ -26,11 +26,8 @@ NVME: DriverTable = DriverTable(
         Step("submit-and-wait", {"timeout_ms": ADMIN_TIMEOUT_MS}),
     ),
     remove=(
-        Step("stop-io"),
-        Step("dawdle"),
+        *QUIESCE,
         Step("write-register", {"bar": 0, "offset": REG_CC, "value": 0}),
-        Step("free-irqs"),
-        Step("free-vectors"),
-        Step("disable-device"),
+        *GIVE_BACK,
     ),
 )

@@ -48,6 +48,11 @@ class Step(NamedTuple):
     args: Mapping[str, int | str] = {}
 
 
+# What every driver's remove has in common: how it begins, and how it ends.
+QUIESCE: Final = (Step("stop-io"), Step("dawdle"))
+GIVE_BACK: Final = (Step("free-irqs"), Step("free-vectors"), Step("disable-device"))
+
+
 class Match(NamedTuple):
     """Which functions a driver takes: ids equal, class (24 bits) equal under the mask.
 

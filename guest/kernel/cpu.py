@@ -14,6 +14,8 @@ from __future__ import annotations
 from guest.kernel.context import Context, Kind
 from protocol.ids import CpuId, VpIndex
 
+NUMA_NO_NODE = -1
+
 
 class Cpu:
     """State of one CPU. ``thread``, ``softirq`` and ``hardirq`` are the contexts on its stack."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from guest.kernel.cpu import NUMA_NO_NODE
 from guest.kernel.memory import Allocated
 from guest.kernel.sync import Mutex, SpinLock
 
@@ -120,7 +121,7 @@ class IrqData(Allocated):
         self.vector = 0
         self.affinity = 0
         self.effective_affinity = 0
-        self.node = -1
+        self.node = NUMA_NO_NODE
         self.lock = SpinLock(kernel, "irq_desc", fine=True)
         self.request_mutex = Mutex(kernel, "irq_request")
         self.action: IrqAction | None = None

@@ -10,14 +10,13 @@ from errno import EBUSY, EINVAL, EIO
 from typing import TYPE_CHECKING
 
 from guest.kernel import ops
+from guest.kernel.cpu import NUMA_NO_NODE
 from guest.kernel.irq import IrqAction, IrqData, IrqHandler
 from guest.kernel.irq_events import InterruptFreed, InterruptRequested
 from guest.kernel.irq_flow import do_set_affinity, mask_irq, unmask_irq
 
 if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore
-
-NUMA_NO_NODE = -1
 
 
 async def request_irq(

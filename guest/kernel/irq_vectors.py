@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from errno import EBUSY
 from typing import TYPE_CHECKING
 
+from guest.kernel.cpu import NUMA_NO_NODE
 from guest.kernel.irq import MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
 from guest.kernel.irq_events import VectorAllocated, VectorFreed
 from guest.kernel.vector_matrix import VectorMatrix, cpus_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
 
 JIFFY_NS = 4_000_000  # HZ=250: the cleanup timer of a moved vector expires one jiffy later
-NUMA_NO_NODE = -1
 
 
 class VectorDomain:

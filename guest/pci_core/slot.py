@@ -7,6 +7,7 @@ Model: no hotplug driver claims a slot, and the placeholder and whole-bus number
 from __future__ import annotations
 
 from guest.kernel.memory import GFP_KERNEL
+from guest.pci_core.refs import pci_bus_put
 from guest.pci_core.types import PciBus, PciDev, PciSlot, PciState
 
 
@@ -76,5 +77,4 @@ async def _pci_slot_release(slot: PciSlot) -> None:
     bus.slots.delete(slot)
     del bus.pci.slot_names[slot.name]
     await bus.kernel.kfree(slot)
-    if bus.refs.put():
-        await bus.kernel.kfree(bus)
+    await pci_bus_put(bus)

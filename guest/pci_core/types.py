@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from guest.kernel.cpu import NUMA_NO_NODE
 from guest.kernel.irq_chip import NULL_MSI_MSG
 from guest.kernel.lists import ListHead, ListNode
 from guest.kernel.memory import Allocated, RefCount
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
     from guest.pci_core.ports import BlockOps, FunctionDriver, PciOps
 
-NUMA_NO_NODE = -1
 PCIBIOS_SUCCESSFUL = 0x00
 PCIBIOS_DEVICE_NOT_FOUND = 0x86
 
