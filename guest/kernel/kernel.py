@@ -28,7 +28,7 @@ class Kernel:
     ``crowded`` is true while some other context could run: only then does a point suspend.
     ``fine`` switches on the points that multiply without telling anything.
     ``fail_allocation`` decides, by class name, whether an allocation fails; None: none does.
-    ``cpu_online_mask`` has bit n for CPU n; only CPU hotplug (``irq_hotplug``) writes it after boot.
+    ``cpu_online_mask`` has bit n for CPU n; after boot only ``irq_hotplug`` writes it.
     """
 
     __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
