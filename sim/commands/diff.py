@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from sim.cli import FOUND, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, print_json
 from sim.diff import difference_lines, first_difference
+from sim.report.lanes import encodable
 from sim.trace import Stamped, Trace, TraceError, as_dict, read_trace
 
 
@@ -44,7 +46,8 @@ def diff_traces(
     elif difference is None:
         print(f"the same {len(ours.events)} events")
     else:
-        print("\n".join(difference_lines(difference, ours.events, theirs.events)))
+        lines = difference_lines(difference, ours.events, theirs.events)
+        print("\n".join(encodable(line, sys.stdout.encoding) for line in lines))
     return OK if difference is None else FOUND
 
 

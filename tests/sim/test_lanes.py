@@ -2,8 +2,11 @@
 """The picture of a run, and where two runs part."""
 
 import io
+import re
+from collections.abc import Iterable
 
 import msgspec
+import pytest
 
 from guest.events import BusStateChanged
 from host.events import BusRelationsSent, ChannelOffered
@@ -16,7 +19,9 @@ from sim.event_names import EVENT_OF_TAG
 from sim.messages import messages_of
 from sim.report.lane_rows import LANES, SHOWN, lane_of, rows_of
 from sim.report.lanes import lines_of, print_lanes
+from sim.scenario_reader import load_scenario
 from sim.trace import Stamped
+from sim.world import World
 from tests.house.sources import ROOT
 
 RELID = RelId(1)
@@ -102,10 +107,45 @@ class _Terminal(io.StringIO):
         return True
 
 
+def shown_on_a_terminal(events: Iterable[Stamped], columns: int) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("LINES", "24")
+        patch.setenv("TERM", "xterm")
+        out = _Terminal()
+        print_lanes(events, out)
+    return out.getvalue()
+
+
 def test_a_terminal_gets_colours() -> None:
-    out = _Terminal()
+    assert "\x1b[" in shown_on_a_terminal(conversation(), 200)
+
+
+@pytest.mark.parametrize("name", ["eject-in-use", "config-blocks", "multi-function"])
+def test_eighty_columns_show_every_name_in_full(name: str) -> None:
+    world = World(load_scenario(name))
+    world.run()
+    events = world.trace()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown_on_a_terminal(events, 80))
+    heading, *lines = text.splitlines()
+    assert "t thread" in heading
+    assert max(map(len, lines)) <= 80
+    for row, line in zip(rows_of(events), lines, strict=True):
+        assert (row.message or row.note.partition(" ")[0]) in line
+
+
+def test_a_wide_terminal_shows_what_a_file_gets() -> None:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown_on_a_terminal(conversation(), 200))
+    assert text.splitlines() == PICTURE.read_text().splitlines()
+
+
+def test_an_encoding_without_line_drawing_gets_lanes_in_ascii() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
     print_lanes(conversation(), out)
-    assert "\x1b[" in out.getvalue()
+    lines = raw.getvalue().decode("ascii").splitlines()
+    assert len(lines) == len(PICTURE.read_text().splitlines())
+    assert any("|<-- PCI_BUS_D0ENTRY 16" in line for line in lines)
 
 
 # --- differences ---
