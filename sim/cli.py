@@ -8,10 +8,12 @@ asked for.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final, NamedTuple
 
 OK: Final = 0
@@ -68,6 +70,8 @@ def overview() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if not _streams():
+        return LACKING
     try:
         status = _dispatch(given)
         sys.stdout.flush()  # here, where a reader that has gone is no error
@@ -83,6 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"vpcisim: standard output: {error.strerror}; make room for it", file=sys.stderr)
         return LACKING
+
+
+def _streams() -> bool:
+    """Whether there is a standard output; makes both streams take every character."""
+    if sys.stderr is None:  # closed (2>&-): print() would write its errors to standard output
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - as long-lived as the process
+    if sys.stdout is None:
+        print(
+            "vpcisim: there is no standard output; do not close it, or use >FILE", file=sys.stderr
+        )
+        return False
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is from the start
+    return True
 
 
 def _dispatch(given: list[str]) -> int:

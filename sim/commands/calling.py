@@ -71,9 +71,10 @@ def choose(name: str, valid: Iterable[str], what: str) -> str:
 
 
 def print_json(document: object) -> None:
-    """One JSON document on standard output."""
+    """One JSON document on standard output, in UTF-8 whatever the locale says."""
     data = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
-    sys.stdout.write(data.decode() + "\n")
+    sys.stdout.flush()  # what is buffered as text goes first
+    sys.stdout.buffer.write(data + b"\n")
 
 
 def unreadable(path: object, error: OSError) -> InputError:

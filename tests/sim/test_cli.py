@@ -178,6 +178,29 @@ def test_a_full_disk_is_one_line_with_the_remedy(arguments: str) -> None:
     assert done.stderr == ("vpcisim: standard output: No space left on device; make room for it\n")
 
 
+@pytest.mark.parametrize("arguments", ["run arrival", "devices --json", "--help"])
+def test_no_standard_output_is_one_line_with_the_remedy(arguments: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -c '{MAIN}' {arguments} >&-",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == LACKING
+    assert done.stderr == "vpcisim: there is no standard output; do not close it, or use >FILE\n"
+
+
+@pytest.mark.parametrize("name", ["run", "bench lifecycle", "scenarios"])
+def test_an_encoding_that_lacks_characters_costs_no_traceback(name: str) -> None:
+    arguments = ["run", "arrival"] if name == "run" else [*name.split(), "--help"]
+    done = python("-c", MAIN, *arguments, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert name != "run" or done.stdout.isascii()  # help is click's, which insists on UTF-8
+
+
 # --- lists ---
 
 
