@@ -37,8 +37,8 @@ class VpciBus:
     __slots__ = (
         "_inbox",
         "_on_rescind",
+        "_step",
         "_stepping",
-        "_vsp",
         "around",
         "config",
         "functions",
@@ -67,7 +67,7 @@ class VpciBus:
         self.timers: dict[tuple[str, int], Cancel] = {}
         self.functions: dict[int, AssignedFunction] = {}
         self.window = ConfigWindow(config.name, self.functions, vsp.rules.knobs, around.emit)
-        self._vsp = vsp
+        self._step = vsp.begin_life()
         self._on_rescind = on_rescind
         self._inbox: list[Input] = []
         self._stepping = False
@@ -86,7 +86,7 @@ class VpciBus:
             inbox.append(input_)
             return
         self._stepping = True
-        step = self._vsp.step
+        step = self._step
         try:
             while True:
                 self.state, effects = step(self.state, input_)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The virtualization service provider of one bus: a table of handlers, and nothing kept.
 
-``step`` is a function: the same state and input give the same state and effects. So its answers
-can be remembered, and are: a device's next life, and the next schedule of an exploration, find
-most of them. It knows no clock, no ring and no register; ``host.profiles`` brings the tables,
-``host.partition`` carries the effects out.
+``answer`` is a function: the same state and input give the same state and effects. So its answers
+can be remembered, and are from a bus's second life on: in the next life, and in the next schedule
+of an exploration, it hears the same again. A bus that lives once remembers nothing, so that a VM
+of 2,000 devices is not charged for what nobody asks twice. It knows no clock, no ring and no
+register; ``host.profiles`` brings the tables, ``host.partition`` carries the effects out.
 """
 
 from collections.abc import Callable
@@ -25,21 +26,31 @@ from protocol.vpci import message_type
 # A life takes about 20 steps, each of some hundred bytes; other schedules of it add a few more.
 STEPS_REMEMBERED: Final = 256
 
+Step = Callable[[VspState, Input], Outcome]
+
 
 class Vsp:
-    """A profile's tables with the rules of one bus.
+    """A profile's tables with the rules of one bus, and what it answered in lives before."""
 
-    ``step(state, input)`` is :meth:`answer`, remembering what it answered lately.
-    """
-
-    __slots__ = ("_inputs", "_packets", "profile", "rules", "step")
+    __slots__ = ("_inputs", "_lived", "_packets", "_remembering", "profile", "rules")
 
     def __init__(self, profile: Profile, rules: Rules) -> None:
         self.profile: Final = profile
         self.rules: Final = rules
         self._packets = profile.packets
         self._inputs = profile.inputs
-        self.step: Callable[[VspState, Input], Outcome] = lru_cache(STEPS_REMEMBERED)(self.answer)
+        self._lived = False
+        self._remembering: Step | None = None  # made when first wanted: it is not small
+
+    def begin_life(self) -> Step:
+        """What a bus steps with from its offer to its rescind: :meth:`answer`, remembering what
+        it answered lately if the bus has lived before."""
+        if not self._lived:
+            self._lived = True
+            return self.answer
+        if self._remembering is None:
+            self._remembering = lru_cache(STEPS_REMEMBERED)(self.answer)
+        return self._remembering
 
     def answer(self, state: VspState, input_: Input) -> Outcome:
         """Answer one input.

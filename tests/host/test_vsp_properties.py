@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from host.effects import Complete
 from host.profiles import PROFILES
-from host.vsp import Phase, VspState
+from host.vsp import Phase, Vsp, VspState
 from host.vsp.inputs import (
     BlockInvalidated,
     ChannelClosed,
@@ -20,6 +20,7 @@ from host.vsp.inputs import (
     TimerExpired,
 )
 from host.vsp.removal import EJECT_TIMER
+from host.vsp.rules import Outcome
 from host.vsp.state import ASSIGNED_PHASES, EJECTING_PHASES
 from protocol.errors import LocalProtocolError
 from protocol.ids import SlotNumber, TransactionId
@@ -130,16 +131,36 @@ def test_no_story_crashes_it_or_leaves_an_unlawful_state(name: str, story: list[
 @given(names, stories)
 def test_a_remembered_answer_is_the_one_worked_out_anew(name: str, story: list[Input]) -> None:
     bench = VspBench(name)
+    bench.vsp.begin_life()
+    step = bench.vsp.begin_life()
     for input_ in [ChannelOpened(), *story]:
         state = bench.state
         try:
-            once = bench.vsp.step(state, input_)
+            once = step(state, input_)
         except LocalProtocolError:
             continue
         assert bench.vsp.answer(replace(state), input_) == once
-        assert bench.vsp.step(replace(state), input_) == once
+        assert step(replace(state), input_) == once
         assert hash(once[0]) == hash(bench.vsp.answer(state, input_)[0])
         bench.feed(input_)
+
+
+def test_a_bus_that_lives_once_remembers_nothing_and_the_next_life_everything() -> None:
+    bench = VspBench()
+    worked_out: list[Input] = []
+
+    class Counting(Vsp):
+        def answer(self, state: VspState, input_: Input) -> Outcome:
+            worked_out.append(input_)
+            return super().answer(state, input_)
+
+    vsp = Counting(bench.vsp.profile, bench.vsp.rules)
+    story: list[Input] = [ChannelOpened(), ChannelClosed()]
+    for life in (1, 2, 3):
+        step, state = vsp.begin_life(), bench.state
+        for input_ in (*story, *story):
+            state, _ = step(state, input_)
+        assert len(worked_out) == {1: 4, 2: 6, 3: 6}[life]
 
 
 def test_ejecting_and_assigned_are_told_apart_in_every_phase() -> None:

@@ -75,7 +75,7 @@ class VspBench:
 
     def feed(self, input_: Input) -> tuple[Effect, ...]:
         """One input, and the results it leads to; all effects so far of this call."""
-        self.state, effects = self.vsp.step(self.state, input_)
+        self.state, effects = self.vsp.answer(self.state, input_)
         everything = list(effects)
         for effect in effects:
             if isinstance(effect, CreateInterrupts):
