@@ -17,6 +17,7 @@ from guest.kernel.alone import alone
 from guest.kernel.kernel import Kernel
 from guest.kernel.lists import ListHead
 from guest.kernel.memory import GFP_ATOMIC, Allocated
+from guest.kernel.rcu import Rcu
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue
 from guest.vmbus import answers, offers
@@ -96,6 +97,7 @@ class VmbusConnection:
         self.handle_primary_chan_wq = WorkQueue(kernel, "hv_pri_chan")
         self.unload_event = Completion(kernel, "unload_event")
         self.bus = BusType(kernel)
+        self.rcu = Rcu(kernel)
         self._blocking: dict[int, tuple[WorkQueue, type[WireRecord], Handler]] = {
             ChannelMessageType.CHANNELMSG_OFFERCHANNEL: (
                 self.work_queue,
@@ -227,9 +229,11 @@ class VmbusConnection:
         if alone(self.kernel, lock):
             channel.begin_read()
             return
+        self.rcu.read_lock()
         await lock.lock()
         channel.begin_read()
         await lock.unlock()
+        self.rcu.read_unlock()
 
     async def on_event(self, channel: VmbusChannel) -> None:
         """vmbus_on_event(): run the channel's callback, then allow interrupts again."""

@@ -147,5 +147,6 @@ async def _release_relid(vmbus: VmbusConnection, relid: int) -> None:
 
 
 async def _free_channel(channel: VmbusChannel) -> None:
+    """free_channel() to vmbus_chan_release(): an interrupt may still look at the channel."""
     await channel.callback_event.kill()
-    await channel.vmbus.kernel.kfree(channel)
+    await channel.vmbus.rcu.kfree_rcu(channel)
