@@ -30,7 +30,7 @@ GPADL_HEADER_PFNS = 26
 GPADL_BODY_PFNS = 28
 
 
-def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: int) -> int:
+async def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: int) -> int:
     """vmbus_alloc_ring(): one block of pages for both rings; 0, -EINVAL or -ENOMEM.
 
     Model: the pages are contiguous, as alloc_pages() gives them; there is no encryption here.
@@ -38,6 +38,9 @@ def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: int) ->
     if send_bytes % PAGE_BYTES or recv_bytes % PAGE_BYTES:
         return -EINVAL
     kernel = channel.vmbus.kernel
+    ops.forbid_sleep(kernel, "alloc_pages", "ring")
+    if kernel.crowded:
+        await ops.trap("alloc_pages ring")
     if kernel.allocation_fails("ring"):
         return -ENOMEM
     pages = (send_bytes + recv_bytes) // PAGE_BYTES
@@ -47,13 +50,16 @@ def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: int) ->
     return 0
 
 
-def vmbus_free_ring(channel: VmbusChannel) -> None:
+async def vmbus_free_ring(channel: VmbusChannel) -> None:
     """vmbus_free_ring(): the pages go; whoever uses the ring afterwards finds none."""
     channel.outbound = None
     channel.inbound = None
     if channel.ring_pages:
-        channel.vmbus.kernel.memory.free_pages(channel.ring_gpa)
+        kernel = channel.vmbus.kernel
+        kernel.memory.free_pages(channel.ring_gpa)
         channel.ring_pages = 0
+        if kernel.crowded:
+            await ops.trap("free_pages ring")
 
 
 async def vmbus_open(
@@ -69,12 +75,12 @@ async def vmbus_open(
     Sizes in bytes, each with its header page. Returns 0 or -EINVAL, -ENOMEM, -ENODEV (rescinded),
     -EDQUOT (GPADL refused), -EAGAIN (OPEN refused).
     """
-    error = vmbus_alloc_ring(channel, send_bytes, recv_bytes)
+    error = await vmbus_alloc_ring(channel, send_bytes, recv_bytes)
     if error:
         return error
     error = await _open(channel, userdata, callback, context)
     if error:
-        vmbus_free_ring(channel)
+        await vmbus_free_ring(channel)
     return error
 
 
@@ -243,7 +249,7 @@ async def vmbus_close(channel: VmbusChannel) -> None:
     error = await _close(channel)
     await vmbus.channel_mutex.unlock()
     if not error:
-        vmbus_free_ring(channel)
+        await vmbus_free_ring(channel)
 
 
 async def _close(channel: VmbusChannel) -> int:

@@ -21,7 +21,7 @@ def test_an_event_for_a_callback_that_was_not_reset_finds_no_ring() -> None:
 
     async def story(hdev: HvDevice) -> int:
         assert await open_channel(hdev) == 0
-        vmbus_free_ring(hdev.channel)
+        await vmbus_free_ring(hdev.channel)
         host.vmbus.synic_event(VpIndex(0), 5)
         return 0
 
@@ -35,7 +35,7 @@ def test_a_callback_that_survives_its_ring_finds_none_when_it_allows_interrupts_
     async def story(hdev: HvDevice) -> int:
         assert await open_channel(hdev) == 0
         hdev.channel.callback_event.schedule()
-        vmbus_free_ring(hdev.channel)
+        await vmbus_free_ring(hdev.channel)
         return 0
 
     with pytest.raises(NullDereference, match="inbound ring"):

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from errno import EAGAIN, ECONNREFUSED, EDQUOT, EINVAL, ENOBUFS, ENODEV
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import pytest
 from guest.kernel.faults import NullDereference
 from guest.kernel.leaks import unreachable
 from guest.vmbus.channel import HvDevice, Requestor
-from guest.vmbus.open import vmbus_close, vmbus_open
+from guest.vmbus.open import vmbus_alloc_ring, vmbus_close, vmbus_free_ring, vmbus_open
 from guest.vmbus.packets import (
     vmbus_recvpacket_raw,
     vmbus_request_addr_match,
@@ -197,6 +198,27 @@ def test_closing_tears_the_gpadl_down_and_frees_the_pages() -> None:
     play(host, story)
     assert host.heard[-2:] == ["CLOSECHANNEL", "GPADL_TEARDOWN"]
     assert host.kernel.memory.blocks == blocks
+
+
+def test_others_may_run_where_the_ring_pages_come_and_go() -> None:
+    host = ScriptedHost()
+    seen: list[str] = []
+
+    def points(body: Coroutine[str, None, object]) -> list[str]:
+        host.kernel.crowded = True
+        names = []
+        with suppress(StopIteration):
+            while True:
+                names.append(body.send(None))
+        return names
+
+    async def story(hdev: HvDevice) -> int:
+        seen.extend(points(vmbus_alloc_ring(hdev.channel, RING_BYTES, RING_BYTES)))
+        seen.extend(points(vmbus_free_ring(hdev.channel)))
+        return 0
+
+    play(host, story)
+    assert seen == ["alloc_pages ring", "free_pages ring"]
 
 
 def test_a_rescind_wakes_an_open_that_the_host_never_answers() -> None:
