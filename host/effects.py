@@ -189,4 +189,3 @@ Effect = (
     | StopWorker
     | Report
 )
-Effects = tuple[Effect, ...]

@@ -138,10 +138,6 @@ class Function:
         """Six dwords, what all-ones written to the BARs would read back; touches no register."""
         return self._layout.probed
 
-    def memory_decoding(self) -> bool:
-        """Whether the function answers in its BARs."""
-        return self._decoding
-
     def windows(self) -> tuple[BarWindow, ...]:
         """Where the BARs lie now. Model: a BAR at address 0 is unset and has no window."""
         bars = self.profile.bars
@@ -185,14 +181,6 @@ class Function:
         return None
 
     # Interrupts
-
-    def msi_message(self, index: int) -> Message | None:
-        """(address, data) that vector ``index`` sends now; None while it is off or masked.
-
-        ``LocalProtocolError`` for a vector the function does not have.
-        """
-        source = self._source(index)
-        return source.message(index) if source else None
 
     def raise_interrupt(self, index: int) -> Message | None:
         """The device raises vector ``index``: the message to deliver, or None.

@@ -34,6 +34,7 @@ from protocol.hypercall import (
     HvMmioReadOutput,
     HvMmioWriteInput,
     HvRetargetDeviceInterrupt,
+    call_code,
     variable_header_qwords,
 )
 from protocol.ids import ConnectionId, VpIndex
@@ -81,7 +82,7 @@ def make_hypercall(
     ``data`` is the input page's used part or the registers of a fast call. Never raises for what
     a guest puts into either.
     """
-    handler = HYPERCALLS.get(control & 0xFFFF)
+    handler = HYPERCALLS.get(call_code(control))
     if handler is None:
         return HV_STATUS_INVALID_HYPERCALL_CODE, b""
     if control & ~_CONTROL_BITS:

@@ -10,7 +10,6 @@ from typing import Final
 
 from host.placement import DEFAULT_PLACEMENT, PLACEMENTS, Placement
 from host.remapping import REMAPPABLE, MsiFormat, RemapEntry, RemapTable
-from host.vp_sets import vps_of_mask
 from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.hypercall import (
     HV_STATUS_INSUFFICIENT_MEMORY,
@@ -73,9 +72,6 @@ class Hypervisor:
         """Remapping entries per physical CPU."""
         return tuple(self._loads)
 
-    def has_vp(self, vp: VpIndex) -> bool:
-        return vp in self._position
-
     def add_device(self, device_id: int) -> None:
         """A function with that logical id is in the VM. Functions may share an id: then they share
         the entries too, until the last of them is removed."""
@@ -121,16 +117,6 @@ class Hypervisor:
             raise BadReference(HV_STATUS_INSUFFICIENT_MEMORY, "no remapping entry left")
         self._loads[pcpu] += len(table) - before
         return message
-
-    def create_by_mask(
-        self, device_id: int, vector: int, vector_count: int, vp_mask: int, delivery_mode: int = 0
-    ) -> tuple[int, int]:
-        """:meth:`create` for the 64-bit mask of the oldest create message.
-
-        Bits of VPs that do not exist are dropped: Linux sends all ones whatever VPs there are.
-        """
-        targets = [vp for vp in vps_of_mask(vp_mask) if vp in self._position]
-        return self.create(device_id, vector, vector_count, targets, delivery_mode)
 
     def delete(self, device_id: int, address: int, data: int) -> None:
         """Forget the block that :meth:`create` named so.
@@ -180,16 +166,6 @@ class Hypervisor:
         table = self._tables.get(device_id)
         entry = None if table is None else table.find(address, data)
         return None if entry is None else (entry.targets[0], entry.vector)
-
-    def entry(self, device_id: int, address: int, data: int) -> RemapEntry | None:
-        """The remapping entry that a message reaches, for reports."""
-        table = self._tables.get(device_id)
-        return None if table is None else table.find(address, data)
-
-    def live_entries(self, device_id: int) -> int:
-        """How many entries the device has; 0 for an unknown one."""
-        table = self._tables.get(device_id)
-        return 0 if table is None else len(table)
 
     def _table(self, device_id: int) -> RemapTable:
         table = self._tables.get(device_id)

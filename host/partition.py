@@ -46,14 +46,18 @@ from host.vmbus_server import VmbusServer
 from host.vsp import Phase, inputs
 from host.vsp.rules import rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
-from protocol.hypercall import HV_HYP_PAGE_SHIFT, HV_STATUS_INVALID_CONNECTION_ID, HV_STATUS_SUCCESS
+from protocol.hypercall import (
+    HV_HYP_PAGE_SHIFT,
+    HV_STATUS_INVALID_CONNECTION_ID,
+    HV_STATUS_SUCCESS,
+    call_code,
+)
 from protocol.ids import ConnectionId, Gpa, RelId, VpIndex
 from protocol.link import ChannelEvent, HypercallMade, MessagePosted, UnclaimedAccess
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
 from protocol.synic import synic_message
 from protocol.vmbus import message_name
 
-CALL_CODE_MASK: Final = 0xFFFF
 MSI_TABLES: Final = {table.name: table for table in (REMAPPABLE, SOFTWARE_TABLE)}
 
 
@@ -113,7 +117,7 @@ class Partition(Administrator):
     def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
         """Carry out a hypercall: (HV_STATUS, output)."""
         answer = make_hypercall(self.hypervisor, self, control, data)
-        self._emit(HypercallMade(vp, control & CALL_CODE_MASK, answer[0]))
+        self._emit(HypercallMade(vp, call_code(control), answer[0]))
         return answer
 
     def mmio_read(self, gpa: int, size: int) -> int:

@@ -129,11 +129,6 @@ class VmbusServer:
     def session(self) -> SessionState:
         return self._session
 
-    @property
-    def dialect(self) -> VmbusDialect | None:
-        """The agreed version; None while disconnected."""
-        return self._dialect
-
     def take_effects(self) -> list[Effect]:
         """What has to be done now, in order; each is handed out once."""
         effects, self._effects = self._effects, []

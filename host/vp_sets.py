@@ -7,10 +7,8 @@ those flagged in ``valid_bank_mask`` are present (TLFS: HV_VP_SET; Linux ``cpuma
 
 from collections.abc import Sequence
 
+from protocol.hypercall import HV_VCPUS_PER_SPARSE_BANK
 from protocol.ids import VpIndex
-
-VPS_PER_BANK = 64  # HV_VCPUS_PER_SPARSE_BANK
-MAX_BANKS = 64  # HV_MAX_SPARSE_VCPU_BANKS
 
 
 def vps_of_mask(mask: int, base: int = 0) -> tuple[VpIndex, ...]:
@@ -35,15 +33,5 @@ def vps_of_banks(valid_bank_mask: int, banks: Sequence[int]) -> tuple[VpIndex, .
         raise ValueError(f"{len(banks)} banks, but {len(numbers)} are flagged valid")
     vps: list[VpIndex] = []
     for number, bank in zip(numbers, banks, strict=True):
-        vps += vps_of_mask(bank, number * VPS_PER_BANK)
+        vps += vps_of_mask(bank, number * HV_VCPUS_PER_SPARSE_BANK)
     return tuple(vps)
-
-
-def banks_of_vps(vps: Sequence[VpIndex]) -> tuple[int, tuple[int, ...]]:
-    """``(valid_bank_mask, banks)`` with only the banks that are needed, which is lawful too."""
-    by_bank: dict[int, int] = {}
-    for vp in vps:
-        number, bit = divmod(vp, VPS_PER_BANK)
-        by_bank[number] = by_bank.get(number, 0) | 1 << bit
-    numbers = sorted(by_bank)
-    return sum(1 << number for number in numbers), tuple(by_bank[number] for number in numbers)

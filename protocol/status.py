@@ -6,8 +6,6 @@ negative. A few structures declare their status ``u32``; ``unsigned()`` gives th
 them. Numbers: mingw-w64's ntstatus.h; STATUS_BAD_DATA: OpenVMM's vpci_protocol.
 """
 
-from collections.abc import Mapping
-
 STATUS_SUCCESS = 0
 STATUS_TIMEOUT = 0x102
 STATUS_PENDING = 0x103
@@ -34,10 +32,6 @@ STATUS_CONNECTION_REFUSED = 0xC0000236 - (1 << 32)
 STATUS_DEVICE_REMOVED = 0xC00002B6 - (1 << 32)
 STATUS_BAD_DATA = 0xC000090B - (1 << 32)
 
-NAMES: Mapping[int, str] = {
-    value: name for name, value in list(globals().items()) if name.startswith("STATUS_")
-}
-
 
 def unsigned(status: int) -> int:
     """The code as an unsigned 32-bit field holds it."""
@@ -47,8 +41,3 @@ def unsigned(status: int) -> int:
 def signed(code: int) -> int:
     """The code as a signed 32-bit field holds it."""
     return code - (1 << 32) if code & 0x8000_0000 else code
-
-
-def status_name(status: int) -> str:
-    """``STATUS_...`` of a code in either sign, or its hexadecimal number."""
-    return NAMES.get(signed(status & 0xFFFF_FFFF), f"0x{status & 0xFFFF_FFFF:08x}")

@@ -13,6 +13,7 @@ from host.effects import (
     Report,
 )
 from host.events import InterruptCreated, InterruptDeleted
+from host.vp_sets import vps_of_mask
 from host.vsp.inputs import InterruptsCreated, PacketReceived
 from host.vsp.leftovers import delete_orphans
 from host.vsp.replies import (
@@ -47,7 +48,6 @@ Targets = tuple[VpIndex, ...] | None
 Listed = HvMsiDesc2 | HvMsiDesc3 | OvMsiResourceDescriptor2 | OvMsiResourceDescriptor3
 
 ALL_PROCESSORS: Final = (1 << 64) - 1  # CPU_AFFINITY_ALL: -1ULL
-MASK_BITS: Final = 64
 MAX_DELIVERY_MODE: Final = 1  # fixed 0, lowest priority 1
 NO_ENTRY: Final = InterruptEntry(0, 0, 0)
 
@@ -94,7 +94,7 @@ def masked_targets(rules: Rules, mask: int) -> Targets:
     """The processors of a 64-bit mask; None for "any", where the host takes all ones so."""
     if mask == ALL_PROCESSORS and rules.knobs.all_processors_mask:
         return None
-    return tuple(VpIndex(index) for index in range(MASK_BITS) if mask >> index & 1)
+    return vps_of_mask(mask)
 
 
 def listed_request(descriptor: Listed) -> InterruptRequest:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A clock that jumps, guest memory that is a byte array, and a guest that speaks raw bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from uuid import UUID
 
 from host.devices import PROFILES as DEVICES
 from host.partition import Partition
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
-from protocol.hypercall import HVCALL_POST_MESSAGE, HVCALL_SIGNAL_EVENT
+from protocol.hypercall import HV_VCPUS_PER_SPARSE_BANK, HVCALL_POST_MESSAGE, HVCALL_SIGNAL_EVENT
 from protocol.ids import Gpa, RelId, SlotNumber, Vector, VpIndex
 from protocol.ring import Packet, Ring
 from protocol.synic import message_payload, post_message_input
@@ -224,3 +224,13 @@ def bus(name: str = "nvme0", device: str = "nvme-ssd", slots: tuple[int, ...] = 
     """A bus of one device type in these slots."""
     functions = tuple(FunctionConfig(DEVICES[device], SlotNumber(slot)) for slot in slots)
     return BusConfig(name, INSTANCE, functions)
+
+
+def banks_of_vps(vps: Sequence[VpIndex]) -> tuple[int, tuple[int, ...]]:
+    """``(valid_bank_mask, banks)`` with only the banks that are needed, which is lawful too."""
+    by_bank: dict[int, int] = {}
+    for vp in vps:
+        number, bit = divmod(vp, HV_VCPUS_PER_SPARSE_BANK)
+        by_bank[number] = by_bank.get(number, 0) | 1 << bit
+    numbers = sorted(by_bank)
+    return sum(1 << number for number in numbers), tuple(by_bank[number] for number in numbers)

@@ -2,6 +2,7 @@
 """Hypercall inputs: the facts' vectors, VP masks and sparse sets, anything a guest may write."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from host.hypercalls import HYPERCALLS, make_hypercall
 from host.hypervisor import Hypervisor
-from host.vp_sets import banks_of_vps
 from protocol.hypercall import (
     HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET,
     HVCALL_MMIO_READ,
@@ -29,6 +29,7 @@ from protocol.hypercall import (
 )
 from protocol.ids import ConnectionId, VpIndex
 from protocol.synic import HvInputPostMessage
+from tests.host.fakes import banks_of_vps
 
 VECTORS: dict[str, Any] = {
     vector["id"]: vector
@@ -64,12 +65,24 @@ class Board:
         return 0
 
 
+class Remembering(Hypervisor):
+    """Remembers where the last interrupt was to go."""
+
+    targets: Sequence[VpIndex] = ()
+
+    def retarget(
+        self, device_id: int, address: int, data: int, vector: int, targets: Sequence[VpIndex]
+    ) -> int:
+        self.targets = targets
+        return super().retarget(device_id, address, data, vector, targets)
+
+
 class Machine:
     """300 VPs, one device with one interrupt on VP 0."""
 
     def __init__(self) -> None:
         self.board = Board()
-        self.hypervisor = Hypervisor([VpIndex(vp) for vp in range(300)])
+        self.hypervisor = Remembering([VpIndex(vp) for vp in range(300)])
         self.hypervisor.add_device(DEVICE)
         self.message = self.hypervisor.create(DEVICE, 40, 1, [VpIndex(0)])
 
@@ -94,9 +107,7 @@ class Machine:
         return HvRetargetDeviceInterrupt(**values | fields).build()
 
     def targets(self) -> tuple[VpIndex, ...]:
-        entry = self.hypervisor.entry(DEVICE, *self.message)
-        assert entry is not None
-        return entry.targets
+        return tuple(self.hypervisor.targets)
 
 
 def by_set(*vps: int, vector: int = 41) -> HvDeviceInterruptTarget:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.vp_sets import banks_of_vps, vps_of_banks, vps_of_mask
+from host.vp_sets import vps_of_banks, vps_of_mask
 from protocol.ids import VpIndex
+from tests.host.fakes import banks_of_vps
 
 some_vps = st.sets(st.integers(0, 4095), max_size=50).map(
     lambda vps: [VpIndex(vp) for vp in sorted(vps)]
