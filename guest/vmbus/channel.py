@@ -127,7 +127,7 @@ class VmbusChannel(Allocated):
         self.device_obj: HvDevice | None = None
         self.onchannel_callback: Callable[[Any], Awaitable[None]] | None = None
         self.callback_context: object = None
-        self.callback_event = Tasklet(kernel, f"vmbus_on_event/{self.relid}", self._on_event)
+        self.callback_event = Tasklet(kernel, f"vmbus_on_event/{self.relid}", self.vmbus_on_event)
         self.sched_lock = SpinLock(kernel, "sched_lock")
         self.ring_lock = SpinLock(kernel, "ring_lock", fine=True)
         self.requestor_lock = SpinLock(kernel, "req_lock")
@@ -143,8 +143,14 @@ class VmbusChannel(Allocated):
         self.outbound: Ring | None = None
         self.inbound: Ring | None = None
 
-    def _on_event(self) -> Awaitable[None]:
-        return self.vmbus.on_event(self)
+    async def vmbus_on_event(self) -> None:
+        """vmbus_on_event(): run the callback, then allow interrupts again."""
+        callback = self.onchannel_callback
+        if callback is None:
+            return
+        await callback(self.callback_context)
+        if (self.inbound or inbound_ring(self)).end_read():
+            self.begin_read()
 
     def begin_read(self) -> None:
         """hv_begin_read() and the tasklet's schedule, for a channel that is open."""

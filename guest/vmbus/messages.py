@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The dispatch of control messages: answers are handled at once, offers and rescinds may sleep.
+
+After vmbus_on_msg_dpc()'s second half and vmbus_onmessage_work() of vmbus_drv.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from guest.kernel.memory import GFP_ATOMIC, Allocated
+from guest.kernel.work import Work, WorkQueue
+from guest.vmbus import answers, offers
+from protocol.codec import WireRecord
+from protocol.vmbus import (
+    ChannelMessageType,
+    VmbusChannelOfferChannel,
+    VmbusChannelRescindOffer,
+)
+
+if TYPE_CHECKING:
+    from guest.vmbus.connection import VmbusConnection
+
+HV_MESSAGE_HEADER_BYTES = 16
+CHANNELMSG_COUNT = 25
+
+Handler = Callable[["VmbusConnection", Any], Awaitable[None]]
+QueueOf = Callable[["VmbusConnection"], WorkQueue]
+
+# Each kind has its queue, so a rescind can pass an offer.
+BLOCKING: Mapping[int, tuple[QueueOf, type[WireRecord], Handler]] = {
+    ChannelMessageType.CHANNELMSG_OFFERCHANNEL: (
+        lambda vmbus: vmbus.work_queue,
+        VmbusChannelOfferChannel,
+        offers.vmbus_onoffer,
+    ),
+    ChannelMessageType.CHANNELMSG_RESCIND_CHANNELOFFER: (
+        lambda vmbus: vmbus.rescind_work_queue,
+        VmbusChannelRescindOffer,
+        offers.vmbus_onoffer_rescind,
+    ),
+}
+
+
+class OnMessageWork(Allocated):
+    """struct onmessage_work_context: a control message that is handled where one may sleep."""
+
+    __slots__ = ("handle", "message", "vmbus", "work")
+    EMBEDDED = ("work",)
+
+    def __init__(
+        self, vmbus: VmbusConnection, work: Work, message: WireRecord, handle: Handler
+    ) -> None:
+        self.vmbus = vmbus
+        self.work = work
+        self.message = message
+        self.handle = handle
+        work.owner = self
+
+
+async def dispatch_message(vmbus: VmbusConnection, message: bytes) -> bool:
+    """Handle a message of the slot, or queue it; False without memory for that.
+
+    One that is short or unknown is dropped.
+    """
+    payload_bytes = message[4]
+    payload = message[HV_MESSAGE_HEADER_BYTES : HV_MESSAGE_HEADER_BYTES + payload_bytes]
+    msgtype = int.from_bytes(payload[:4], "little")
+    if msgtype >= CHANNELMSG_COUNT:
+        vmbus.kernel.log("warn", f"unknown msgtype={msgtype}")
+        return True
+    handler = answers.HANDLERS.get(msgtype)
+    if handler is not None:
+        record, handle = handler
+        if len(payload) < record.SIZE:
+            vmbus.kernel.log("warn", f"message too short: msgtype={msgtype} len={len(payload)}")
+        else:
+            await handle(vmbus, record.parse(payload))
+        return True
+    if msgtype in BLOCKING:
+        return await _queue_message(vmbus, msgtype, payload)
+    return True
+
+
+async def _queue_message(vmbus: VmbusConnection, msgtype: int, payload: bytes) -> bool:
+    queue_of, record, handle = BLOCKING[msgtype]
+    if len(payload) < record.SIZE:
+        vmbus.kernel.log("warn", f"message too short: msgtype={msgtype} len={len(payload)}")
+        return True
+    work = Work(handle.__name__, _run_message)
+    message = record.parse(payload)
+    if await vmbus.kernel.kzalloc(OnMessageWork, GFP_ATOMIC, vmbus, work, message, handle) is None:
+        return False
+    if msgtype == ChannelMessageType.CHANNELMSG_OFFERCHANNEL:
+        vmbus.offer_in_progress += 1
+    await queue_of(vmbus).queue(work)
+    return True
+
+
+async def _run_message(work: Work) -> None:
+    """vmbus_onmessage_work()."""
+    context = work.owner
+    assert isinstance(context, OnMessageWork)
+    await context.handle(context.vmbus, context.message)
+    await context.vmbus.kernel.kfree(context)
