@@ -61,7 +61,7 @@ class DeviceSpec(_Record, frozen=True, kw_only=True):
     Exactly one of ``profile`` (a built-in's name) and ``capture`` (a file) is set. ``wslot`` is the
     wire's slot number; ``serial`` counts from 1 in the order of the file. ``vectors`` None means
     one for each vCPU. ``driver`` is a sample function driver's name, ``auto`` (whichever matches
-    the device) or ``none``.
+    the device) or ``none``. ``path`` says where in the file it stands.
     """
 
     name: str
@@ -75,6 +75,7 @@ class DeviceSpec(_Record, frozen=True, kw_only=True):
     remove_ms: int = 0
     present: bool = True
     numa_node: int | None = None
+    path: str = ""
 
 
 class Do(_Record, frozen=True, kw_only=True):

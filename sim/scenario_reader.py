@@ -193,6 +193,7 @@ class _Reader(TableReader):
             remove_ms=values["remove_ms"],
             present=values["present"],
             numa_node=values["numa_node"],
+            path=path,
         )
 
     def _known_profile(self, path: str, name: str) -> None:

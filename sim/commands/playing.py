@@ -72,7 +72,23 @@ def prepared(
     )
     if reason:
         raise InputError(f"{scenario.name} cannot be played so: {reason}")
+    if device is not None:
+        _suited(scenario, device)
     return scenario
+
+
+def _suited(scenario: Scenario, device: Path) -> None:
+    """Refuse a device file that cannot be used, or that cannot play this scenario."""
+    from host.devices.capture import load_profile  # registers, which help does not need
+    from sim.device_fit import what_it_lacks
+
+    try:
+        lack = what_it_lacks(scenario, load_profile(str(device)))
+    except DeviceFileError as error:
+        raise InputError(str(error)) from None
+    if lack:
+        told = f"{device}: does not suit {scenario.name}: {lack}"
+        raise InputError(f"{told}; take another device or another scenario")
 
 
 def _changed(
@@ -84,9 +100,12 @@ def _changed(
         scenario = replace(scenario, host=replace(scenario.host, profile=profile))
     if device is not None:
         devices = tuple(
-            replace(one, profile=None, capture=device, driver="auto") for one in scenario.devices
+            replace(one, profile=None, capture=device, driver="auto", path="")
+            for one in scenario.devices
         )
-        scenario = replace(scenario, devices=devices)
+        # Where it was the device that made a step impossible, the file alone is not to blame.
+        source = f"{scenario.source} with --device {device}"
+        scenario = replace(scenario, devices=devices, source=source)
     return scenario
 
 
@@ -133,6 +152,14 @@ def _told(scenario: Scenario) -> Iterator[None]:
     try:
         yield
     except DeviceFileError as error:
-        raise InputError(str(error)) from None
+        raise InputError(f"{_where(scenario, error.file)}{error}") from None
     except UnplayedStep as error:
         raise InputError(f"{scenario.source}: {error}") from None
+
+
+def _where(scenario: Scenario, file: str) -> str:
+    """The scenario's file and the key that names a capture; nothing for an option's."""
+    for device in scenario.devices:
+        if device.path and device.capture is not None and str(device.capture).startswith(file):
+            return f"{scenario.source}: {device.path}.capture: "
+    return ""

@@ -438,5 +438,32 @@ def test_a_device_file_takes_the_place_of_the_scenario_s_device(
     assert absent in told(capsys, "run", "arrival", "--device", absent)
 
 
+@pytest.mark.parametrize(
+    ("scenario", "lack"),
+    [
+        ("config-blocks", "it has neither MSI-X nor MSI, so no interrupts and no function driver"),
+        ("multi-msi", "it has neither MSI-X nor MSI"),
+    ],
+)
+def test_a_device_that_cannot_play_a_scenario_is_blamed_itself(
+    scenario: str, lack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture = tmp_path / "disk.txt"
+    capture.write_text(CAPTURE)
+    line = told(capsys, "run", scenario, "--device", str(capture))
+    assert line.startswith(f"vpcisim run: {capture}: does not suit {scenario}: {lack}")
+
+
+def test_a_scenario_s_missing_capture_is_told_with_its_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(LEAKING.replace('profile = "nvme-ssd"', 'capture = "absent.txt"'))
+    line = told(capsys, "run", str(scenario))
+    assert line.startswith(
+        f"vpcisim run: {scenario}: device[0].capture: {tmp_path / 'absent.txt'}: file: cannot be"
+    )
+
+
 def test_lspci_without_a_device_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no device is left" in told(capsys, "lspci", "eject-idle")
