@@ -6,6 +6,7 @@ them. Reads what ``lspci -F`` reads (pciutils, ``lib/dump.c``) and the region li
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -77,11 +78,16 @@ def choose(devices: list[CapturedDevice], file: str, address: str | None) -> Cap
         return found[0]
     listed = ", ".join(device.address for device in devices[:LISTED_DEVICES])
     more = f" and {len(devices) - LISTED_DEVICES} more" if len(devices) > LISTED_DEVICES else ""
+    held = Counter(_whole(device.address) for device in devices)
+    once = next((device for device in devices if held[_whole(device.address)] == 1), None)
+    if found or once is None:
+        where = f"device {(found or devices)[0].address}"
+        raise DeviceFileError(file, where, "stands in the capture more than once", "keep one")
     if address is None:
         problem = f"the capture holds {len(devices)} devices ({listed}{more})"
-        remedy = f"choose one, for example {file}#{devices[0].address}"
+        remedy = f"choose one, for example {file}#{once.address}"
         raise DeviceFileError(file, "device", problem, remedy)
-    problem = "named twice" if found else f"not in the capture, which holds {listed}{more}"
+    problem = f"not in the capture, which holds {listed}{more}"
     raise DeviceFileError(file, f"device {address}", problem, "name one of those")
 
 
@@ -107,10 +113,12 @@ def config_of(device: CapturedDevice, file: str) -> tuple[bytes, int]:
 
 
 def _same_address(one: str, other: str | None) -> bool:
-    def whole(address: str) -> str:
-        return address if address.count(":") == 2 else f"0000:{address}"
+    return other is not None and _whole(one) == _whole(other.strip().lower())
 
-    return other is not None and whole(one) == whole(other.strip().lower())
+
+def _whole(address: str) -> str:
+    """With its domain, which lspci leaves out where all are 0."""
+    return address if address.count(":") == 2 else f"0000:{address}"
 
 
 def _read_row(devices: list[CapturedDevice], line: str, number: int, file: str) -> None:

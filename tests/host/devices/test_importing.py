@@ -172,7 +172,15 @@ def test_one_of_several_devices_is_chosen_by_address() -> None:
     assert "01:00.0, 0002:03:00.1" in refusal(two_devices())
     assert "choose one, for example box.txt#01:00.0" in refusal(two_devices())
     assert "not in the capture" in refusal(two_devices(), address="09:00.0")
-    assert "named twice" in refusal(two_devices() * 2, address="01:00.0")
+
+
+def test_a_device_that_is_there_twice_is_never_the_one_to_choose() -> None:
+    twice = "device 01:00.0: stands in the capture more than once; keep one"
+    assert twice in refusal(two_devices() * 2, address="01:00.0")
+    assert twice in refusal(two_devices() * 2)
+    assert twice in refusal((capture(BAR0, REGION) + "\n") * 2)
+    both = capture(BAR0, REGION) + "\n" + two_devices()
+    assert "choose one, for example box.txt#0002:03:00.1" in refusal(both)
 
 
 def test_a_long_list_of_devices_is_cut() -> None:
