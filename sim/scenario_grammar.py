@@ -75,7 +75,7 @@ class StepRow(NamedTuple):
 REQUIRED: Final = Absent.REQUIRED
 
 TOP: Final = (
-    Key("name", WORD, REQUIRED, "the file's name without .toml"),
+    Key("name", WORD, REQUIRED, "what results call it; of a built-in, its file's name"),
     Key("story", TEXT, REQUIRED, "what happens, for a reader"),
     Key("drivers", many(one_of(DRIVERS), least=1), DRIVERS, "the guests that can play it"),
 )

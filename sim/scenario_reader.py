@@ -62,13 +62,19 @@ def read_scenario(path: Path) -> Scenario:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise ScenarioError(str(path), "", f"cannot be read: {error.strerror}") from None
+        raise ScenarioError(
+            str(path), "", f"cannot be read: {error.strerror}; check the path"
+        ) from None
     if len(data) > FILE_BYTES_MAX:
-        raise ScenarioError(str(path), "", f"is larger than {FILE_BYTES_MAX} bytes")
+        raise ScenarioError(
+            str(path), "", f"is larger than {FILE_BYTES_MAX} bytes; use repeat, or split it"
+        )
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise ScenarioError(str(path), "", f"is not UTF-8 at byte {error.start}") from None
+        raise ScenarioError(
+            str(path), "", f"is not UTF-8 at byte {error.start}; save it as UTF-8"
+        ) from None
     return parse_scenario(text, source=str(path), folder=path.parent)
 
 
@@ -77,9 +83,11 @@ def parse_scenario(text: str, *, source: str, folder: Path) -> Scenario:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(source, "", f"is not TOML: {error}") from None
+        raise ScenarioError(source, "", f"is not TOML: {error}; correct it there") from None
     except RecursionError:
-        raise ScenarioError(source, "", "is nested too deeply") from None
+        raise ScenarioError(
+            source, "", "is nested too deeply; put fewer brackets inside each other"
+        ) from None
     return _Reader(source, folder).scenario(raw)
 
 
@@ -165,7 +173,9 @@ class _Reader(TableReader):
             names = (name,) if count == 1 else tuple(f"{name}{n}" for n in range(count))
             for one in names:
                 if one in found or one in groups:
-                    raise self.fail(f"{path}.name", f"the device {one!r} is named twice")
+                    raise self.fail(
+                        f"{path}.name", f"the device {one!r} is named twice; rename one"
+                    )
                 found[one] = self._device(path, values, one, len(found) + 1)
             groups[name] = names
         self._check_buses(found)
@@ -230,7 +240,8 @@ class _Reader(TableReader):
         for path, table in self.array(raw, "actor", ""):
             values = self.table(table, path, TABLES["actor"], ("steps",))
             if values["name"] in names:
-                raise self.fail(f"{path}.name", f"the actor {values['name']!r} is named twice")
+                told = f"the actor {values['name']!r} is named twice; rename one"
+                raise self.fail(f"{path}.name", told)
             names.add(values["name"])
             assert isinstance(table, Mapping), "the table was read"
             yield ActorSpec(name=values["name"], steps=steps.steps_of(table, path))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading what a function is: pci_setup_device() and its helpers in probe.c. Registers nothing."""
+"""Reading what a function is: pci_setup_device() and its callees in probe.c. Registers nothing."""
 
 from __future__ import annotations
 

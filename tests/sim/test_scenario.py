@@ -155,7 +155,7 @@ SLIPS = {
     ),
     "device named twice": (
         HEAD + '[[device]]\nname = "nvme0"\nprofile = "gpu"\n' + ACTOR + STEP,
-        "device[1].name: the device 'nvme0' is named twice",
+        "device[1].name: the device 'nvme0' is named twice; rename one",
     ),
     "two functions in one slot": (
         HEAD + '[[device]]\nname = "b"\nprofile = "gpu"\nbus = "nvme0"\n' + ACTOR + STEP,
@@ -271,7 +271,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"absent\.toml: cannot be read: No such file"):
         read_scenario(tmp_path / "absent.toml")
     (tmp_path / "binary.toml").write_bytes(b"name = '\xff'")
-    with pytest.raises(ScenarioError, match=r"binary\.toml: is not UTF-8 at byte 8"):
+    with pytest.raises(ScenarioError, match=r"binary\.toml: is not UTF-8 at byte 8; save it"):
         read_scenario(tmp_path / "binary.toml")
     with pytest.raises(ScenarioError, match="cannot be read"):
         read_scenario(tmp_path)
