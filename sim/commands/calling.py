@@ -6,6 +6,7 @@ Knows exit statuses and no subcommand. Nothing here imports rich: help is plain 
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, TypeAlias
@@ -14,18 +15,28 @@ import msgspec
 import typer
 
 from protocol.errors import ProtocolError
-from sim.cli import BAD_INPUT, FOUND, OK
+from sim.cli import BAD_INPUT, FOUND, LACKING, OK
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
 ]
 Seed: TypeAlias = Annotated[
-    int, typer.Option("--seed", min=0, max=2**64 - 1, help="What choices are drawn from.")
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=2**64 - 1,
+        help="What choices are drawn from; natural order draws nothing.",
+    ),
 ]
 
 
 class InputError(Exception):
     """Bad usage or input, told in one line."""
+
+
+class LackingError(Exception):
+    """Something the environment does not have, told in one line."""
 
 
 class FoundError(Exception):
@@ -34,7 +45,12 @@ class FoundError(Exception):
 
 def application(command: Callable[..., object]) -> typer.Typer:
     """A typer application of one command; its docstring is the help."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.command()(command)
     return app
 
@@ -47,6 +63,8 @@ def call(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
         return _refuse(program, error.format_message(), BAD_INPUT)
     except (InputError, ProtocolError) as error:
         return _refuse(program, str(error), BAD_INPUT)
+    except LackingError as error:
+        return _refuse(program, str(error), LACKING)
     except FoundError as error:
         return _refuse(program, str(error), FOUND)
     except SystemExit as leaving:
@@ -77,6 +95,8 @@ def print_json(document: object) -> None:
     sys.stdout.buffer.write(data + b"\n")
 
 
-def unreadable(path: object, error: OSError) -> InputError:
-    """The line for a file that cannot be read or written."""
-    return InputError(f"{path}: {error.strerror or error}")
+def unwritable(path: object, error: OSError) -> InputError | LackingError:
+    """The line for a file that cannot be written: a wrong place, or a disk without room."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LackingError(f"{path}: {error.strerror}; make room for it")
+    return InputError(f"{path}: {error.strerror or error}; name a file that can be written")

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from string import hexdigits
+from typing import Annotated, Final
 
 import typer
 
 from protocol.workbench import decode, names
 from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, choose, print_json
+
+AS_IN: Final = "write two for each byte, as in 00ff, 00:ff or 0x00ff"
 
 
 def application() -> typer.Typer:
@@ -20,7 +23,9 @@ def decode_bytes(
     struct: Annotated[
         str, typer.Argument(metavar="STRUCT", help="A structure's name, or `packet`.")
     ],
-    data: Annotated[str, typer.Argument(metavar="HEX", help="Its bytes; spaces do not matter.")],
+    data: Annotated[
+        str, typer.Argument(metavar="HEX", help="Its bytes; 0x, ':' and blanks do not matter.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Take a structure's bytes apart.
@@ -28,11 +33,7 @@ def decode_bytes(
     Example: vpcisim decode pci_version_request "00 00 00 00 30 31 49 42 ..."
     """
     choose(struct, names(), "structure")
-    try:
-        raw = bytes.fromhex(data)
-    except ValueError as error:
-        raise InputError(f"HEX: {error}") from None
-    size, fields = decode(struct, raw)
+    size, fields = decode(struct, _bytes_of(data))
     if as_json:
         print_json({"struct": struct, "size": size, "fields": fields})
         return
@@ -41,3 +42,14 @@ def decode_bytes(
     for path, value in fields.items():
         shown = f"{value}  ({value:#x})" if isinstance(value, int) and value > 9 else str(value)
         print(f"  {path:<{width}}  {shown}")
+
+
+def _bytes_of(text: str) -> bytes:
+    """Bytes as tools print them: ``00ff``, ``00 ff``, ``00:ff``, ``0x00ff``, ``0x00 0xff``."""
+    words = [word.lower().removeprefix("0x") for word in text.replace(":", " ").split()]
+    for word in words:
+        if wrong := next((sign for sign in word if sign not in hexdigits), None):
+            raise InputError(f"HEX: {wrong!r} is no hexadecimal digit; {AS_IN}")
+        if len(word) % 2:
+            raise InputError(f"HEX: {word!r} has an odd number of digits; {AS_IN}")
+    return bytes.fromhex("".join(words))

@@ -12,7 +12,7 @@ import typer
 
 from sim.cli import FOUND, OK
 from sim.commands import calling
-from sim.commands.calling import AsJson, Seed, print_json, unreadable
+from sim.commands.calling import AsJson, Seed, print_json, unwritable
 from sim.commands.playing import (
     Device,
     Driver,
@@ -115,4 +115,4 @@ def _write(path: Path, result: RunResult) -> None:
     try:
         write_trace(path, about, result.trace)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise unwritable(path, error) from None

@@ -70,6 +70,8 @@ def test_every_command_has_help_with_an_example(
 ) -> None:
     assert main([*name.split(), "--help"]) == OK
     text = capsys.readouterr().out
+    assert main([*name.split(), "-h"]) == OK
+    assert capsys.readouterr().out == text
     assert f"Usage: vpcisim {name} " in text
     assert f"vpcisim {name}" in text.partition("Example:")[2]
     assert "--json" in text
@@ -246,6 +248,21 @@ def test_bytes_are_taken_apart_by_field_path(capsys: pytest.CaptureFixture[str])
     }
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        "0030494204000100",
+        "0x0030494204000100",
+        "00:30:49:42:04:00:01:00",
+        "0x00 0x30 0x49 0X42 04000100",
+        "00304942\n04000100",
+    ],
+)
+def test_bytes_are_read_as_tools_print_them(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    fields = document(capsys, "decode", "pci_version_request", data)
+    assert fields == document(capsys, "decode", "pci_version_request", "00 30 49 42 04 00 01 00")
+
+
 def test_fields_are_put_together_and_missing_ones_are_zero(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,7 +283,10 @@ def test_fields_are_put_together_and_missing_ones_are_zero(
 def test_bytes_that_are_no_such_structure_are_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "HEX: " in told(capsys, "decode", "pci_version_request", "zz")
+    for data, wrong in (("00zz", "'z' is no hexadecimal digit"), ("0x0", "'0' has an odd number")):
+        line = told(capsys, "decode", "pci_version_request", data)
+        assert line.startswith(f"vpcisim decode: HEX: {wrong}")
+        assert line.endswith("; write two for each byte, as in 00ff, 00:ff or 0x00ff")
     assert "there are packet, " in told(capsys, "decode", "pci_versoin", "00")
     short = told(capsys, "decode", "pci_version_request", "00")
     assert "pci_version_request.message_type.type at offset 0" in short
@@ -286,6 +306,40 @@ def test_a_capture_becomes_a_profile_file_that_can_be_imported_again(
     assert first["bars"] == [{"index": 0, "size_bytes": 16384, "bits": 64, "prefetchable": False}]
     assert first["file"] == str(profile)
     assert first == again
+
+
+def test_a_profile_goes_to_standard_output_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    capture, profile = tmp_path / "disk.txt", tmp_path / "disk.json"
+    capture.write_text(CAPTURE)
+    first = document(capsys, "device", "import", str(capture))
+    assert main(["device", "import", str(capture), "--output", "-"]) == OK
+    profile.write_text(capsys.readouterr().out)
+    again = document(capsys, "device", "import", str(profile))
+    assert isinstance(first, dict)
+    assert isinstance(again, dict)
+    assert [again[key] for key in ("name", "bars")] == [first[key] for key in ("name", "bars")]
+    assert not (tmp_path / "-").exists()
+    both = told(capsys, "device", "import", str(capture), "--output", "-", "--json")
+    assert "drop one of them" in both
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_lacking_for_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture = tmp_path / "disk.txt"
+    capture.write_text(CAPTURE)
+    for arguments in (
+        ["run", "arrival", "--trace", "/dev/full"],
+        ["device", "import", str(capture), "--output", "/dev/full"],
+    ):
+        assert main(arguments) == LACKING
+        assert capsys.readouterr().err.endswith(
+            ": /dev/full: No space left on device; make room for it\n"
+        )
 
 
 def test_a_capture_that_cannot_be_used_is_one_line(
