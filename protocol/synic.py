@@ -160,17 +160,6 @@ def synic_message(payload: bytes, sender: int = 0) -> bytes:
     return _SLOT.pack(VMBUS_MESSAGE_TYPE, _fitting(payload), 0, 0, sender, payload)
 
 
-def posted_payload(data: Buffer) -> tuple[int, bytes]:
-    """(connection id, payload) of HVCALL_POST_MESSAGE's input; what lies behind it is ignored.
-
-    Raises WireFormatError when the input is cut off or its size field is out of range.
-    """
-    if len(data) < 16:
-        HvInputPostMessage.parse(data)  # raises, and says where the bytes end
-    connection_id, _, _, size = struct.unpack_from("<IIII", data)
-    return connection_id, _payload(data, size, "hv_input_post_message", 12)
-
-
 def posted_fields(data: Buffer) -> tuple[int, int, int]:
     """(connection id, message type, payload size) of a whole HVCALL_POST_MESSAGE input.
 
@@ -202,7 +191,9 @@ def message_payload(data: Buffer) -> tuple[int, bytes]:
     if len(data) < 16:
         HvMessage.parse(data)  # raises, and says where the bytes end
     kind, size = struct.unpack_from("<IB", data)
-    return kind, _payload(data, size, "hv_message", 4)
+    if size > HV_MESSAGE_PAYLOAD_BYTE_COUNT or 16 + size > len(data):
+        raise WireFormatError("hv_message", "payload_size", 4, f"{size} bytes are not there")
+    return kind, bytes(data[16 : 16 + size])
 
 
 def _fitting(payload: bytes) -> int:
@@ -210,9 +201,3 @@ def _fitting(payload: bytes) -> int:
         reason = f"{len(payload)} bytes; a message holds {HV_MESSAGE_PAYLOAD_BYTE_COUNT}"
         raise LocalProtocolError(reason)
     return len(payload)
-
-
-def _payload(data: Buffer, size: int, name: str, offset: int) -> bytes:
-    if size > HV_MESSAGE_PAYLOAD_BYTE_COUNT or 16 + size > len(data):
-        raise WireFormatError(name, "payload_size", offset, f"{size} bytes are not there")
-    return bytes(data[16 : 16 + size])

@@ -13,7 +13,6 @@ from protocol.synic import (
     message_payload,
     post_message_input,
     posted_fields,
-    posted_payload,
     signalled_fields,
     synic_message,
 )
@@ -22,7 +21,6 @@ from protocol.synic import (
 def test_the_used_part_of_a_slot_is_enough() -> None:
     slot = synic_message(b"hello")
     assert message_payload(slot[:21]) == (1, b"hello")
-    assert posted_payload(post_message_input(4, b"hello")[:21]) == (4, b"hello")
 
 
 @pytest.mark.parametrize("size", [6, 241, 255])
@@ -31,18 +29,12 @@ def test_a_size_beyond_the_slot_is_refused(size: int) -> None:
     slot[4] = size
     with pytest.raises(WireFormatError, match=r"hv_message\.payload_size at offset 4"):
         message_payload(bytes(slot[:21]))
-    posted = bytearray(post_message_input(4, b"hello"))
-    posted[12] = size
-    with pytest.raises(WireFormatError, match=r"hv_input_post_message\.payload_size at offset 12"):
-        posted_payload(bytes(posted[:21]))
 
 
 @pytest.mark.parametrize("size", range(16))
 def test_a_slot_cut_off_in_its_header_is_refused(size: int) -> None:
     with pytest.raises(WireFormatError):
         message_payload(bytes(size))
-    with pytest.raises(WireFormatError):
-        posted_payload(bytes(size))
 
 
 def test_a_message_longer_than_a_slot_is_our_own_mistake() -> None:

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from protocol.synic import message_payload, post_message_input, posted_payload, synic_message
+from protocol.synic import (
+    POSTED_PAYLOAD_AT,
+    message_payload,
+    post_message_input,
+    posted_fields,
+    synic_message,
+)
 from protocol.workbench import RECORDS, decode, encode
 from tests.protocol.facts import VECTORS, data_of, payload_of
 
@@ -89,7 +95,8 @@ def test_a_known_packet_decodes_to_descriptor_payload_padding_and_trailer(
 @pytest.mark.parametrize("vector", POSTED, ids=lambda vector: vector["id"])
 def test_a_posted_message_is_the_known_hypercall_input(vector: dict[str, Any]) -> None:
     data = bytes.fromhex(vector["post_message_input_hex"])
-    connection_id, payload = posted_payload(data)
+    connection_id, _, size = posted_fields(data)
+    payload = data[POSTED_PAYLOAD_AT : POSTED_PAYLOAD_AT + size]
     assert payload == data_of(vector)
     assert post_message_input(connection_id, payload) == data
 
