@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guest.events import BusStateChanged, FunctionReturned, VersionNegotiated
+from guest.events import BusStateChanged, EjectCompleted, FunctionReturned, VersionNegotiated
+from guest.pci_core.events import DriverProbeFailed
 from guest.pci_core.sysfs import devices as sysfs_devices
 from sim.messages import messages_of
 from sim.result import Final, GuestError, RunResult, Verdict
@@ -44,11 +45,18 @@ def _negotiated(trace: tuple[Stamped, ...]) -> str | None:
 
 
 def _errors(trace: tuple[Stamped, ...]) -> list[GuestError]:
-    return [
-        GuestError(stamped.event.function, stamped.event.errno)
-        for stamped in trace
-        if isinstance(stamped.event, FunctionReturned) and stamped.event.errno
-    ]
+    return [error for stamped in trace if (error := _error(stamped.event)) is not None]
+
+
+def _error(event: object) -> GuestError | None:
+    """What a guest function came back with, if that was an error."""
+    if isinstance(event, FunctionReturned) and event.errno:
+        return GuestError(event.function, event.errno)
+    if isinstance(event, DriverProbeFailed):
+        return GuestError(f"{event.driver}_probe", event.errno)
+    if isinstance(event, EjectCompleted) and event.errno:
+        return GuestError("vmbus_sendpacket", event.errno)  # of PCI_EJECTION_COMPLETE
+    return None
 
 
 def _bus_states(world: World, trace: tuple[Stamped, ...]) -> dict[str, str]:

@@ -66,7 +66,7 @@ async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
     ret = await driver.probe(dev)
     if ret < 0:
         dev.driver = None
-        dev.kernel.emit(DriverProbeFailed(dev.name, driver.name, -ret))
+        dev.kernel.emit(DriverProbeFailed(dev.name, driver.name, ret))
         dev.kernel.log("err", f"{driver.name} {dev.name}: probe failed with error {ret}")
         await pci_dev_put(dev)
         return ret

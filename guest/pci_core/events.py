@@ -29,7 +29,7 @@ class DriverBound(GuestEvent, frozen=True, gc=False):
 
 
 class DriverProbeFailed(GuestEvent, frozen=True, gc=False):
-    """A function driver's probe returned a negative errno."""
+    """A function driver's probe returned ``errno``, which is negative."""
 
     address: str
     driver: str

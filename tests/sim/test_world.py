@@ -120,3 +120,13 @@ def test_a_trace_does_not_depend_on_the_hash_seed(hash_seed: str) -> None:
         for s in play(load_scenario("multi-function")).trace
     )
     assert process.stdout == expected
+
+
+def test_errors_tell_of_function_drivers_and_of_an_eject_that_could_not_be_answered() -> None:
+    overdue = play(load_scenario("eject-overdue"))
+    assert ("vmbus_sendpacket", -19) in [(e.function, e.errno) for e in overdue.errors]
+    # One managed vector each on two CPUs: the 1.1 mask of 64 VPs cannot name these.
+    scenario = load_scenario("arrival")
+    far = msgspec.structs.replace(scenario.guest, vp_numbers=(100, 70), protocol=("1.1",))
+    failed = play(msgspec.structs.replace(scenario, guest=far))
+    assert ("nvme_probe", -5) in [(e.function, e.errno) for e in failed.errors]

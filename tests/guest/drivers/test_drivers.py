@@ -144,7 +144,7 @@ def test_a_dead_device_fails_the_probe_and_everything_is_taken_back() -> None:
     world.rig.run(world.rig.pci.unbind(world.dev))
     del world.rig.port.memory[HIGH_WINDOW]  # reads as all ones now
     assert world.rig.run(world.rig.pci.bind(world.dev, "nvme")) == -ENODEV
-    failed = DriverProbeFailed("1234:00:00.0", "nvme", ENODEV)
+    failed = DriverProbeFailed("1234:00:00.0", "nvme", -ENODEV)
     assert world.rig.events_of(DriverProbeFailed) == [failed]
     assert world.dev.enable_cnt == 0
     assert world.rig.kernel.heap.census() == {"PciBus": 1, "PciDev": 1}
