@@ -8,7 +8,7 @@ hexadecimal. The bytes of a file depend on nothing but the events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_type_hints
@@ -44,23 +44,6 @@ class Trace(msgspec.Struct, frozen=True):
 
     about: Mapping[str, Any]
     events: tuple[Stamped, ...]
-
-
-class Recorder:
-    """Stamps what is emitted. ``now_ns`` and ``context`` are asked at each event."""
-
-    __slots__ = ("_context", "_now_ns", "events")
-
-    def __init__(self, now_ns: Callable[[], int], context: Callable[[], str]) -> None:
-        self._now_ns = now_ns
-        self._context = context
-        self.events: list[Stamped] = []
-
-    def emit(self, event: object) -> None:
-        """Keep one event; it must be one of those that ``sim/event_names.py`` knows."""
-        assert isinstance(event, msgspec.Struct), event
-        events = self.events
-        events.append(Stamped(len(events), self._now_ns(), self._context(), event))
 
 
 # --- writing ---

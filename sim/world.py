@@ -47,7 +47,7 @@ POLLING = frozenset({ConfigRead, ConfigWritten, BarRead, BarWritten, HypercallMa
 Happened = tuple[int, Context | None, Any]  # when, who was running, the event
 
 
-def _emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable[[Any], None]:
+def emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable[[Any], None]:
     """What both sides call when something has happened: keep it, and tell whoever waits.
 
     A closure, since it is called some 300 times in a device's life.
@@ -100,7 +100,7 @@ class World:
             if isinstance(step, Wait)
         )
         self.watch = Watch(waits, self.engine)
-        emit = _emitter(self.engine, self._happened, self.watch)
+        emit = emitter(self.engine, self._happened, self.watch)
         memory = PhysicalMemory()
         door = _Door()
         self.partition = Partition(

@@ -199,6 +199,47 @@ def test_a_softirq_runs_before_the_thread_it_interrupted_goes_on() -> None:
     assert bench.log == ["thread", "softirq", "thread again"]
 
 
+@pytest.mark.parametrize("how", ["bh", "irqsave"])
+def test_a_softirq_waits_while_its_cpu_holds_softirqs_or_interrupts_off(how: str) -> None:
+    bench = Bench()
+    lock = SpinLock(bench.kernel, "lock")
+
+    async def softirq() -> None:
+        bench.log.append("softirq")
+
+    async def thread() -> None:
+        await (lock.lock_bh() if how == "bh" else lock.lock_irqsave())
+        Tasklet(bench.kernel, "tasklet", softirq).schedule()
+        await ops.point(bench.kernel, "inside")
+        await ops.udelay(bench.kernel, 5)
+        bench.log.append("thread")
+        await (lock.unlock_bh() if how == "bh" else lock.unlock_irqrestore())
+        bench.log.append("thread again")
+
+    bench.thread("thread", thread())
+    bench.engine.run()
+    assert bench.log == ["thread", "softirq", "thread again"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_interrupt_comes_only_where_interrupts_are_on(seed: int) -> None:
+    bench = Bench(chooser=RandomChooser(seed))
+
+    async def interrupt() -> None:
+        bench.log.append("interrupt")
+
+    async def thread() -> None:
+        await bench.kernel.local_irq_save()
+        bench.kernel.raise_interrupt(0, "line", interrupt())
+        await ops.point(bench.kernel, "inside")
+        bench.log.append("thread")
+        await bench.kernel.local_irq_restore()
+
+    bench.thread("thread", thread())
+    bench.engine.run()
+    assert bench.log == ["thread", "interrupt"]
+
+
 def test_a_disabled_tasklet_runs_when_it_is_enabled() -> None:
     bench = Bench()
 

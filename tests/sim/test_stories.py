@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from host.events import D0Exited
+from protocol.ids import SlotNumber
+from protocol.link import ConfigRead
 from sim.actors import NeverHappened, StepRefused
 from sim.choices import RandomChooser
+from sim.engine import Engine
 from sim.scenario import Scenario
 from sim.scenario_reader import parse_scenario
-from sim.world import World
+from sim.watch import Watch
+from sim.world import World, emitter
 
 DEVICE = """
 name = "story"
@@ -65,6 +70,28 @@ def test_a_host_step_that_comes_too_late_in_another_order_does_nothing() -> None
     )
     for seed in range(20):
         assert World(scenario, chooser=RandomChooser(seed)).run().violation is None
+
+
+def test_a_compose_whose_answer_never_comes_is_a_stuck_cpu() -> None:
+    steps = (
+        '{ do = "offer", device = "nvme0" }, { wait = "pci-dev-added", device = "nvme0" },'
+        ' { do = "stall", device = "nvme0", ns = 100_000_000_000 }'
+    )
+    violation = World(story(steps)).run().violation
+    assert violation is not None
+    assert violation.kind == "hang"
+    assert "stuck for 20 s" in violation.message
+    assert violation.context.startswith("work/")
+
+
+def test_what_a_poll_repeats_is_no_progress() -> None:
+    engine = Engine()
+    emit = emitter(engine, [], Watch((), engine))
+    engine.time_ns = 7
+    emit(ConfigRead("nvme0", SlotNumber(0), 0, 4, 0))
+    assert engine.progress_ns == 0
+    emit(D0Exited("nvme0"))
+    assert engine.progress_ns == 7
 
 
 def test_an_expected_error_that_the_guest_reports_is_a_clean_end() -> None:

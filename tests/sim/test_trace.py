@@ -15,7 +15,7 @@ from host.events import D0Entered as HostD0Entered
 from protocol.ids import Gpa, RelId, TransactionId
 from protocol.link import MessagePosted, PacketPublished
 from sim.event_names import EVENT_NAMES, EVENT_OF_TAG, TAG_OF_EVENT, kebab
-from sim.trace import Recorder, Stamped, Trace, TraceError, read_trace, write_trace
+from sim.trace import Stamped, Trace, TraceError, read_trace, write_trace
 
 ABOUT = {"scenario": "arrival", "protocol": "1.4", "seed": 0}
 
@@ -152,17 +152,3 @@ def test_no_damage_to_a_trace_does_more_than_a_line_of_error(
     except TraceError as error:
         trace = Trace({"error": str(error)}, ())
     assert "\n" not in trace.about.get("error", "")
-
-
-# --- recording ---
-
-
-def test_the_recorder_stamps_order_time_and_context() -> None:
-    clock = iter((5, 7))
-    recorder = Recorder(lambda: next(clock), lambda: "host")
-    for event in (ChannelOffered("a", RelId(1)), ChannelOffered("b", RelId(2))):
-        recorder.emit(event)
-    assert [(e.seq, e.at_ns, e.context) for e in recorder.events] == [
-        (0, 5, "host"),
-        (1, 7, "host"),
-    ]

@@ -10,9 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from guest.kernel import ops
 from guest.kernel.faults import NullDereference
 from guest.kernel.leaks import unreachable
 from guest.vmbus.channel import HvDevice, Requestor
+from guest.vmbus.offers import vmbus_onoffer_rescind
 from guest.vmbus.open import vmbus_alloc_ring, vmbus_close, vmbus_free_ring, vmbus_open
 from guest.vmbus.packets import (
     vmbus_recvpacket_raw,
@@ -29,6 +31,7 @@ from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelGpadlCreated,
     VmbusChannelOpenResult,
+    VmbusChannelRescindOffer,
 )
 from tests.guest.vmbus.scripted_host import INTERFACE, ScriptedHost
 
@@ -251,6 +254,24 @@ def test_a_second_rescind_of_one_channel_does_nothing() -> None:
     host.rescind(delay_ns=100_000_000)
     host.rescind(delay_ns=100_000_001)
     assert play(host, open_channel).removed == 1
+
+
+def test_two_handlers_of_one_rescind_unregister_the_device_once() -> None:
+    host = ScriptedHost()
+    driver = play(host, open_channel)
+    close = driver.remove
+
+    async def slow_remove(hdev: HvDevice) -> None:
+        await ops.msleep(host.kernel, 5)
+        await close(hdev)
+
+    vars(driver)["remove"] = slow_remove
+    message = VmbusChannelRescindOffer(child_relid=5)
+    for cpu in (0, 1):
+        host.kernel.spawn_thread(f"rescind {cpu}", vmbus_onoffer_rescind(host.vmbus, message), cpu)
+    host.engine.run()
+    assert driver.removed == 1
+    assert host.kernel.heap.census() == {}
 
 
 def test_a_failed_probe_leaves_the_device_on_the_bus_without_a_driver() -> None:
