@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What ``run`` and ``lspci`` share: from a scenario's name and options to a finished run.
 
-Knows how options change a scenario; how it is played is ``sim/world.py``'s.
+Knows what is refused; how it is played is ``sim/world.py``'s.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
-from msgspec.structs import replace
 
 from host.devices.problems import DeviceFileError
 from sim.commands.calling import FoundError, InputError, choose
@@ -20,6 +19,7 @@ from sim.report.lspci import SeenFunction
 from sim.result import RunResult
 from sim.scenario import Scenario, ScenarioError, why_unplayable
 from sim.scenario_grammar import PROFILES, PROTOCOLS
+from sim.scenario_options import with_options
 from sim.scenario_reader import load_scenario
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def prepared(
         scenario = load_scenario(name)
     except ScenarioError as error:
         raise InputError(str(error)) from None
-    scenario = _changed(scenario, protocol=protocol, profile=profile, device=device)
+    scenario = with_options(scenario, protocol=protocol, profile=profile, device=device)
     reason = why_unplayable(
         scenario,
         protocol=protocol or scenario.guest.protocol[0],
@@ -89,24 +89,6 @@ def _suited(scenario: Scenario, device: Path) -> None:
     if lack:
         told = f"{device}: does not suit {scenario.name}: {lack}"
         raise InputError(f"{told}; take another device or another scenario")
-
-
-def _changed(
-    scenario: Scenario, *, protocol: str | None, profile: str | None, device: Path | None
-) -> Scenario:
-    if protocol is not None:
-        scenario = replace(scenario, guest=replace(scenario.guest, protocol=(protocol,)))
-    if profile is not None:
-        scenario = replace(scenario, host=replace(scenario.host, profile=profile))
-    if device is not None:
-        devices = tuple(
-            replace(one, profile=None, capture=device, driver="auto", path="")
-            for one in scenario.devices
-        )
-        # Where it was the device that made a step impossible, the file alone is not to blame.
-        source = f"{scenario.source} with --device {device}"
-        scenario = replace(scenario, devices=devices, source=source)
-    return scenario
 
 
 def played(scenario: Scenario, *, seed: int) -> RunResult:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""How what is asked for on the command line changes a scenario.
+
+Each function takes a scenario and gives another; applying one twice is applying it once. Knows no
+command and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import MappingProxyType
+
+from msgspec.structs import replace
+
+from guest.defects.record import Defect
+from sim.scenario import Scenario
+
+
+def with_options(
+    scenario: Scenario, *, protocol: str | None, profile: str | None, device: Path | None
+) -> Scenario:
+    """One version offered, one kind of host, one device file in place of all devices."""
+    if protocol is not None:
+        scenario = replace(scenario, guest=replace(scenario.guest, protocol=(protocol,)))
+    if profile is not None:
+        scenario = replace(scenario, host=replace(scenario.host, profile=profile))
+    if device is not None:
+        devices = tuple(
+            replace(one, profile=None, capture=device, driver="auto", path="")
+            for one in scenario.devices
+        )
+        # Where it was the device that made a step impossible, the file alone is not to blame.
+        source = f"{scenario.source} with --device {device}"
+        scenario = replace(scenario, devices=devices, source=source)
+    return scenario
+
+
+def with_faults(scenario: Scenario, faults: Iterable[str]) -> Scenario:
+    """Each of these faults (``ring-full``) may happen, at least once a run."""
+    fields = [name.replace("-", "_") for name in faults]
+    least = {field: max(1, getattr(scenario.faults, field)) for field in fields}
+    return replace(scenario, faults=replace(scenario.faults, **least))
+
+
+def with_needs(scenario: Scenario, defects: Iterable[Defect]) -> Scenario:
+    """The host, the faults and the versions that these historical bugs need in order to show.
+
+    Of the versions that both know, the first that the scenario offers.
+    """
+    for defect in defects:
+        host, faults = scenario.host, scenario.faults
+        host = replace(
+            host,
+            knobs=MappingProxyType({**host.knobs, **defect.knobs}),
+            latency_ns=MappingProxyType({**host.latency_ns, **defect.latency_ns}),
+        )
+        most = {
+            field: max(count, getattr(faults, field))
+            for name, count in defect.faults.items()
+            for field in [name.replace("-", "_")]
+        }
+        offered = tuple(v for v in scenario.guest.protocol if v in defect.protocol)
+        guest = replace(scenario.guest, protocol=offered) if offered else scenario.guest
+        scenario = replace(scenario, host=host, faults=replace(faults, **most), guest=guest)
+    return scenario

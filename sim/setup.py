@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What is explored, as plain data, and what is made of it in one process.
+
+A :class:`Setup` goes into a schedule file and to other processes; it holds the texts of the files
+it was made from, so that it can be played where they are not. A :class:`Lab` is a setup that has
+been read: it makes as many worlds as are wanted. Knows no strategy and no verdict.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from guest.defects.catalogue import CATALOGUE
+from host.devices.capture import load_profile
+from host.devices.profile import DeviceProfile
+from host.devices.profile_file import read_profile, save_profile
+from sim.choices import Chooser
+from sim.scenario import DeviceSpec, Scenario
+from sim.scenario_options import with_faults, with_needs, with_options
+from sim.scenario_reader import parse_scenario
+from sim.world import World, profile_of
+
+LATES: Final = 2  # two late messages are enough to pass each other twice
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A scenario and everything that was asked for beside it.
+
+    ``text`` is the scenario's TOML and ``source`` its name in errors. ``device`` is the file given
+    in place of the scenario's devices. ``captures`` holds, for each device file, the name by which
+    the scenario or ``device`` has it and its profile in JSON form. ``defects`` are ids, ``faults``
+    names, ``laws`` paths of the user's own. ``lates`` is how often a run may let time pass while
+    something could go on.
+    """
+
+    text: str
+    source: str
+    protocol: str | None = None
+    profile: str | None = None
+    device: str | None = None
+    captures: tuple[tuple[str, str], ...] = ()
+    driver: str = "model"
+    defects: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    laws: tuple[str, ...] = ()
+    fine: bool = False
+    lates: int = LATES
+
+    def scenario(self) -> Scenario:
+        """The scenario with all options applied. Raises ScenarioError; KeyError for a defect that
+        does not exist."""
+        scenario = with_options(
+            parse_scenario(self.text, source=self.source, folder=Path()),
+            protocol=self.protocol,
+            profile=self.profile,
+            device=None if self.device is None else Path(self.device),
+        )
+        scenario = with_needs(scenario, (CATALOGUE[name] for name in self.defects))
+        return with_faults(scenario, self.faults)
+
+
+def with_captures(setup: Setup, folder: Path) -> Setup:
+    """The setup with the profiles of all device files it names, read relative to ``folder``.
+
+    ``device`` is relative to where the command runs. Raises DeviceFileError.
+    """
+    named = {str(d.capture) for d in setup.scenario().devices if d.capture is not None}
+    where = {name: name if name == setup.device else str(folder / name) for name in sorted(named)}
+    texts = [(name, save_profile(load_profile(file))) for name, file in where.items()]
+    return msgspec.structs.replace(setup, captures=tuple(texts))
+
+
+class Lab:
+    """A setup made ready in this process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.scenario = setup.scenario()
+        self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
+
+    def world(self, chooser: Chooser | None = None) -> World:
+        """A new world; ``chooser`` None is natural order. Raises ValueError as World does."""
+        return World(self.scenario, chooser=chooser, load=self._load)
+
+    def _load(self, device: DeviceSpec) -> DeviceProfile:
+        if device.capture is None:
+            return profile_of(device)
+        return self._profiles[str(device.capture)]
