@@ -9,6 +9,7 @@ heap and only the earliest is armed in simpy, so that a wait that ends early cos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
@@ -35,6 +36,7 @@ class HostAction:
     __slots__ = ("action", "cancelled", "name")
 
     cpu = None
+    at = ""
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self.name = name
@@ -74,8 +76,10 @@ class Engine:
         self.time_ns = 0  # simulated; read it, only the engine writes it
         self.progress_ns = 0  # when something last happened that a watcher would call progress
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
+        self._titles: Counter[str] = Counter()  # of the contexts so far, if somebody chooses
         self.current: Context | None = None
         self.steps = 0
+        self.choices_made = 0
 
     # --- what the guest kernel asks (guest.kernel.context.Scheduler) ---
 
@@ -99,7 +103,15 @@ class Engine:
             if self.current is not None and self.current.cpu is cpu:
                 self.kernel.crowded = True  # it runs before the current context goes on
         if self._chooser is not None:
+            self._name(context)
             self.kernel.crowded = True
+
+    def _name(self, context: Context) -> None:
+        """Make the name unique; in the same order of events it is the same every time."""
+        title = context.title
+        self._titles[title] += 1
+        if self._titles[title] > 1:
+            context.name = f"{title}#{self._titles[title]}"
 
     def wake(self, context: Context) -> None:
         """Make a waiting context ready; its pending deadline is forgotten."""
@@ -182,7 +194,8 @@ class Engine:
         options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
         if len(options) > 1:
             assert self._chooser is not None, "only a chosen order asks"
-            return options[self._chooser.choose([option.name for option in options])]
+            self.choices_made += 1
+            return options[self._chooser.choose(options)]
         return options[0] if options else None
 
     def _resume(self, chosen: Runnable) -> None:
@@ -210,7 +223,7 @@ class Engine:
         else:
             kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
         try:
-            chosen.coroutine.send(None)
+            chosen.at = chosen.coroutine.send(None)
         except StopIteration:
             self._finish(chosen)
             return

@@ -80,7 +80,10 @@ class _Door:
 
 
 class World:
-    """Everything of one run. ``chooser`` None is natural order."""
+    """Everything of one run. ``chooser`` None is natural order.
+
+    ``fine`` switches on the points that multiply without telling anything.
+    """
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class World:
         *,
         chooser: Chooser | None = None,
         load: Callable[[DeviceSpec], DeviceProfile] | None = None,
+        fine: bool = False,
     ) -> None:
         self.scenario = scenario
         self.engine = Engine(chooser)
@@ -113,6 +117,7 @@ class World:
             emit=emit,
             memory=memory,
         )
+        self.guest.kernel.fine = fine
         door.open(self.guest)
         self.engine.attach(self.guest.kernel)
         self._shell = Shell(self.guest)

@@ -29,11 +29,15 @@ class Kind(IntEnum):
 class Context:
     """One flow of control. ``ready`` is False while it waits, spins or burns time.
 
+    ``title`` says what it is, as traces have it; ``name`` is the title, made unique within a run by
+    a scheduler that chooses orders (the second of a title is ``title#2``). ``at`` is the point at
+    which it is stopped, ``start`` before its first step.
     ``preempt_off``, ``bh_off`` and ``irqs_off`` are depths, as Linux's preempt_count and flags are
     while this context is on its CPU. ``held`` lists the locks it owns, oldest first.
     """
 
     __slots__ = (
+        "at",
         "bh_off",
         "busy_since_ns",
         "coroutine",
@@ -47,13 +51,16 @@ class Context:
         "preempt_off",
         "ready",
         "timer",
+        "title",
         "waiting_for",
     )
 
     def __init__(
-        self, name: str, kind: Kind, cpu: Cpu | None, coroutine: Coroutine[Any, Any, Any]
+        self, title: str, kind: Kind, cpu: Cpu | None, coroutine: Coroutine[Any, Any, Any]
     ) -> None:
-        self.name = name
+        self.title = title
+        self.name = title
+        self.at = "start"
         self.kind = kind
         self.cpu = cpu
         self.coroutine = coroutine
@@ -80,9 +87,9 @@ class Context:
 
     @property
     def label(self) -> str:
-        """As traces have it: ``actor:NAME``, or ``KIND/CPU:NAME`` (``work/0:hv_pci_1``)."""
+        """As traces have it: ``actor:TITLE``, or ``KIND/CPU:TITLE`` (``work/0:hv_pci_1``)."""
         place = "" if self.cpu is None else f"/{self.cpu.index}"
-        return f"{self.kind.name.lower()}{place}:{self.name}"
+        return f"{self.kind.name.lower()}{place}:{self.title}"
 
     def __repr__(self) -> str:
         return f"<{self.label}>"

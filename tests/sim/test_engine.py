@@ -16,7 +16,16 @@ from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue, alloc_ordered_workqueue
 from protocol.ids import VpIndex
-from sim.choices import Chooser, RandomChooser, RecordingChooser, ReplayChooser, ScheduleDiverged
+from sim.choices import (
+    Choice,
+    Chooser,
+    DecisionChooser,
+    Option,
+    RandomChooser,
+    RecordingChooser,
+    ReplayChooser,
+    ScheduleDiverged,
+)
 from sim.engine import Engine, Stuck
 
 
@@ -306,7 +315,7 @@ def test_one_seed_is_one_order_and_seeds_differ() -> None:
 
 def test_natural_order_is_the_first_option_everywhere() -> None:
     class First:
-        def choose(self, options: Sequence[str]) -> int:
+        def choose(self, options: Sequence[Option]) -> int:
             assert len(options) > 1, "a moment with one option is no choice"
             return 0
 
@@ -314,11 +323,47 @@ def test_natural_order_is_the_first_option_everywhere() -> None:
 
 
 def test_a_recorded_run_replays_and_a_changed_one_says_where() -> None:
-    recording = RecordingChooser(RandomChooser(5))
+    recording = RecordingChooser(RandomChooser(5), names=True)
     order = _contest(recording)
     assert _contest(ReplayChooser(recording.choices)) == order
+    assert _contest(DecisionChooser(recording.decisions)) == order
     with pytest.raises(ScheduleDiverged, match="step 0"):
-        _contest(ReplayChooser([(0, "nobody"), *recording.choices]))
+        _contest(ReplayChooser([Choice(0, "nobody", "start"), *recording.choices]))
+
+
+def test_an_option_says_who_it_is_and_where_it_is_stopped() -> None:
+    recording = RecordingChooser(RandomChooser(5), names=True)
+    _contest(recording)
+    assert {choice.name for choice in recording.choices} == {"a", "b"}
+    assert {choice.at for choice in recording.choices} == {
+        *("start", "lock mutex", "mutex", "inside", "unlock mutex"),
+    }
+
+
+def test_a_host_action_is_an_option_by_its_label() -> None:
+    recording = RecordingChooser(RandomChooser(1), names=True)
+    bench = Bench(chooser=recording)
+    for name in ("reply", "timer"):
+        bench.engine.later((10, 10), name, lambda: None)
+    bench.engine.run()
+    assert [(choice.name in ("reply", "timer"), choice.at) for choice in recording.choices] == [
+        (True, "")
+    ]
+
+
+def test_contexts_of_one_title_have_names_of_their_own_where_orders_are_chosen() -> None:
+    async def nothing() -> None:
+        """Ends at once."""
+
+    def names(chooser: Chooser | None) -> list[tuple[str, str]]:
+        bench = Bench(chooser=chooser)
+        threads = [bench.thread(name, nothing()) for name in ("worker", "other", "worker")]
+        bench.engine.run()
+        return [(thread.name, thread.label) for thread in threads]
+
+    labels = ["thread/0:worker", "thread/0:other", "thread/0:worker"]
+    assert names(RandomChooser(1)) == [*zip(("worker", "other", "worker#2"), labels, strict=True)]
+    assert names(None) == [*zip(("worker", "other", "worker"), labels, strict=True)]
 
 
 def test_a_host_action_can_be_called_off() -> None:

@@ -13,11 +13,12 @@ import pytest
 
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
 from sim.actors import GUEST_STEPS, HOST_STEPS, NeverHappened
+from sim.choices import RandomChooser
 from sim.result import RunResult
 from sim.scenario import Scenario, why_unplayable
 from sim.scenario_grammar import PROFILES, STEPS
 from sim.scenario_reader import built_in_names, load_scenario, parse_scenario
-from sim.world import play
+from sim.world import World, play
 
 VERSIONS = [VPCI_DIALECTS[version].name for version in LINUX_VPCI_VERSIONS]
 HERE = Path()
@@ -92,6 +93,28 @@ steps = [{ do = "offer", device = "nvme0" }, { wait = "d0-exited", device = "nvm
 
 def test_every_step_of_the_grammar_can_be_played() -> None:
     assert set(STEPS) == {*HOST_STEPS, *GUEST_STEPS, "pause"}
+
+
+def test_every_context_of_a_chosen_order_has_a_name_of_its_own_again_and_again() -> None:
+    def contexts() -> list[str]:
+        world = World(load_scenario("reoffer"), chooser=RandomChooser(3))
+        world.run()
+        alive = {context: context.name for _, context, _ in world._happened if context}
+        return list(alive.values())
+
+    names = contexts()
+    assert len(names) > 20
+    assert len(set(names)) == len(names)
+    assert contexts() == names
+
+
+def test_fine_points_add_choices() -> None:
+    def choices(*, fine: bool) -> int:
+        world = World(load_scenario("arrival"), chooser=RandomChooser(3), fine=fine)
+        assert world.run().verdict == "clean"
+        return world.engine.choices_made
+
+    assert choices(fine=True) > choices(fine=False) > 0
 
 
 def _trace_of(result: RunResult) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from host.devices.nvme_ssd import NVME_SSD
-from sim.choices import RandomChooser
+from sim.choices import Option, RandomChooser
 from tests.guest.pci_hyperv.story import Story
 from tests.guest.pci_hyperv.test_interrupts import TwoVectors
 
@@ -70,7 +70,7 @@ class StopAfter(RandomChooser):
         super().__init__(choices)
         self._left = choices
 
-    def choose(self, options: Sequence[str]) -> int:
+    def choose(self, options: Sequence[Option]) -> int:
         self._left -= 1
         if self._left < 0:
             raise Abandoned

@@ -10,6 +10,7 @@ import pytest
 from guest.vmbus.channel import HvDevice
 from protocol.ids import VpIndex
 from protocol.vmbus import VmbusChannelRescindOffer
+from sim.choices import Option
 from tests.guest.vmbus.scripted_host import ScriptedHost
 from tests.guest.vmbus.test_channels import open_channel, play
 
@@ -22,11 +23,12 @@ class SlowInterrupt:
     def __init__(self, steps: int) -> None:
         self._steps = steps
 
-    def choose(self, options: Sequence[str]) -> int:
-        if ISR in options and self._steps:
+    def choose(self, options: Sequence[Option]) -> int:
+        isr = [option.name.startswith(ISR) for option in options]
+        if any(isr) and self._steps:
             self._steps -= 1
-            return options.index(ISR)
-        return next((i for i, option in enumerate(options) if option != ISR), 0)
+            return isr.index(True)
+        return isr.index(False) if False in isr else 0
 
 
 @pytest.mark.parametrize("steps", range(4))
