@@ -6,14 +6,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from guest.kernel.context import Context
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
 from sim.actors import GUEST_STEPS, HOST_STEPS, NeverHappened
-from sim.choices import RandomChooser
+from sim.choices import Option, RandomChooser
 from sim.result import RunResult
 from sim.scenario import Scenario, why_unplayable
 from sim.scenario_grammar import PROFILES, STEPS
@@ -95,17 +97,30 @@ def test_every_step_of_the_grammar_can_be_played() -> None:
     assert set(STEPS) == {*HOST_STEPS, *GUEST_STEPS, "pause"}
 
 
-def test_every_context_of_a_chosen_order_has_a_name_of_its_own_again_and_again() -> None:
-    def contexts() -> list[str]:
-        world = World(load_scenario("reoffer"), chooser=RandomChooser(3))
-        world.run()
-        alive = {context: context.name for _, context, _ in world._happened if context}
-        return list(alive.values())
+class Noting(RandomChooser):
+    """Random, and remembers every context that could ever be chosen."""
 
-    names = contexts()
-    assert len(names) > 20
-    assert len(set(names)) == len(names)
-    assert contexts() == names
+    __slots__ = ("seen",)
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.seen: dict[Context, None] = {}
+
+    def choose(self, options: Sequence[Option]) -> int:
+        self.seen.update({option: None for option in options if isinstance(option, Context)})
+        return super().choose(options)
+
+
+def test_every_context_of_a_chosen_order_has_a_name_of_its_own_again_and_again() -> None:
+    def contexts() -> list[Context]:
+        chooser = Noting(3)
+        World(load_scenario("reoffer"), chooser=chooser).run()
+        return list(chooser.seen)
+
+    seen = contexts()
+    names = [context.name for context in seen]
+    assert len(set(names)) == len(names) > len({context.title for context in seen})
+    assert [context.name for context in contexts()] == names
 
 
 def test_fine_points_add_choices() -> None:
