@@ -25,13 +25,19 @@ class Option(Protocol):
 
     ``name`` is stable across runs: a context's name, a host action's label, ``time``, or ``fault``
     with the fault's name. ``at`` is where a context is stopped (``lock state_lock``; ``start``
-    before its first step), what a fault would hit, and empty for the rest.
+    before its first step), what a fault would hit, and empty for the rest. ``stop`` differs from
+    one stop of a context to its next: the number of the engine's step that ended there. ``done``
+    says of an option that was kept whether it has come to its end since.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def at(self) -> str: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def done(self) -> bool: ...
 
 
 class Chooser(Protocol):
@@ -48,6 +54,8 @@ class Passing(NamedTuple):
 
     name: str = "time"
     at: str = ""
+    stop: int = 0
+    done: bool = False
 
 
 class Fault(NamedTuple):
@@ -55,6 +63,8 @@ class Fault(NamedTuple):
 
     name: str
     at: str
+    stop: int = 0
+    done: bool = False
 
 
 PASSING: Final = Passing()

@@ -33,15 +33,17 @@ class Stuck(Exception):
 class HostAction:
     """Something the host does by itself at a time: a reply, a timer. Runs without a CPU."""
 
-    __slots__ = ("action", "cancelled", "name")
+    __slots__ = ("action", "cancelled", "done", "name")
 
     cpu = None
     at = ""
+    stop = 0
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self.name = name
         self.action = action
         self.cancelled = False
+        self.done = False
 
     def cancel(self) -> None:
         """Call it off, if it has not happened yet."""
@@ -210,6 +212,7 @@ class Engine:
                 self._ready.append(previous)
                 self.current = None
         if isinstance(chosen, HostAction):
+            chosen.done = True
             if not chosen.cancelled:
                 chosen.action()
             return
@@ -227,6 +230,7 @@ class Engine:
         except StopIteration:
             self._finish(chosen)
             return
+        chosen.stop = self.steps
         if not chosen.ready:
             self._park(chosen)
 

@@ -31,7 +31,8 @@ class Context:
 
     ``title`` says what it is, as traces have it; ``name`` is the title, made unique within a run by
     a scheduler that chooses orders (the second of a title is ``title#2``). ``at`` is the point at
-    which it is stopped, ``start`` before its first step.
+    which it is stopped, ``start`` before its first step; ``stop`` is the scheduler's number of that
+    stop.
     ``preempt_off``, ``bh_off`` and ``irqs_off`` are depths, as Linux's preempt_count and flags are
     while this context is on its CPU. ``held`` lists the locks it owns, oldest first.
     """
@@ -50,6 +51,7 @@ class Context:
         "name",
         "preempt_off",
         "ready",
+        "stop",
         "timer",
         "title",
         "waiting_for",
@@ -61,6 +63,7 @@ class Context:
         self.title = title
         self.name = title
         self.at = "start"
+        self.stop = 0
         self.kind = kind
         self.cpu = cpu
         self.coroutine = coroutine

@@ -32,6 +32,9 @@ from sim.choices import (
 class Somebody:
     """Who could go on."""
 
+    stop = 0
+    done = False
+
     def __init__(self, name: str, at: str = "here") -> None:
         self.name = name
         self.at = at

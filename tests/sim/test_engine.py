@@ -392,3 +392,45 @@ def test_a_queue_wakes_its_waiters_in_the_order_they_came() -> None:
     bench.thread("waker", waker())
     bench.engine.run()
     assert bench.log == ["a", "b", "c"]
+
+
+def test_two_stops_at_one_point_have_different_numbers() -> None:
+    seen: list[tuple[str, int]] = []
+
+    class Onlooker:
+        def choose(self, options: Sequence[Option]) -> int:
+            seen.append((options[0].at, options[0].stop))
+            return 0
+
+    bench = Bench(chooser=Onlooker())
+
+    async def thread() -> None:
+        for _ in range(2):
+            await ops.point(bench.kernel, "same")
+
+    bench.thread("a", thread())
+    bench.thread("b", thread())
+    bench.engine.run()
+    assert seen == [("start", 0), ("same", 1), ("same", 2)]
+
+
+def test_who_has_come_to_an_end_is_done() -> None:
+    kept: list[Option] = []
+
+    class Keeper:
+        def choose(self, options: Sequence[Option]) -> int:
+            kept.extend(options)
+            assert not any(option.done for option in options)
+            return 0
+
+    bench = Bench(chooser=Keeper())
+
+    async def thread() -> None:
+        """Nothing to do."""
+
+    bench.thread("a", thread())
+    bench.engine.later((0, 0), "reply", lambda: None)
+    bench.engine.later((0, 0), "other reply", lambda: None)
+    bench.engine.run()
+    assert {option.name for option in kept} == {"reply", "other reply"}
+    assert all(option.done for option in kept)
