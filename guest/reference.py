@@ -22,14 +22,11 @@ from guest.kernel.leaks import unreachable
 from guest.kernel.memory import is_dead
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
-from guest.pci_core.subsystem import PciSubsystem
+from guest.parts import PARTS, Parts
 from guest.pci_core.types import PciDev
-from guest.pci_hyperv.arch_x86 import X86Arch
 from guest.pci_hyperv.bus import HvPciBus
-from guest.pci_hyperv.driver import HvPciDriver
 from guest.port import HostPort
 from guest.vmbus.channel import HvDevice
-from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.mmio import VmbusMmio
 from protocol.ids import Devfn, Vector, VpIndex
 from protocol.versions import LINUX_VMBUS_VERSIONS, VPCI_DIALECTS
@@ -65,7 +62,7 @@ class GuestConfig(msgspec.Struct, frozen=True):
 
 
 class ReferenceGuest:
-    """One guest. ``boot()`` starts it; then the host's deliveries drive it."""
+    """One guest, made of ``parts``. ``boot()`` starts it; then the host's deliveries drive it."""
 
     def __init__(
         self,
@@ -75,6 +72,7 @@ class ReferenceGuest:
         scheduler: Scheduler,
         emit: Callable[[object], None],
         memory: PhysicalMemory,
+        parts: Parts = PARTS,
     ) -> None:
         self.kernel = Kernel(
             port=port,
@@ -86,13 +84,18 @@ class ReferenceGuest:
         mmio = VmbusMmio(
             Mutex(self.kernel, "hyperv_mmio_lock"), config.mmio_ranges, config.framebuffer
         )
-        self.vmbus = VmbusConnection(self.kernel, versions=config.vmbus_versions, mmio=mmio)
-        self.pci = PciSubsystem(self.kernel, nodes=config.nodes or None)
-        self.driver = HvPciDriver(
+        self.vmbus = parts.vmbus(
+            self.kernel,
+            versions=config.vmbus_versions,
+            mmio=mmio,
+            interrupts=parts.vmbus_interrupts,
+        )
+        self.pci = parts.pci(self.kernel, nodes=config.nodes or None, irqs=parts.irqs)
+        self.driver = parts.driver(
             self.kernel,
             self.vmbus,
             self.pci,
-            X86Arch(),
+            parts.arch(),
             versions=[VPCI_DIALECTS[version] for version in config.vpci_versions],
             numa_nodes=len(config.nodes) or 1,
         )

@@ -79,11 +79,18 @@ class Lab:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.scenario = setup.scenario()
+        self._defects = tuple(CATALOGUE[name] for name in setup.defects)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
 
     def world(self, chooser: Chooser | None = None) -> World:
         """A new world; ``chooser`` None is natural order. Raises ValueError as World does."""
-        return World(self.scenario, chooser=chooser, load=self._load)
+        return World(
+            self.scenario,
+            chooser=chooser,
+            load=self._load,
+            defects=self._defects,
+            fine=self.setup.fine,
+        )
 
     def _load(self, device: DeviceSpec) -> DeviceProfile:
         if device.capture is None:

@@ -7,14 +7,16 @@ worlds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from guest.defects.record import Defect, mixins_by_part
 from guest.drivers.steps import DriverOptions
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
 from guest.kernel.pages import PhysicalMemory
+from guest.parts import with_mixins
 from guest.reference import FunctionChoice, GuestConfig, ReferenceGuest
 from guest.shell import Shell
 from host.devices import PROFILES
@@ -36,6 +38,7 @@ from sim.oracles.leaks import census, judge_leaks, rescinded_children
 from sim.oracles.stuck import judge_waiting
 from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
+from sim.scenario_options import with_needs
 from sim.summary import summarise
 from sim.trace import Stamped
 from sim.violation import Leak, Violation
@@ -82,7 +85,9 @@ class _Door:
 class World:
     """Everything of one run. ``chooser`` None is natural order.
 
-    ``fine`` switches on the points that multiply without telling anything.
+    ``defects`` are historical bugs that the guest gets back; the host, the faults and the versions
+    that they need are the scenario's from then on. ``fine`` switches on the points that multiply
+    without telling anything.
     """
 
     def __init__(
@@ -91,8 +96,10 @@ class World:
         *,
         chooser: Chooser | None = None,
         load: Callable[[DeviceSpec], DeviceProfile] | None = None,
+        defects: Sequence[Defect] = (),
         fine: bool = False,
     ) -> None:
+        scenario = with_needs(scenario, defects)
         self.scenario = scenario
         self.engine = Engine(chooser)
         self._natural = chooser is None
@@ -116,6 +123,7 @@ class World:
             scheduler=self.engine,
             emit=emit,
             memory=memory,
+            parts=with_mixins(mixins_by_part(defects)),
         )
         self.guest.kernel.fine = fine
         door.open(self.guest)

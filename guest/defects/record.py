@@ -16,7 +16,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Mixin(NamedTuple):
-    """``cls`` goes in front of the guest's class for ``part`` (``guest.reference.PARTS``)."""
+    """``cls`` goes in front of the guest's class for ``part`` (of ``guest.parts.Parts``)."""
 
     part: str
     cls: type

@@ -23,10 +23,15 @@ from protocol.ids import Devfn
 class PciSubsystem(PciState):
     """PCI of one kernel; ``irqs`` is that kernel's interrupt core."""
 
-    def __init__(self, kernel: Kernel, nodes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        nodes: Sequence[int] | None = None,
+        irqs: type[IrqCore] = IrqCore,
+    ) -> None:
         """``nodes``: CPU mask of each NUMA node; by default one node holds every CPU."""
         super().__init__(kernel)
-        self.irqs = IrqCore(kernel, pci_msi_domain_write_msg, nodes)
+        self.irqs = irqs(kernel, pci_msi_domain_write_msg, nodes)
 
     def lock_rescan_remove(self) -> Coroutine[Any, Any, None]:
         """pci_lock_rescan_remove()."""

@@ -39,7 +39,14 @@ FIRST_GPADL_HANDLE = 0xE1E10  # Linux's seed
 class VmbusConnection:
     """struct vmbus_connection, and the driver core's part of the bus."""
 
-    def __init__(self, kernel: Kernel, *, versions: Sequence[int], mmio: VmbusMmio) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        versions: Sequence[int],
+        mmio: VmbusMmio,
+        interrupts: type[VmbusInterrupts] = VmbusInterrupts,
+    ) -> None:
         self.kernel = kernel
         self.versions = tuple(versions)
         self.mmio = mmio
@@ -63,11 +70,9 @@ class VmbusConnection:
             kernel.memory.alloc_pages(1)[0] for _ in range(3)
         )
         self._next_gpadl_handle = FIRST_GPADL_HANDLE
-        interrupts = VmbusInterrupts(
-            kernel, self.rcu, self.channels, partial(dispatch_message, self)
-        )
-        self.synic_message = interrupts.synic_message
-        self.synic_event = interrupts.synic_event
+        receiver = interrupts(kernel, self.rcu, self.channels, partial(dispatch_message, self))
+        self.synic_message = receiver.synic_message
+        self.synic_event = receiver.synic_event
 
     @property
     def pages_of_its_own(self) -> int:

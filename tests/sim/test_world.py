@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from guest.defects.catalogue import CATALOGUE
 from guest.kernel.context import Context
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
 from sim.actors import GUEST_STEPS, HOST_STEPS, NeverHappened
@@ -95,6 +96,18 @@ steps = [{ do = "offer", device = "nvme0" }, { wait = "d0-exited", device = "nvm
 
 def test_every_step_of_the_grammar_can_be_played() -> None:
     assert set(STEPS) == {*HOST_STEPS, *GUEST_STEPS, "pause"}
+
+
+def test_a_defect_puts_its_bug_back_and_brings_what_it_needs() -> None:
+    scenario = load_scenario("eject-idle")
+    assert World(scenario).run().verdict == "clean"
+    leak = CATALOGUE["eject-ref-leak"]
+    picky = msgspec.structs.replace(leak, latency_ns={"reply": (30_000, 30_000)})
+    world = World(scenario, defects=[picky])
+    violation = world.run().violation
+    assert violation is not None
+    assert violation.kind == leak.expect
+    assert world.scenario.host.latency_ns["reply"] == (30_000, 30_000)
 
 
 class Noting(RandomChooser):
