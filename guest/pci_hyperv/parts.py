@@ -15,7 +15,6 @@ from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.d0 import D0
 from guest.pci_hyperv.domains import HVPCI_DOM_INVALID, DomainMap, requested_domain
 from guest.pci_hyperv.interrupts import Interrupts
-from guest.vmbus.open import vmbus_close, vmbus_open
 
 PCI_RING_BYTES = 0x5000  # VMBUS_RING_SIZE(SZ_16K): 16 KiB of data and the header page
 HV_PCI_RQSTOR_SIZE = 64  # requests in flight at once; more than one is rare
@@ -82,13 +81,13 @@ class Parts(Interrupts, D0):
         """Open the rings; from here on the callback may run."""
         channel = hbus.hdev.channel
         channel.requestor_size = HV_PCI_RQSTOR_SIZE
-        return await vmbus_open(
+        return await self.vmbus.vmbus_open(
             channel, PCI_RING_BYTES, PCI_RING_BYTES, b"", self.hv_pci_onchannelcallback, hbus
         )
 
     async def close(self, hbus: HvPciBus) -> None:
         """Close the channel."""
-        await vmbus_close(hbus.hdev.channel)
+        await self.vmbus.vmbus_close(hbus.hdev.channel)
 
     async def map_config_window(self, hbus: HvPciBus) -> int:
         """ioremap(). Model: a mapping is the guest physical address itself and never fails."""

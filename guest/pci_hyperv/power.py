@@ -10,7 +10,6 @@ from guest.events import FunctionReturned
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.probe import Probe
 from guest.pci_hyperv.remove import Remove
-from guest.vmbus.open import vmbus_close
 
 if TYPE_CHECKING:
     from guest.pci_core.types import PciDev
@@ -37,7 +36,7 @@ class Power(Probe, Remove):
         ret = await self.hv_pci_bus_exit(hdev, keep_devs=True)
         if ret:
             return ret
-        await vmbus_close(hdev.channel)
+        await self.vmbus.vmbus_close(hdev.channel)
         return 0
 
     async def leave_installed(self, hdev: HvDevice, hbus: HvPciBus) -> bool:
@@ -63,7 +62,7 @@ class Power(Probe, Remove):
         if not ret:
             ret = await self._resume_open(hdev, hbus)
             if ret:
-                await vmbus_close(hdev.channel)
+                await self.vmbus.vmbus_close(hdev.channel)
         self.kernel.emit(FunctionReturned(hbus.relid, "hv_pci_resume", ret))
         return ret
 

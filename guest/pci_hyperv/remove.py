@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from guest.events import DriverRemoved
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.parts import Parts
-from guest.vmbus.open import vmbus_close
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
@@ -28,7 +27,7 @@ class Remove(Parts):
             await self.stop_workers(hdev, hbus)
             await self.remove_root_bus(hbus)
         await self.hv_pci_bus_exit(hdev, keep_devs=False)
-        await vmbus_close(hdev.channel)
+        await self.vmbus.vmbus_close(hdev.channel)
         await self.unmap(hbus)
         await self.hv_free_config_window(hbus)
         await self.hv_pci_free_bridge_windows(hbus)

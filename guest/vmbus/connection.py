@@ -21,6 +21,7 @@ from guest.vmbus.driver_core import BusType
 from guest.vmbus.interrupts import VmbusInterrupts
 from guest.vmbus.messages import dispatch_message
 from guest.vmbus.mmio import VmbusMmio
+from guest.vmbus.offers import Offers
 from guest.vmbus.post import ChannelMessageInfo, begin_request, unlist_request, vmbus_post_msg
 from protocol.ids import RelId
 from protocol.versions import VMBUS_DIALECTS, VmbusDialect
@@ -36,7 +37,7 @@ MESSAGE_SINT = 2  # VMBUS_MESSAGE_SINT
 FIRST_GPADL_HANDLE = 0xE1E10  # Linux's seed
 
 
-class VmbusConnection:
+class VmbusConnection(Offers):
     """struct vmbus_connection, and the driver core's part of the bus."""
 
     def __init__(

@@ -7,11 +7,11 @@ After vmbus_on_msg_dpc()'s second half and vmbus_onmessage_work() of vmbus_drv.c
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guest.kernel.memory import GFP_ATOMIC, Allocated
 from guest.kernel.work import Work, WorkQueue
-from guest.vmbus import answers, offers
+from guest.vmbus import answers
 from protocol.codec import WireRecord
 from protocol.vmbus import (
     ChannelMessageType,
@@ -26,19 +26,30 @@ HV_MESSAGE_HEADER_BYTES = 16
 CHANNELMSG_COUNT = 25
 
 Handler = Callable[["VmbusConnection", Any], Awaitable[None]]
-QueueOf = Callable[["VmbusConnection"], WorkQueue]
+
+
+class Blocking(NamedTuple):
+    """A message whose handling may sleep: its queue, its record and the kernel's name for it."""
+
+    queue_of: Callable[[VmbusConnection], WorkQueue]
+    record: type[WireRecord]
+    name: str
+    handle: Handler
+
 
 # Each kind has its queue, so a rescind can pass an offer.
-BLOCKING: Mapping[int, tuple[QueueOf, type[WireRecord], Handler]] = {
-    ChannelMessageType.CHANNELMSG_OFFERCHANNEL: (
+BLOCKING: Mapping[int, Blocking] = {
+    ChannelMessageType.CHANNELMSG_OFFERCHANNEL: Blocking(
         lambda vmbus: vmbus.work_queue,
         VmbusChannelOfferChannel,
-        offers.vmbus_onoffer,
+        "vmbus_onoffer",
+        lambda vmbus, offer: vmbus.vmbus_onoffer(offer),
     ),
-    ChannelMessageType.CHANNELMSG_RESCIND_CHANNELOFFER: (
+    ChannelMessageType.CHANNELMSG_RESCIND_CHANNELOFFER: Blocking(
         lambda vmbus: vmbus.rescind_work_queue,
         VmbusChannelRescindOffer,
-        offers.vmbus_onoffer_rescind,
+        "vmbus_onoffer_rescind",
+        lambda vmbus, rescind: vmbus.vmbus_onoffer_rescind(rescind),
     ),
 }
 
@@ -84,17 +95,20 @@ async def dispatch_message(vmbus: VmbusConnection, message: bytes) -> bool:
 
 
 async def _queue_message(vmbus: VmbusConnection, msgtype: int, payload: bytes) -> bool:
-    queue_of, record, handle = BLOCKING[msgtype]
-    if len(payload) < record.SIZE:
+    blocking = BLOCKING[msgtype]
+    if len(payload) < blocking.record.SIZE:
         vmbus.kernel.log("warn", f"message too short: msgtype={msgtype} len={len(payload)}")
         return True
-    work = Work(handle.__name__, _run_message)
-    message = record.parse(payload)
-    if await vmbus.kernel.kzalloc(OnMessageWork, GFP_ATOMIC, vmbus, work, message, handle) is None:
+    work = Work(blocking.name, _run_message)
+    message = blocking.record.parse(payload)
+    context = await vmbus.kernel.kzalloc(
+        OnMessageWork, GFP_ATOMIC, vmbus, work, message, blocking.handle
+    )
+    if context is None:
         return False
     if msgtype == ChannelMessageType.CHANNELMSG_OFFERCHANNEL:
         vmbus.offer_in_progress += 1
-    await queue_of(vmbus).queue(work)
+    await blocking.queue_of(vmbus).queue(work)
     return True
 
 

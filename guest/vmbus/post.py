@@ -8,9 +8,9 @@ from errno import EAGAIN, EINVAL, ENOBUFS, ENXIO
 from typing import TYPE_CHECKING, Any
 
 from guest.kernel import ops
-from guest.kernel.lists import ListNode
+from guest.kernel.lists import ListHead, ListNode
 from guest.kernel.memory import GFP_KERNEL, Allocated
-from guest.kernel.sync import Completion
+from guest.kernel.sync import Completion, SpinLock
 from protocol.hypercall import (
     HV_STATUS_INSUFFICIENT_BUFFERS,
     HV_STATUS_INSUFFICIENT_MEMORY,
@@ -25,7 +25,6 @@ from protocol.vmbus import ChannelMessageType
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
     from guest.vmbus.channel import VmbusChannel
-    from guest.vmbus.connection import VmbusConnection
 
 _NAMES: Mapping[int, str] = {message.value: message.name for message in ChannelMessageType}
 POST_TRIES = 100
@@ -51,7 +50,16 @@ class ChannelMessageInfo(Allocated):
         self.list_entry = ListNode(self)
 
 
-async def vmbus_post_msg(vmbus: VmbusConnection, payload: bytes) -> int:
+class Posting:
+    """What posting needs of the connection."""
+
+    kernel: Kernel
+    msg_conn_id: int
+    chn_msg_list: ListHead[ChannelMessageInfo]
+    channelmsg_lock: SpinLock
+
+
+async def vmbus_post_msg(vmbus: Posting, payload: bytes) -> int:
     """vmbus_post_msg(): hand a message to the host, again while it is short of buffers.
 
     Returns 0; -ENXIO for an INITIATE_CONTACT to a connection id the host does not know; -EAGAIN,
@@ -91,7 +99,7 @@ async def vmbus_post_msg(vmbus: VmbusConnection, payload: bytes) -> int:
 
 
 async def begin_request(
-    vmbus: VmbusConnection, key: tuple[int, ...], channel: VmbusChannel | None
+    vmbus: Posting, key: tuple[int, ...], channel: VmbusChannel | None
 ) -> ChannelMessageInfo | None:
     """Allocate a request and put it on the list of those that wait; None without memory."""
     info = await vmbus.kernel.kzalloc(ChannelMessageInfo, GFP_KERNEL, vmbus.kernel, key, channel)
@@ -102,14 +110,14 @@ async def begin_request(
     return info
 
 
-async def unlist_request(vmbus: VmbusConnection, info: ChannelMessageInfo) -> None:
+async def unlist_request(vmbus: Posting, info: ChannelMessageInfo) -> None:
     """Take a request off the list of those that wait."""
     await vmbus.channelmsg_lock.lock_irqsave()
     vmbus.chn_msg_list.delete(info)
     await vmbus.channelmsg_lock.unlock_irqrestore()
 
 
-async def answer_request(vmbus: VmbusConnection, key: tuple[int, ...], response: object) -> None:
+async def answer_request(vmbus: Posting, key: tuple[int, ...], response: object) -> None:
     """Give the answer to the oldest request that it matches, if any still waits."""
     await vmbus.channelmsg_lock.lock_irqsave()
     for info in vmbus.chn_msg_list:

@@ -9,7 +9,7 @@ import pytest
 
 from guest.kernel.faults import NullDereference, UseAfterFree
 from guest.vmbus.channel import HvDevice
-from guest.vmbus.open import vmbus_close, vmbus_free_ring
+from guest.vmbus.open import vmbus_free_ring
 from guest.vmbus.packets import vmbus_request_addr_match
 from protocol.ids import VpIndex
 from tests.guest.vmbus.scripted_host import ScriptedHost
@@ -47,7 +47,7 @@ def test_a_request_looked_up_after_close_is_a_use_after_free() -> None:
 
     async def story(hdev: HvDevice) -> int:
         assert await open_channel(hdev) == 0
-        await vmbus_close(hdev.channel)
+        await hdev.vmbus.vmbus_close(hdev.channel)
         assert await vmbus_request_addr_match(hdev.channel, 0, None) is None
         assert await vmbus_request_addr_match(hdev.channel, 65, None) is None
         await vmbus_request_addr_match(hdev.channel, 1, None)
@@ -64,7 +64,7 @@ def test_a_channel_opens_again_with_ids_of_its_own() -> None:
         for _ in range(2):
             assert await open_channel(hdev) == 0
             assert await vmbus_request_addr_match(hdev.channel, 1, None) is None
-            await vmbus_close(hdev.channel)
+            await hdev.vmbus.vmbus_close(hdev.channel)
         return 0
 
     play(host, story)

@@ -14,8 +14,7 @@ from guest.kernel import ops
 from guest.kernel.faults import NullDereference
 from guest.kernel.leaks import unreachable
 from guest.vmbus.channel import HvDevice, Requestor
-from guest.vmbus.offers import vmbus_onoffer_rescind
-from guest.vmbus.open import vmbus_alloc_ring, vmbus_close, vmbus_free_ring, vmbus_open
+from guest.vmbus.open import vmbus_alloc_ring, vmbus_free_ring
 from guest.vmbus.packets import (
     vmbus_recvpacket_raw,
     vmbus_request_addr_match,
@@ -53,7 +52,7 @@ class ProbingDriver:
 
     async def remove(self, hdev: HvDevice) -> None:
         self.removed += 1
-        await vmbus_close(hdev.channel)
+        await hdev.vmbus.vmbus_close(hdev.channel)
 
 
 async def nothing(_: object) -> None:
@@ -62,7 +61,7 @@ async def nothing(_: object) -> None:
 
 async def open_channel(hdev: HvDevice) -> int:
     hdev.channel.requestor_size = 64
-    return await vmbus_open(hdev.channel, RING_BYTES, RING_BYTES, b"", nothing, hdev)
+    return await hdev.vmbus.vmbus_open(hdev.channel, RING_BYTES, RING_BYTES, b"", nothing, hdev)
 
 
 def play(host: ScriptedHost, story: Callable[[HvDevice], Awaitable[int]]) -> ProbingDriver:
@@ -193,7 +192,7 @@ def test_closing_tears_the_gpadl_down_and_frees_the_pages() -> None:
 
     async def story(hdev: HvDevice) -> int:
         assert await open_channel(hdev) == 0
-        await vmbus_close(hdev.channel)
+        await hdev.vmbus.vmbus_close(hdev.channel)
         with pytest.raises(NullDereference):
             await vmbus_sendpacket(hdev.channel, b"x", None, VM_PKT_DATA_INBAND, 0)
         return 0
@@ -268,7 +267,7 @@ def test_two_handlers_of_one_rescind_unregister_the_device_once() -> None:
     vars(driver)["remove"] = slow_remove
     message = VmbusChannelRescindOffer(child_relid=5)
     for cpu in (0, 1):
-        host.kernel.spawn_thread(f"rescind {cpu}", vmbus_onoffer_rescind(host.vmbus, message), cpu)
+        host.kernel.spawn_thread(f"rescind {cpu}", host.vmbus.vmbus_onoffer_rescind(message), cpu)
     host.engine.run()
     assert driver.removed == 1
     assert host.kernel.heap.census() == {}
@@ -358,7 +357,10 @@ def test_a_reply_reaches_the_callback_and_finds_its_request_once() -> None:
 
     async def story(hdev: HvDevice) -> int:
         hdev.channel.requestor_size = 64
-        assert await vmbus_open(hdev.channel, RING_BYTES, RING_BYTES, b"", callback, hdev) == 0
+        assert (
+            await hdev.vmbus.vmbus_open(hdev.channel, RING_BYTES, RING_BYTES, b"", callback, hdev)
+            == 0
+        )
         flags = VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
         assert await vmbus_sendpacket(hdev.channel, b"ask", request, VM_PKT_DATA_INBAND, flags) == 0
         received, replies = host.host_end(hdev)
