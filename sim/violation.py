@@ -6,11 +6,23 @@ from __future__ import annotations
 import msgspec
 
 
+class Whose(msgspec.Struct, frozen=True):
+    """Of whom a stack is, when it was taken, and what was done there.
+
+    ``what`` is ``access`` (what the violation was found at), ``allocated`` and ``freed`` (the
+    object it is about), or ``waits`` (a context that can never go on). ``context`` is a label.
+    """
+
+    what: str
+    context: str
+    at_ns: int
+
+
 class Violation(msgspec.Struct, frozen=True):
     """Something the guest or the host must never do. ``kind`` is one of cli.md's words.
 
     ``law`` names the oracle, ``context`` the context that did it, ``at_ns`` is simulated time,
-    ``stacks`` hold kernel function names, innermost first.
+    ``stacks`` hold kernel function names, innermost first, and ``whose`` says of each whose it is.
     """
 
     kind: str
@@ -19,6 +31,7 @@ class Violation(msgspec.Struct, frozen=True):
     context: str
     at_ns: int
     stacks: tuple[tuple[str, ...], ...] = ()
+    whose: tuple[Whose, ...] = ()
 
 
 class Leak(msgspec.Struct, frozen=True):
