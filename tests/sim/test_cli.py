@@ -398,7 +398,7 @@ def test_a_violation_is_exit_status_one(tmp_path: Path, capsys: pytest.CaptureFi
     scenario.write_text(LEAKING)
     assert main(["run", str(scenario), "--json"]) == FOUND
     run = json.loads(capsys.readouterr().out)
-    keys = {"kind", "law", "message", "context", "at_ns", "stacks"}
+    keys = {"kind", "law", "message", "context", "at_ns", "stacks", "whose"}
     assert run["violation"].keys() == keys
     assert (run["verdict"], run["violation"]["kind"]) == ("violation", "leak")
     assert main(["run", str(scenario)]) == FOUND
