@@ -46,10 +46,28 @@ class OutOfBounds(GuestFault):
     kind = "out-of-bounds"
 
 
+class Uninitialised(GuestFault):
+    """A value was read that nobody had written: what happened to lie in memory before."""
+
+    kind = "uninitialised"
+
+
+class WildCall(GuestFault):
+    """A function was called through an address at which none is."""
+
+    kind = "crash"
+
+
 class LockMisuse(GuestFault):
     """Unlocking what is not held, or taking again what this context holds (self-deadlock)."""
 
     kind = "deadlock"
+
+
+class SoftirqsLetIn(GuestFault):
+    """Softirqs were allowed again where interrupts are off: they could run right there."""
+
+    kind = "warning"
 
 
 class AtomicLeak(GuestFault):

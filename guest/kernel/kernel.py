@@ -124,6 +124,17 @@ class Kernel:
         if self.crowded:
             await ops.trap("local_irq_restore")
 
+    async def local_bh_disable(self) -> None:
+        """Softirqs off on this CPU."""
+        self.current.bh_off += 1
+
+    async def local_bh_enable(self) -> None:
+        """Softirqs as they were; those that were held off run from here on."""
+        ops.forbid_softirqs_with_irqs_off(self)
+        self.current.bh_off -= 1
+        if self.crowded:
+            await ops.trap("local_bh_enable")
+
     def spawn_thread(self, name: str, body: Coroutine[Any, Any, Any], cpu: int = -1) -> Context:
         """kthread_run(): start a thread bound to a CPU, by default the last one.
 

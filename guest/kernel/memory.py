@@ -8,13 +8,14 @@ code that uses objects carries no checks. The twins are made when the class is d
 from __future__ import annotations
 
 from collections import Counter
-from typing import ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
 
 from guest.kernel.faults import (
     DeadStack,
     DoubleFree,
     GuestFault,
     RefCountUnderflow,
+    Uninitialised,
     UseAfterFree,
 )
 
@@ -28,7 +29,8 @@ class Allocated:
     """Base of everything that can be freed or die with a stack frame.
 
     ``EMBEDDED`` names attributes that hold objects embedded in this one in C (locks, work items,
-    list nodes): they die with it.
+    list nodes): they die with it. A slot that the constructor leaves alone is memory that nobody
+    has written yet, as on a stack: reading it raises :class:`Uninitialised`.
     """
 
     __slots__ = ()
@@ -42,6 +44,15 @@ class Allocated:
         if not twin:
             cls.FREED_TWIN = _twin(cls, UseAfterFree)
             cls.DEAD_TWIN = _twin(cls, DeadStack)
+
+    if not TYPE_CHECKING:  # to mypy it would mean that every name is an attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Python asks here for what it does not find: no such name, or a slot unwritten."""
+            cls = type(self)
+            if any(name in vars(base).get("__slots__", ()) for base in cls.__mro__):
+                raise Uninitialised(f"{cls.__name__}.{name} read before anybody wrote it")
+            raise AttributeError(f"{cls.__name__} has no {name}")
 
 
 def _twin(cls: type[Allocated], fault: type[GuestFault]) -> type:

@@ -12,8 +12,8 @@ import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from guest.kernel.context import WaitQueue
-from guest.kernel.faults import SleepInAtomic
+from guest.kernel.context import Kind, WaitQueue
+from guest.kernel.faults import SleepInAtomic, SoftirqsLetIn
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
@@ -42,6 +42,13 @@ def forbid_sleep(kernel: Kernel, what: str, name: str = "") -> None:
     current = kernel.current
     if current.atomic:
         raise SleepInAtomic(f"{what}({name}) may sleep, called in atomic context by {current.name}")
+
+
+def forbid_softirqs_with_irqs_off(kernel: Kernel) -> None:
+    """The warnings of __local_bh_enable_ip(): not in a hard interrupt, not with interrupts off."""
+    current = kernel.current
+    if current.irqs_off or current.kind is Kind.HARDIRQ:
+        raise SoftirqsLetIn(f"local_bh_enable() with interrupts off by {current.name}")
 
 
 async def park(

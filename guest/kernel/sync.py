@@ -93,6 +93,7 @@ class SpinLock(Allocated):
         kernel = self._kernel
         self._release(kernel.current)
         kernel.current.preempt_off -= 1
+        ops.forbid_softirqs_with_irqs_off(kernel)
         kernel.current.bh_off -= 1
         if kernel.crowded:
             await ops.trap(self._points[1])

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from guest.events import MsiRetargeted
 from guest.kernel import ops
 from guest.pci_hyperv.bus import HvPciBusState
-from guest.pci_hyperv.interrupt_requests import IntDesc
 from protocol.hypercall import (
     HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET,
     HV_GENERIC_SET_SPARSE_4K,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from guest.kernel.irq import IrqData
     from guest.pci_hyperv.interrupts import Interrupts
 
-U32 = 0xFFFF_FFFF
 TARGETS_KEPT = 1024  # an interrupt is aimed again and again at what others were aimed at
 
 
@@ -65,17 +63,14 @@ class X86Arch:
         not even that while the bus is being removed.
         """
         kernel = driver.kernel
-        int_desc = data.chip_data
-        if not isinstance(int_desc, IntDesc):
+        if not driver.has_mapping(data):
             kernel.log("warn", f"can not unmask irq {data.irq}")
             return
         hbus = driver.bus_of(driver.pci_dev_of(data).bus)
         relid = hbus.relid
         cpus = driver.online_cpus(driver.affinity_of(data))
-        await kernel.local_irq_save()
-        control, payload = self.retarget_call(driver, data, int_desc, cpus)
-        status, _ = kernel.hypercall(control, payload)
-        await kernel.local_irq_restore()
+        control, payload = self.retarget_call(driver, data, cpus)
+        status = await driver.retarget(hbus, control, payload)
         kernel.emit(MsiRetargeted(relid, data.irq, tuple(cpus), Vector(data.vector), status))
         if status == HV_STATUS_SUCCESS:
             return
@@ -84,7 +79,7 @@ class X86Arch:
             kernel.log("err", f"hv_arch_irq_unmask() failed: {status:#x}")
 
     def retarget_call(
-        self, driver: Interrupts, data: IrqData, int_desc: IntDesc, cpus: list[int]
+        self, driver: Interrupts, data: IrqData, cpus: list[int]
     ) -> tuple[int, bytes]:
         """The hypercall's control word and input; the dialect says in which form VPs are named."""
         pdev = driver.pci_dev_of(data)
@@ -96,7 +91,7 @@ class X86Arch:
             device_id=logical_device_id(hbus.hdev.dev_instance, pdev.devfn & 7),
             int_entry=HvInterruptEntry(
                 source=HV_INTERRUPT_SOURCE_MSI,
-                msi_entry=HvMsiEntry(int_desc.address & U32, int_desc.data),
+                msi_entry=HvMsiEntry(*driver.msi_entry(data)),
             ),
             int_target=target,
         )

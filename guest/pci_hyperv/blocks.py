@@ -31,15 +31,18 @@ if TYPE_CHECKING:
 
 
 class HvReadConfigCompl(Allocated):
-    """``struct hv_read_config_compl``: the answer's status, and at most ``length`` of its bytes."""
+    """``struct hv_read_config_compl``: the answer's status, and at most ``length`` of its bytes.
+
+    ``data`` is written by a successful answer only.
+    """
 
     __slots__ = ("comp_pkt", "data", "length")
     EMBEDDED: ClassVar[tuple[str, ...]] = ("comp_pkt",)
+    data: bytes
 
     def __init__(self, kernel: Kernel, length: int) -> None:
         self.comp_pkt = HvPciCompl(kernel)
         self.length = length
-        self.data = b""
 
 
 class Blocks(Device):
@@ -84,8 +87,10 @@ class Blocks(Device):
         ret = await self.send_request(hbus.hdev.channel, message.build(), packet)
         if not ret:
             ret = await self.wait_for_response(hbus.hdev, comp.comp_pkt.host_event)
-        data = comp.data
-        if not ret and (comp.comp_pkt.completion_status != 0 or not data):
+        data = b""
+        if not ret and comp.comp_pkt.completion_status == 0:
+            data = comp.data
+        if not ret and not data:
             self.kernel.log("err", f"read config block failed: {comp.comp_pkt.completion_status:x}")
             ret = -EIO
         frame.leave()

@@ -38,6 +38,7 @@ from protocol.vpci import (
 )
 
 if TYPE_CHECKING:
+    from guest.vmbus.channel import VmbusChannel
     from protocol.codec import WireRecord
     from protocol.ring import Packet
 
@@ -100,15 +101,20 @@ class Channel(RelationsInbox, Eject, Blocks):
         channel = hbus.hdev.channel
         transaction_id = TransactionId(packet.transaction_id)
         await lock_requestor(channel)
-        request = vmbus_request_addr_match_locked(channel, transaction_id, None)
+        request = self.request_of(channel, transaction_id)
         if request is None:
             await unlock_requestor(channel)
             self.drop(hbus, f"invalid transaction ID {transaction_id:x}")
             return
-        assert isinstance(request, PciPacket)
         self.kernel.emit(RequestCompleted(hbus.relid, transaction_id, packet.size))
         await request.completion_func(request.compl_ctxt, packet, packet.size)
         await unlock_requestor(channel)
+
+    def request_of(self, channel: VmbusChannel, transaction_id: TransactionId) -> PciPacket | None:
+        """What waits for this answer; None if nothing does. Forgets the id, so once for each."""
+        request = vmbus_request_addr_match_locked(channel, transaction_id, None)
+        assert request is None or isinstance(request, PciPacket)
+        return request
 
     async def take_message(self, hbus: HvPciBus, packet: Packet) -> None:
         """An unsolicited message of the host: one of four, or it is dropped."""
@@ -126,8 +132,12 @@ class Channel(RelationsInbox, Eject, Blocks):
         try:
             return record.parse(packet.payload)
         except WireFormatError:
-            self.drop(hbus, f"{what} too small")
+            self.too_small(hbus, what)
             return None
+
+    def too_small(self, hbus: HvPciBus, what: str) -> None:
+        """The packet ends before its message does."""
+        self.drop(hbus, f"{what} too small")
 
     async def _bus_relations(self, hbus: HvPciBus, packet: Packet) -> None:
         relations = self.incoming(hbus, PciBusRelations, packet, "bus relations")

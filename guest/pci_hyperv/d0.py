@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from errno import ENOMEM, EPROTO, ETIMEDOUT
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,11 @@ from guest.pci_hyperv.bus import HvPciBus, hv_get_drvdata
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.messages import bus_message
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket
-from protocol.ids import Gpa
+from protocol.ids import Gpa, TransactionId
 from protocol.vpci import MessageType, PciBusD0Entry
 
 if TYPE_CHECKING:
-    from guest.vmbus.channel import HvDevice
+    from guest.vmbus.channel import HvDevice, VmbusChannel
 
 D0_EXIT_TIMEOUT_MS = 10_000  # hv_pci_bus_exit(): 10 * HZ
 
@@ -74,7 +75,7 @@ class D0(Assignment):
         ret = await self.send_request(hdev.channel, request.build(), packet)
         if not ret:
             ret = await self.wait_for_response(hdev, comp_pkt.host_event)
-        status = comp_pkt.completion_status
+        status = comp_pkt.completion_status if not ret else 0
         await self.kernel.kfree(packet)
         frame.leave()
         return ret, status
@@ -125,7 +126,13 @@ class D0(Assignment):
         request = bus_message(MessageType.PCI_BUS_D0EXIT)
         ret, transaction_id = await self.send_request_getid(hdev.channel, request, packet)
         if not ret and not await comp_pkt.host_event.wait_timeout(D0_EXIT_TIMEOUT_MS):
-            await self.forget_request(hdev.channel, transaction_id, packet)
+            await self.forget_d0_exit(hdev.channel, transaction_id, packet)
             ret = -ETIMEDOUT
         frame.leave()
         return ret
+
+    def forget_d0_exit(
+        self, channel: VmbusChannel, transaction_id: TransactionId, packet: PciPacket
+    ) -> Awaitable[None]:
+        """Nobody waits for this answer any more; it may still come."""
+        return self.forget_request(channel, transaction_id, packet)

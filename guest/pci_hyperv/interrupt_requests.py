@@ -35,7 +35,7 @@ class InterruptRequest(NamedTuple):
     """What an MSI needs: ``vector_count`` contiguous vectors, delivered to one VP for now.
 
     The VP is a dummy: unmasking retargets the interrupt. It still matters, because the host picks
-    the physical CPU by it.
+    the physical CPU by it. Version 1.1 has no list; it names ``processors``, a mask of VPs.
     """
 
     wslot: SlotNumber
@@ -43,16 +43,17 @@ class InterruptRequest(NamedTuple):
     vector: int
     vector_count: int
     delivery_mode: int
+    processors: int = CPU_AFFINITY_ALL
 
 
 @lru_cache(maxsize=REQUESTS_KEPT)
 def hv_compose_msi_req_v1(request: InterruptRequest) -> bytes:
-    """vPCI 1.1: a mask of processors; all of them."""
+    """vPCI 1.1: a mask of processors."""
     int_desc = HvMsiDesc(
         vector=request.vector & ONE_BYTE_VECTOR,
         delivery_mode=request.delivery_mode,
         vector_count=request.vector_count,
-        cpu_mask=CPU_AFFINITY_ALL,
+        cpu_mask=request.processors,
     )
     return PciCreateInterrupt(wslot=request.wslot, int_desc=int_desc).build()
 

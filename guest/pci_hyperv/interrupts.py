@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Message-signalled interrupts: mappings asked of the host, given back, masked and retargeted.
 
-Composing runs under interrupt locks and must not sleep, so it polls the channel itself. How a CPU
-is finally chosen belongs to the architecture policy (``arch_x86``).
+Composing runs under interrupt locks. How a CPU is finally chosen belongs to the architecture policy
+(``arch_x86``).
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guest.events import MsiFreed
+from guest.kernel.faults import NullDereference
 from guest.kernel.irq_chip import MsiMsg
 from guest.kernel.memory import GFP_ATOMIC
 from guest.pci_core.msi_regs import pci_msi_mask_irq, pci_msi_unmask_irq
 from guest.pci_core.types import irq_data_get_msi_desc
+from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.compose import Compose, message_of
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.interrupt_requests import IntDesc
+from guest.pci_hyperv.mapping_request import U32
 from protocol.vpci import (
     PciDeleteInterrupt,
 )
@@ -70,6 +73,32 @@ class Interrupts(Compose):
         """``irq_chip.irq_unmask``: retarget, then unmask in the device, come what may (O17)."""
         await self.arch.hv_arch_irq_unmask(self, data)
         await pci_msi_unmask_irq(data)
+
+    def has_mapping(self, data: IrqData) -> bool:
+        """Whether there is anything to aim: composing may have failed."""
+        return data.chip_data is not None
+
+    def mapping_of(self, data: IrqData) -> IntDesc:
+        """The interrupt's mapping; C dereferences NULL if there is none."""
+        if data.chip_data is None:
+            raise NullDereference(f"chip_data of irq {data.irq} is NULL")
+        assert isinstance(data.chip_data, IntDesc)
+        return data.chip_data
+
+    def msi_entry(self, data: IrqData) -> tuple[int, int]:
+        """(address, data) by which the hypervisor knows the interrupt: its own, not its block's."""
+        int_desc = self.mapping_of(data)
+        return int_desc.address & U32, int_desc.data
+
+    async def retarget(self, _hbus: HvPciBus, control: int, payload: bytes) -> int:
+        """HVCALL_RETARGET_INTERRUPT: its status.
+
+        The input lies in a page of this CPU, and nobody else gets at it while interrupts are off.
+        """
+        await self.kernel.local_irq_save()
+        status, _ = self.kernel.hypercall(control, payload)
+        await self.kernel.local_irq_restore()
+        return status
 
     async def hv_compose_msi_msg(self, data: IrqData) -> MsiMsg:
         """``irq_chip.irq_compose_msi_msg``: address and data for the device, zeroes on failure.

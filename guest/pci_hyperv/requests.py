@@ -50,14 +50,17 @@ class PciPacket(Allocated):
 
 
 class HvPciCompl(Allocated):
-    """``struct hv_pci_compl``: the answer's status and the event that says it is there."""
+    """``struct hv_pci_compl``: the answer's status and the event that says it is there.
+
+    It lives on stacks, so the status is whatever lay there before until the answer is taken.
+    """
 
     __slots__ = ("completion_status", "host_event")
     EMBEDDED: ClassVar[tuple[str, ...]] = ("host_event",)
+    completion_status: int
 
     def __init__(self, kernel: Kernel) -> None:
         self.host_event = Completion(kernel, "host_event")
-        self.completion_status = 0
 
 
 class Requests(DriverBase):

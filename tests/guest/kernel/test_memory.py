@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import operator
+
 import pytest
 
 from guest.kernel.faults import (
     DeadStack,
     DoubleFree,
     RefCountUnderflow,
+    Uninitialised,
     UseAfterFree,
 )
 from guest.kernel.leaks import unreachable
@@ -54,6 +57,42 @@ def test_what_is_embedded_dies_with_its_object() -> None:
     heap.free(thing)
     with pytest.raises(UseAfterFree):
         _ = node.next
+
+
+class Answer(Allocated):
+    __slots__ = ("here", "status")
+    status: int
+
+    def __init__(self) -> None:
+        self.here = False
+
+
+class LongAnswer(Answer):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("cls", [Answer, LongAnswer])
+def test_reading_what_nobody_wrote_is_caught(cls: type[Answer]) -> None:
+    answer = cls()
+    assert not answer.here
+    with pytest.raises(Uninitialised, match=rf"{cls.__name__}\.status read"):
+        _ = answer.status
+    answer.status = 0
+    assert answer.status == 0
+
+
+def test_a_name_that_an_object_never_had_is_a_slip_and_no_fault() -> None:
+    with pytest.raises(AttributeError, match="state"):
+        operator.attrgetter("state")(Answer())
+
+
+def test_what_was_never_written_is_dead_all_the_same_once_it_is_freed() -> None:
+    heap = Heap()
+    answer = Answer()
+    heap.add(answer)
+    heap.free(answer)
+    with pytest.raises(UseAfterFree):
+        _ = answer.status
 
 
 def test_freeing_twice_is_caught_and_freeing_nothing_is_not() -> None:
