@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Processes that do tasks for a campaign, and survive one of them being killed.
+
+Knows neither tasks nor results. What a worker is doing is known to the parent alone, so a dead one
+(out of memory, killed by somebody) takes nothing with it: its tasks are done once more, each by
+itself, and what kills a worker again is reported as lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, NamedTuple, TypeAlias
+
+# Tasks that go to a worker in one message: few enough that all end a batch at about the same time.
+CHUNK_TASKS: Final = 8
+
+
+class Lost(NamedTuple):
+    """Stands where a result would: ``why`` says how the worker ended that had this task."""
+
+    why: str
+
+
+class WorkerError(Exception):
+    """A task raised an exception in a worker; the text is the worker's traceback."""
+
+
+Do: TypeAlias = Callable[[Any], Any]
+Start: TypeAlias = Callable[[], Do]  # called once in each worker; must be picklable
+
+
+class Chunk(NamedTuple):
+    """Tasks by their place in the list; ``again`` once a worker has died over them."""
+
+    places: tuple[int, ...]
+    again: bool = False
+
+
+class _Worker:
+    """One process, our end of its pipe, and what it is doing."""
+
+    def __init__(self, start: Start) -> None:
+        # Not fork: a copy of a process with threads (numpy's, the progress display's) may hang.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_work, args=(start, theirs), daemon=True)
+        # Ctrl-C is for the parent to answer; it comes to every process of the terminal, and the
+        # worker begins with what is blocked here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()  # or its end would never show as the end of the pipe
+        self.chunk: Chunk | None = None
+
+    def end(self) -> str:
+        """Stop it, if it has not stopped by itself; says how it ended."""
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+        code = self.process.exitcode or 0
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _work(start: Start, pipe: Connection) -> None:
+    """The life of a worker: results for tasks, until the pipe ends."""
+    try:
+        do = start()
+        while True:
+            pipe.send([do(task) for task in pipe.recv()])
+    except (EOFError, BrokenPipeError):
+        return  # the parent has gone
+    except Exception:
+        pipe.send(traceback.format_exc())
+
+
+class Workers:
+    """As many processes as asked for. ``close()`` ends them; nothing of a task outlives it."""
+
+    def __init__(self, jobs: int, start: Start) -> None:
+        self._start = start
+        self._workers = [_Worker(start) for _ in range(jobs)]
+
+    def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        """Do all tasks; gives each result, with its task's place, as it comes.
+
+        Raises WorkerError.
+        """
+        places = range(len(tasks))
+        todo = deque(
+            Chunk(tuple(places[first : first + CHUNK_TASKS])) for first in places[::CHUNK_TASKS]
+        )
+        left = len(tasks)
+        while left:
+            for worker in self._workers:
+                if worker.chunk is None and todo:
+                    self._give(worker, todo.popleft(), tasks)
+            ready = wait([worker.pipe for worker in self._workers if worker.chunk])
+            for worker in [worker for worker in self._workers if worker.pipe in ready]:
+                results = self._take(worker, todo)
+                left -= len(results)
+                yield from results
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        for worker in self._workers:
+            worker.end()
+
+    def _give(self, worker: _Worker, chunk: Chunk, tasks: Sequence[Any]) -> None:
+        worker.chunk = chunk
+        try:
+            worker.pipe.send([tasks[place] for place in chunk.places])
+        except OSError:
+            return  # it is dead; reading from the pipe will tell
+
+    def _take(self, worker: _Worker, todo: deque[Chunk]) -> list[tuple[int, Any]]:
+        """What a worker has sent; if it is dead, what is to be done about that."""
+        chunk, worker.chunk = worker.chunk, None
+        assert chunk is not None, "only a busy worker has something to say"
+        try:
+            came = worker.pipe.recv()
+        except (EOFError, OSError):
+            return self._replace(worker, chunk, todo)
+        if isinstance(came, str):
+            raise WorkerError(came)
+        return list(zip(chunk.places, came, strict=True))
+
+    def _replace(self, worker: _Worker, chunk: Chunk, todo: deque[Chunk]) -> list[tuple[int, Any]]:
+        how = worker.end()
+        self._workers[self._workers.index(worker)] = _Worker(self._start)
+        if chunk.again:
+            return [(place, Lost(how)) for place in chunk.places]
+        todo.extendleft(Chunk((place,), again=True) for place in reversed(chunk.places))
+        return []
