@@ -3,23 +3,24 @@
 
 A context runs from one trap to the next without interruption. At each moment the engine gathers
 what could go on (each CPU's candidates, actors, due host actions) and, if there is more than one,
-asks the chooser. When nothing can go on, time moves to the next deadline. Deadlines wait in one
-heap and only the earliest is armed in simpy, so that a wait that ends early costs nothing.
+asks the chooser. When nothing can go on, time moves to the next deadline.
+
+A host action is due from the beginning of its window on. Nothing makes it run before others that
+are ready; but time never goes beyond the end of the window of any action that is waiting. To let
+time pass although something could run is an option, too, under a budget: a run may be late.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from heapq import heappop, heappush
-from typing import Any
-
-import simpy
+from functools import partial
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
-from sim.choices import Chooser
+from sim.choices import PASSING, Chooser, Passing
+from sim.deadlines import NEVER, Deadlines, Handle
 
 
 class Stuck(Exception):
@@ -31,29 +32,31 @@ class Stuck(Exception):
 
 
 class HostAction:
-    """Something the host does by itself at a time: a reply, a timer. Runs without a CPU."""
+    """Something the host does by itself at a time: a reply, a timer. Runs without a CPU.
 
-    __slots__ = ("action", "cancelled", "done", "name")
+    ``latest_ns`` is the end of its window: time stands still there until it has run.
+    """
+
+    __slots__ = ("action", "done", "handle", "latest_ns", "name")
 
     cpu = None
     at = ""
     stop = 0
 
-    def __init__(self, name: str, action: Callable[[], None]) -> None:
+    def __init__(self, name: str, action: Callable[[], None], latest_ns: int) -> None:
         self.name = name
         self.action = action
-        self.cancelled = False
+        self.latest_ns = latest_ns
         self.done = False
-
-    def cancel(self) -> None:
-        """Call it off, if it has not happened yet."""
-        self.cancelled = True
+        self.handle: Handle = [self]
 
 
 STEPS_MAX = 20_000_000  # of one run: sixty-four devices need about 200,000
 LOCKUP_NS = 20 * 10**9  # Linux's watchdog calls a CPU stuck after twice watchdog_thresh, 10 s
 QUIET_MAX_NS = 600 * 10**9  # ten times the longest lawful silence, the host's 60 s of eject grace
-FOREVER = float("inf")
+# How long a run may be late in all. A second is far from the driver's and the host's own time-outs
+# (10 s and 60 s), so that none of them expires for the scheduler's sake; "slow-host" is for that.
+STALL_MAX_NS = 10**9
 
 Runnable = Context | HostAction
 
@@ -65,16 +68,20 @@ class Engine:
     ``chooser`` None the order is natural (index 0 everywhere) and nothing is asked.
 
     The kernel's ``crowded`` is kept true while a point could change anything. In natural order only
-    a softirq raised on the current CPU can; with a chooser, anything else that is ready can.
+    a softirq raised on the current CPU can; with a chooser, anything else that is ready can, and so
+    can time where it may pass.
+
+    ``lates`` is how often a run may let time pass although something could run.
     """
 
-    def __init__(self, chooser: Chooser | None = None) -> None:
-        self.env = simpy.Environment()
+    def __init__(self, chooser: Chooser | None = None, *, lates: int = 0) -> None:
         self._chooser = chooser
+        self._lates = lates if chooser is not None else 0
+        self._stall_ns = STALL_MAX_NS  # how much of it is left
         self.kernel: Kernel
         self._ready: list[Runnable] = []
-        self._deadlines: list[tuple[int, int, list[Any]]] = []
-        self._sequence = 0
+        self._deadlines = Deadlines()
+        self.env = self._deadlines.env
         self.time_ns = 0  # simulated; read it, only the engine writes it
         self.progress_ns = 0  # when something last happened that a watcher would call progress
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
@@ -129,10 +136,14 @@ class Engine:
 
     def wake_at(self, context: Context, at_ns: int) -> None:
         """Arm the context's deadline."""
-        handle: list[Any] = [context]
+        handle: Handle = [context]
         context.timer = handle
-        self._sequence += 1
-        heappush(self._deadlines, (at_ns, self._sequence, handle))
+        self._arm(at_ns, handle)
+
+    def _arm(self, at_ns: int, handle: Handle) -> None:
+        self._deadlines.add(at_ns, handle)
+        if self._lates and at_ns <= self.time_ns + self._stall_ns:
+            self.kernel.crowded = True
 
     # --- what the host asks (host.clock.Clock) ---
 
@@ -143,10 +154,16 @@ class Engine:
 
         Returns what calls it off.
         """
-        host_action = HostAction(label, action)
-        self._sequence += 1
-        heappush(self._deadlines, (self.time_ns + window_ns[0], self._sequence, [host_action]))
-        return host_action.cancel
+        earliest_ns, latest_ns = window_ns
+        host_action = HostAction(label, action, self.time_ns + latest_ns)
+        self._arm(self.time_ns + earliest_ns, host_action.handle)
+        return partial(self._call_off, host_action)
+
+    def _call_off(self, action: HostAction) -> None:
+        """It is no option any more, if it was one, and never will be."""
+        action.handle[0] = None
+        if action in self._ready:
+            self._ready.remove(action)
 
     # --- running ---
 
@@ -190,15 +207,36 @@ class Engine:
     def _choose(self) -> Runnable | None:
         """Ask the chooser, if there is more than one option."""
         current = self.current
-        options: list[Runnable] = []
+        options: list[Runnable | Passing] = []
         if current is not None and (current.cpu is None or current.cpu.allows(current)):
             options.append(current)
         options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
+        if self._lates and options and self._may_be_late():
+            options.append(PASSING)
+        chosen = options[0] if options else None
         if len(options) > 1:
             assert self._chooser is not None, "only a chosen order asks"
             self.choices_made += 1
-            return options[self._chooser.choose(options)]
-        return options[0] if options else None
+            chosen = options[self._chooser.choose(options)]
+        if not isinstance(chosen, Passing):
+            return chosen
+        self._be_late()
+        return self._choose()
+
+    def _may_be_late(self) -> bool:
+        """Whether the next deadline is within the budget and no waiting action's window ends."""
+        reach_ns = self.time_ns + self._stall_ns
+        for option in self._ready:
+            if isinstance(option, HostAction) and option.latest_ns < reach_ns:
+                reach_ns = option.latest_ns
+        return self._deadlines.earliest_ns() <= reach_ns
+
+    def _be_late(self) -> None:
+        """Let time pass to the next deadline although something could run."""
+        before_ns = self.time_ns
+        self._lates -= 1
+        self._advance()
+        self._stall_ns -= self.time_ns - before_ns
 
     def _resume(self, chosen: Runnable) -> None:
         """Let it run to its next trap. ``current`` is whoever is still ready after that."""
@@ -213,8 +251,7 @@ class Engine:
                 self.current = None
         if isinstance(chosen, HostAction):
             chosen.done = True
-            if not chosen.cancelled:
-                chosen.action()
+            chosen.action()
             return
         kernel = self.kernel
         self.current = kernel.current = chosen
@@ -222,7 +259,7 @@ class Engine:
         if cpu is not None:
             cpu.switch_to(chosen)
         if self._chooser is not None:
-            kernel.crowded = bool(self._ready)
+            kernel.crowded = bool(self._ready) or (self._lates > 0 and self._may_be_late())
         else:
             kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
         try:
@@ -263,34 +300,14 @@ class Engine:
 
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
-        deadlines = self._deadlines
-        while deadlines and not _alive(deadlines[0][2]):
-            heappop(deadlines)
-        simpy_ns = self.env.peek()
-        if deadlines and deadlines[0][0] < simpy_ns:
-            if deadlines[0][0] > self.time_ns:
-                self.env.timeout(deadlines[0][0] - self.time_ns)
-                self.env.step()
-        elif simpy_ns != FOREVER:
-            self.env.step()
-        else:
+        if self._deadlines.earliest_ns() == NEVER:
             return False
-        self.time_ns = int(self.env.now)
+        self.time_ns = self._deadlines.advance()
         if self.time_ns - self.progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
-        self._fire_due()
-        return True
-
-    def _fire_due(self) -> None:
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= self.time_ns:
-            target = heappop(deadlines)[2][0]
+        for target in self._deadlines.due(self.time_ns):
             if isinstance(target, HostAction):
                 self._ready.append(target)
-            elif target is not None:
+            else:
                 self.wake(target)
-
-
-def _alive(handle: list[Any]) -> bool:
-    target = handle[0]
-    return target is not None and not (isinstance(target, HostAction) and target.cancelled)
+        return True

@@ -90,6 +90,7 @@ class Lab:
             load=self._load,
             defects=self._defects,
             fine=self.setup.fine,
+            lates=self.setup.lates,
         )
 
     def _load(self, device: DeviceSpec) -> DeviceProfile:

@@ -98,10 +98,11 @@ class World:
         load: Callable[[DeviceSpec], DeviceProfile] | None = None,
         defects: Sequence[Defect] = (),
         fine: bool = False,
+        lates: int = 2,
     ) -> None:
         scenario = with_needs(scenario, defects)
         self.scenario = scenario
-        self.engine = Engine(chooser)
+        self.engine = Engine(chooser, lates=lates)
         self._natural = chooser is None
         self._happened: list[Happened] = []
         waits = (

@@ -45,8 +45,8 @@ class NobodyHome:
 class Bench:
     """A kernel with nothing around it."""
 
-    def __init__(self, cpus: int = 1, chooser: Chooser | None = None) -> None:
-        self.engine = Engine(chooser)
+    def __init__(self, cpus: int = 1, chooser: Chooser | None = None, *, lates: int = 0) -> None:
+        self.engine = Engine(chooser, lates=lates)
         self.kernel = Kernel(
             port=NobodyHome(),
             scheduler=self.engine,

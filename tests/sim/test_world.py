@@ -110,6 +110,25 @@ def test_a_defect_puts_its_bug_back_and_brings_what_it_needs() -> None:
     assert world.scenario.host.latency_ns["reply"] == (30_000, 30_000)
 
 
+class First:
+    """Natural order, asked for."""
+
+    def choose(self, options: Sequence[Option]) -> int:
+        assert len(options) > 1
+        return 0
+
+
+@pytest.mark.parametrize(
+    "name", ["eject-during-probe", "multi-function", "config-blocks", "reoffer"]
+)
+def test_the_first_option_everywhere_is_natural_order_event_by_event(name: str) -> None:
+    scenario = load_scenario(name)
+    asked = World(scenario, chooser=First())
+    assert asked.run().verdict == "clean"
+    assert asked.engine.choices_made > 100
+    assert asked.trace() == play(scenario).trace
+
+
 class Noting(RandomChooser):
     """Random, and remembers every context that could ever be chosen."""
 
