@@ -174,10 +174,12 @@ class ReferenceGuest:
             for hbus in buses
             for window in (hbus.mem_config, hbus.low_mmio_res, hbus.high_mmio_res)
         )
+        slots = {id(child.pci_slot) for hbus in buses for child in hbus.children if child.pci_slot}
         rings = sum(channel.ring_pages > 0 for channel in channels)
         return {
             "MMIO range": self.vmbus.mmio.taken - windows,
             "PCI domain": self.driver.domains.taken - len(buses),
+            "PCI slot": len(self.pci.slot_names) - len(slots),
             "block of pages": self.kernel.memory.blocks - self.vmbus.pages_of_its_own - rings,
             "request id": sum(
                 requestor.in_use

@@ -72,7 +72,7 @@ class RelationsInbox(Relations):
         work = Work("pci_devices_present_work", self.pci_devices_present_work, dr_wrk)
         dr_wrk.wrk = work
         await hbus.device_list_lock.lock_irqsave()
-        pending_dr = not hbus.dr_list.empty()
+        pending_dr = self.another_waits(hbus)
         hbus.dr_list.add_tail(dr)
         self.kernel.emit(RelationsQueued(hbus.relid, len(dr.func), pending_dr))
         await hbus.device_list_lock.unlock_irqrestore()
@@ -81,3 +81,7 @@ class RelationsInbox(Relations):
         else:
             await self.queue_work(hbus, work)
         return 0
+
+    def another_waits(self, hbus: HvPciBus) -> bool:
+        """Whether a work is queued already that will take the next list, too."""
+        return not hbus.dr_list.empty()

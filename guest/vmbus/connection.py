@@ -80,6 +80,10 @@ class VmbusConnection(Offers):
         """Blocks of pages that live as long as the connection."""
         return 1 + len(self._monitor_pages)
 
+    def nobody_reads(self, channel: VmbusChannel) -> bool:
+        """Whether a packet would come too late (hv_ringbuffer_write() looks at the same flag)."""
+        return channel.rescind
+
     def take_gpadl_handle(self) -> int:
         """The next GPADL handle; they count up and are never used twice."""
         handle = self._next_gpadl_handle

@@ -43,7 +43,7 @@ async def vmbus_sendpacket_getid(
     kernel = channel.vmbus.kernel
     if kernel.crowded:
         await ops.trap("sendpacket")
-    if channel.rescind:
+    if channel.vmbus.nobody_reads(channel):
         return -ENODEV, NO_REQUESTOR
     lock = channel.ring_lock
     lone = alone(kernel, lock) and channel.requestor_lock.owner is None  # then nothing suspends

@@ -10,7 +10,7 @@ import pytest
 from guest.events import ChildAdded, ChildRemoved, DriverRemoved
 from guest.kernel.resource import Resource
 from guest.kernel.work import Work
-from guest.pci_core.types import PciDev
+from guest.pci_core.types import PciDev, PciSlot
 from guest.pci_hyperv.device import HvPciDev
 from guest.reference import ReferenceGuest
 from host.events import Rescinded
@@ -54,6 +54,11 @@ def lose_a_request(guest: ReferenceGuest) -> None:
     channel.requestor.next_id(object())
 
 
+def lose_a_slot(guest: ReferenceGuest) -> None:
+    (bus,) = guest.pci.buses.values()
+    guest.pci.slot_names["lost"] = PciSlot(bus, 7, "lost")
+
+
 @pytest.mark.parametrize(
     ("lose", "what"),
     [
@@ -62,6 +67,7 @@ def lose_a_request(guest: ReferenceGuest) -> None:
         (lose_a_domain, "PCI domain"),
         (lose_pages, "block of pages"),
         (lose_a_request, "request id"),
+        (lose_a_slot, "PCI slot"),
     ],
 )
 def test_what_is_lost_is_counted_under_its_name(

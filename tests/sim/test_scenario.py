@@ -23,6 +23,8 @@ PROMISED = (
     *("rescind-without-eject", "rescind-during-probe", "relations-shrink", "relations-grow"),
     *("relations-repeated", "eject-two-devices", "unload", "reoffer", "sixty-four-devices"),
     *("config-blocks", "multi-function", "retarget", "multi-msi"),
+    *("rescind-during-query", "rescind-during-eject", "eject-during-unload"),
+    *("eject-overdue-shared",),
 )
 
 HEAD = """
