@@ -35,6 +35,12 @@ class DriverRemoved(GuestEvent, frozen=True, gc=False):
     relid: RelId
 
 
+class RescindFlagRaised(GuestEvent, frozen=True, gc=False):
+    """``channel->rescind`` was set: the guest knows that the host has taken the offer back."""
+
+    relid: RelId
+
+
 class BusStateChanged(GuestEvent, frozen=True, gc=False):
     """``hbus->state`` was written: ``init``, ``probed``, ``installed`` or ``removing``."""
 

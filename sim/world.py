@@ -34,6 +34,9 @@ from sim.collector import seldom
 from sim.engine import Engine, Stuck
 from sim.identity import instance_id
 from sim.oracles.ending import judge_ending
+from sim.oracles.judge import Judgement, judge
+from sim.oracles.law import LawFactory
+from sim.oracles.laws import LAWS
 from sim.oracles.leaks import census, judge_leaks, rescinded_children
 from sim.oracles.stuck import judge_waiting
 from sim.result import RunResult, Verdict
@@ -87,7 +90,7 @@ class World:
 
     ``defects`` are historical bugs that the guest gets back; the host, the faults and the versions
     that they need are the scenario's from then on. ``fine`` switches on the points that multiply
-    without telling anything.
+    without telling anything. ``laws`` judge the run once it is over.
     """
 
     def __init__(
@@ -99,9 +102,11 @@ class World:
         defects: Sequence[Defect] = (),
         fine: bool = False,
         lates: int = 2,
+        laws: Sequence[LawFactory] = LAWS,
     ) -> None:
         scenario = with_needs(scenario, defects)
         self.scenario = scenario
+        self._laws = laws
         self.engine = Engine(chooser, lates=lates)
         self._natural = chooser is None
         self._happened: list[Happened] = []
@@ -155,14 +160,25 @@ class World:
         wait whose event never came; in natural order, what the host could not do.
         """
         violation = self._play()
+        laws = self._judge_laws(whole=violation is None)
+        violation = violation or laws.violation
         leaks = () if violation else self._leaks()
         violation = violation or judge_leaks(leaks, self.engine.now_ns())
         if violation is None:
             self._check_actors()
             violation = judge_ending(self.scenario, self._happened_events(), self.engine.now_ns())
-        known = tuple(sorted({leak.known for leak in leaks if leak.known}))
+        known = tuple(sorted({*laws.known, *(leak.known for leak in leaks if leak.known)}))
         verdict = "violation" if violation else "known" if known else "clean"
         return Verdict(verdict, violation, known, leaks)
+
+    def _judge_laws(self, *, whole: bool) -> Judgement:
+        """What the laws say; a run that a fault ended is no whole one."""
+        return judge(
+            self._happened,
+            self.engine.now_ns() if whole else None,
+            laws=self._laws,
+            may_show=self.scenario.expect.known,
+        )
 
     def _happened_events(self) -> Iterator[object]:
         return (event for _, _, event in self._happened)
@@ -218,9 +234,10 @@ def play(
     seed: int = 0,
     chooser: Chooser | None = None,
     load: Callable[[DeviceSpec], DeviceProfile] | None = None,
+    laws: Sequence[LawFactory] = LAWS,
 ) -> RunResult:
     """One run, judged and told. Raises :class:`UnplayedStep` as :meth:`World.run` does."""
-    world = World(scenario, chooser=chooser, load=load)
+    world = World(scenario, chooser=chooser, load=load, laws=laws)
     return summarise(world, world.run(), seed)
 
 

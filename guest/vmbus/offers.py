@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guest.events import RescindFlagRaised
 from guest.kernel import ops
 from guest.kernel.memory import GFP_ATOMIC, GFP_KERNEL
 from guest.kernel.work import Work
@@ -130,6 +131,7 @@ class Offers(Opening):
         """vmbus_rescind_cleanup(): raise the flag and wake one request that waits for the host."""
         await self.channelmsg_lock.lock_irqsave()
         channel.rescind = True
+        self.kernel.emit(RescindFlagRaised(channel.relid))
         await self.wake_waiter(channel)
         await self.channelmsg_lock.unlock_irqrestore()
 

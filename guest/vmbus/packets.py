@@ -54,9 +54,6 @@ async def vmbus_sendpacket_getid(
         await lock.unlock_irqrestore()
     if error:
         return error, NO_REQUESTOR
-    kernel.emit(
-        PacketPublished("guest-to-host", channel.relid, packet_type, transaction_id, flags, payload)
-    )
     if signal:
         vmbus_setevent(channel)
     if kernel.crowded:
@@ -86,12 +83,16 @@ async def _write(
             transaction_id = await vmbus_next_request_id(channel, request)
             if transaction_id == REQUEST_ID_ERROR:
                 return -EAGAIN, NO_REQUESTOR, False
-        return 0, transaction_id, ring.write(packet_type, flags, transaction_id, payload)
+        signal = ring.write(packet_type, flags, transaction_id, payload)
     except RingFull:
         return -EAGAIN, NO_REQUESTOR, False
     except RingCorrupt as corrupt:
         channel.vmbus.kernel.log("err", f"outbound {corrupt}: relid {channel.relid}")
         return -EIO, NO_REQUESTOR, False
+    channel.vmbus.kernel.emit(
+        PacketPublished("guest-to-host", channel.relid, packet_type, transaction_id, flags, payload)
+    )
+    return 0, transaction_id, signal
 
 
 async def vmbus_next_request_id(channel: VmbusChannel, request: object) -> TransactionId:

@@ -6,7 +6,7 @@ Knows what is refused; how it is played is ``sim/world.py``'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
@@ -42,6 +42,11 @@ Device: TypeAlias = Annotated[
 ]
 Driver: TypeAlias = Annotated[
     str, typer.Option(metavar="NAME", help="The guest driver: the reference model.")
+]
+
+Laws: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Judge by this file's laws, too; may be repeated."),
 ]
 
 
@@ -91,12 +96,13 @@ def _suited(scenario: Scenario, device: Path) -> None:
         raise InputError(f"{told}; take another device or another scenario")
 
 
-def played(scenario: Scenario, *, seed: int) -> RunResult:
-    """One run in natural order. Raises InputError as ``_told`` does."""
+def played(scenario: Scenario, *, seed: int, laws: Sequence[Path] = ()) -> RunResult:
+    """One run in natural order, judged by these files' laws, too. Raises InputError as ``_told``
+    does."""
     from sim.summary import summarise  # brings both sides and the engine: not for help
 
     with _told(scenario):
-        world = _world(scenario)
+        world = _world(scenario, laws)
         return summarise(world, world.run(), seed)
 
 
@@ -116,23 +122,30 @@ def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
     return guest_view(world)
 
 
-def _world(scenario: Scenario) -> World:
+def _world(scenario: Scenario, laws: Sequence[Path] = ()) -> World:
     """The world of a scenario; what no partition can be made of is an InputError."""
-    from sim.world import World  # as above
+    from sim.oracles.laws import LAWS  # as above
+    from sim.oracles.user_laws import load_laws
+    from sim.world import World
 
+    more = [law for path in laws for law in load_laws(path)]
     try:
-        return World(scenario)
+        return World(scenario, laws=(*LAWS, *more))
     except ValueError as error:
         raise InputError(f"{scenario.source}: {error}") from None
 
 
 @contextmanager
 def _told(scenario: Scenario) -> Iterator[None]:
-    """Turn devices that cannot be used and waits that come to nothing into one line."""
+    """Turn devices and laws that cannot be used, and waits that come to nothing, into one line."""
     from sim.actors import UnplayedStep  # as above
+    from sim.oracles.law import LawRaised
+    from sim.oracles.user_laws import LawFileError
 
     try:
         yield
+    except (LawFileError, LawRaised) as error:
+        raise InputError(str(error)) from None
     except DeviceFileError as error:
         raise InputError(f"{_where(scenario, error.file)}{error}") from None
     except UnplayedStep as error:

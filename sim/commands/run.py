@@ -16,6 +16,7 @@ from sim.commands.calling import AsJson, Seed, print_json, unwritable
 from sim.commands.playing import (
     Device,
     Driver,
+    Laws,
     Profile,
     Protocol,
     ScenarioName,
@@ -45,6 +46,7 @@ def run_scenario(
         Path | None, typer.Option(metavar="FILE", help="Write every event here, as JSON lines.")
     ] = None,
     driver: Driver = "model",
+    law: Laws = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> int:
@@ -55,7 +57,7 @@ def run_scenario(
     Example: vpcisim run eject-in-use --protocol 1.3
     """
     ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
-    result = played(ready, seed=seed)
+    result = played(ready, seed=seed, laws=law or ())
     if trace is not None:
         _write(trace, result)
     if as_json:

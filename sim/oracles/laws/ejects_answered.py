@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""An EJECT of a function that the guest has linked is answered once, and in time.
+
+Knows the 60 s that Linux says the host waits (hv_eject_device_work()'s comment on the protocol) and
+nothing of how a function is given up. What excuses the guest: the channel went, another list
+removed the function, the driver was being removed, or the ring was full.
+"""
+
+from __future__ import annotations
+
+from errno import EAGAIN
+from typing import Final
+
+from guest.events import (
+    ChildAdded,
+    ChildRemoved,
+    EjectCompleted,
+    EjectQueued,
+    MessageIgnored,
+)
+from host.events import ChannelClosed, ChannelOffered, EjectOverdue, Rescinded
+from protocol.link import PacketPublished
+from protocol.vpci import MessageType, PciDevIncoming, PciEjectResponse
+from sim.oracles.law import Finding, OpenItem, Sees, to_guest, to_host
+
+GRACE_NS: Final = 60 * 10**9
+
+Place = tuple[int, int]  # relid, wslot
+
+
+class EjectsAnswered:
+    """``asked`` are EJECTs without an answer, ``taken`` those whose work has not ended."""
+
+    name = "an eject of a linked function is answered exactly once within 60 s"
+    kind = "protocol"
+
+    def __init__(self) -> None:
+        self._relids: dict[str, int] = {}
+        self._linked: set[Place] = set()
+        self._asked: dict[Place, list[int]] = {}  # when
+        self._unlinked: set[Place] = set()  # asked for before they were linked
+        self._taken: dict[Place, int] = {}  # how often
+        self.sees: Sees = {
+            ChannelOffered: self._offered,
+            Rescinded: self._gone,
+            ChannelClosed: self._gone,
+            ChildAdded: self._added,
+            ChildRemoved: self._removed,
+            MessageIgnored: self._ignored,
+            EjectQueued: self._queued,
+            EjectCompleted: self._completed,
+            EjectOverdue: self._overdue,
+            to_guest(MessageType.PCI_EJECT): self._eject_sent,
+            to_host(MessageType.PCI_EJECTION_COMPLETE): self._answered,
+        }
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        self._relids[event.bus] = event.relid
+        self._forget(event.relid)
+
+    def _gone(self, event: Rescinded | ChannelClosed, *_: object) -> None:
+        self._forget(event.relid)
+
+    def _forget(self, relid: int) -> None:
+        for place in [place for place in self._asked if place[0] == relid]:
+            del self._asked[place]
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        self._linked.add((event.relid, event.wslot))
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        place = event.relid, event.wslot
+        self._linked.discard(place)
+        if event.why != "eject":
+            self._asked.pop(place, None)
+
+    def _ignored(self, event: MessageIgnored, *_: object) -> None:
+        if event.message == "EJECT":
+            self._forget(event.relid)
+
+    def _eject_sent(self, event: PacketPublished, at_ns: int, _context: object) -> None:
+        place = event.relid, PciDevIncoming.parse(event.payload).wslot
+        self._asked.setdefault(place, []).append(at_ns)
+        if place not in self._linked:
+            self._unlinked.add(place)
+
+    def _queued(self, event: EjectQueued, *_: object) -> None:
+        place = event.relid, event.wslot
+        self._taken[place] = self._taken.get(place, 0) + 1
+
+    def _completed(self, event: EjectCompleted, *_: object) -> None:
+        place = event.relid, event.wslot
+        self._taken[place] = self._taken.get(place, 0) - 1
+        if event.errno == -EAGAIN:  # the ring was full, and nobody tries again (open item O14)
+            self._asked.pop(place, None)
+
+    def _answered(self, event: PacketPublished, at_ns: int, _context: object) -> Finding:
+        wslot = PciEjectResponse.parse(event.payload).wslot
+        asked = self._asked.get((event.relid, wslot))
+        if not asked:
+            return f"PCI_EJECTION_COMPLETE for slot {wslot:#x}, which nobody asked for"
+        took_ns = at_ns - asked.pop(0)
+        if took_ns > GRACE_NS:
+            # A slow function driver holds the work up: a limit of the design (O18).
+            return OpenItem("O18", f"eject of slot {wslot:#x} answered after {took_ns / 1e9:g} s")
+        return None
+
+    def _overdue(self, event: EjectOverdue, *_: object) -> Finding:
+        place = self._relids.get(event.bus, 0), event.wslot
+        if not self._asked.get(place) or place in self._taken or place not in self._linked:
+            return None
+        message = f"the guest lost the EJECT of slot {event.wslot:#x}"
+        return OpenItem("O4", message) if place in self._unlinked else message
+
+    def end(self, at_ns: int) -> Finding:
+        """Whether an eject is left that was taken on, or that is late."""
+        for (_, wslot), often in self._taken.items():
+            if often > 0:
+                return f"the eject of slot {wslot:#x} was taken on and never completed"
+        for (_, wslot), since in self._asked.items():
+            if since and at_ns - since[0] > GRACE_NS:
+                return f"the eject of slot {wslot:#x} was never answered"
+        return None
