@@ -29,7 +29,7 @@ Place = tuple[int, int]  # relid, wslot
 
 
 class EjectsAnswered:
-    """``asked`` are EJECTs without an answer, ``taken`` those whose work has not ended."""
+    """``asked`` are EJECTs that an answer is owed to, ``taken`` those whose work has not ended."""
 
     name = "an eject of a linked function is answered exactly once within 60 s"
     kind = "protocol"
@@ -38,6 +38,7 @@ class EjectsAnswered:
         self._relids: dict[str, int] = {}
         self._linked: set[Place] = set()
         self._asked: dict[Place, list[int]] = {}  # when
+        self._may_answer: dict[Place, int] = {}  # how often, owed or not
         self._unlinked: set[Place] = set()  # asked for before they were linked
         self._taken: dict[Place, int] = {}  # how often
         self.sees: Sees = {
@@ -57,6 +58,8 @@ class EjectsAnswered:
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._relids[event.bus] = event.relid
         self._forget(event.relid)
+        for place in [place for place in self._may_answer if place[0] == event.relid]:
+            del self._may_answer[place]
 
     def _gone(self, event: Rescinded | ChannelClosed, *_: object) -> None:
         self._forget(event.relid)
@@ -81,6 +84,7 @@ class EjectsAnswered:
     def _eject_sent(self, event: PacketPublished, at_ns: int, _context: object) -> None:
         place = event.relid, PciDevIncoming.parse(event.payload).wslot
         self._asked.setdefault(place, []).append(at_ns)
+        self._may_answer[place] = self._may_answer.get(place, 0) + 1
         if place not in self._linked:
             self._unlinked.add(place)
 
@@ -96,10 +100,12 @@ class EjectsAnswered:
 
     def _answered(self, event: PacketPublished, at_ns: int, _context: object) -> Finding:
         wslot = PciEjectResponse.parse(event.payload).wslot
-        asked = self._asked.get((event.relid, wslot))
-        if not asked:
+        place = event.relid, wslot
+        if not self._may_answer.get(place):
             return f"PCI_EJECTION_COMPLETE for slot {wslot:#x}, which nobody asked for"
-        took_ns = at_ns - asked.pop(0)
+        self._may_answer[place] -= 1
+        asked = self._asked.get(place)
+        took_ns = at_ns - asked.pop(0) if asked else 0
         if took_ns > GRACE_NS:
             # A slow function driver holds the work up: a limit of the design (O18).
             return OpenItem("O18", f"eject of slot {wslot:#x} answered after {took_ns / 1e9:g} s")

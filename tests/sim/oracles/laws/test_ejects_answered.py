@@ -95,6 +95,10 @@ def test_a_slow_guest_may_finish_after_the_host_has_taken_the_channel() -> None:
     assert holds(EjectsAnswered, *tale, EjectCompleted(RELID, SLOT, -ENODEV))
 
 
+def test_an_answer_may_cross_the_hosts_rescind() -> None:
+    assert holds(EjectsAnswered, *LINKED, ASKED, TAKEN, Rescinded(BUS, RELID), ANSWER, DONE)
+
+
 def test_a_function_is_ejected_again_in_its_next_life() -> None:
     life = (*LINKED, ASKED, TAKEN, ANSWER, DONE, ChildRemoved(RELID, SLOT, 7, "eject"))
     assert holds(EjectsAnswered, *life, Rescinded(BUS, RELID), *life)
