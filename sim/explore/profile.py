@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""What one run in natural order shows of a scenario: where there were choices, between whom.
+"""What a few runs show of a scenario: where there were choices, between whom.
 
-Strategies are built on it: how long a run is, who takes part, at what points they meet. It knows
-the order of one run only; another order has other moments.
+Strategies are built on it: how long a run is, who takes part, at what points they meet. One run is
+in natural order. In that one, contexts tend to run one after another, and who runs alone has no
+choices: so an opposite order and a few random walks come with it, for estimates only.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from statistics import median_high
+from typing import Final, NamedTuple
 
 import msgspec
 
-from sim.choices import NO_FAULT, PASSING, Chooser, Option
+from sim.choices import NO_FAULT, PASSING, Chooser, Option, RandomChooser
 from sim.explore.stops import Stop, StopCounter
+
+WALKS: Final = 7  # an odd number has a median; more would cost more than they tell
 
 
 class Moment(NamedTuple):
@@ -34,8 +36,8 @@ class Moment(NamedTuple):
         return self.taken == len(self.stops)
 
 
-class Baseline(msgspec.Struct, frozen=True, dict=True):
-    """The choices of a run: who could go on, and what could have failed (fault's name, what)."""
+class Profile(msgspec.Struct, frozen=True):
+    """The choices of one run: who could go on, and what could have failed (fault's name, what)."""
 
     moments: tuple[Moment, ...]
     faults: tuple[tuple[str, str], ...] = ()
@@ -45,15 +47,52 @@ class Baseline(msgspec.Struct, frozen=True, dict=True):
         """How many choices there were, of all kinds."""
         return len(self.moments) + len(self.faults)
 
-    @cached_property
-    def steps(self) -> Mapping[str, int]:
-        """How often each context was chosen, by name."""
-        return Counter(m.stops[m.taken].context for m in self.moments if not m.late)
+    @property
+    def contested(self) -> int:
+        """At how many choices more than one could go on."""
+        return sum(len(moment.stops) > 1 for moment in self.moments)
 
-    @cached_property
+    @property
     def may_be_late(self) -> int:
         """At how many choices time could have passed."""
         return sum(moment.may_be_late for moment in self.moments)
+
+    def taken(self) -> list[Stop]:
+        """The stops from which somebody was chosen to go on."""
+        return [moment.stops[moment.taken] for moment in self.moments if not moment.late]
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """The run in natural order, the one in which the youngest goes first, and random walks."""
+
+    natural: Profile
+    youngest: Profile
+    walks: tuple[Profile, ...]
+
+    @property
+    def runs(self) -> tuple[Profile, ...]:
+        """All of them."""
+        return (self.natural, self.youngest, *self.walks)
+
+    def typical(self, measure: Callable[[Profile], int]) -> int:
+        """The median of a measure over the walks."""
+        return median_high(measure(walk) for walk in self.walks)
+
+
+class Youngest:
+    """Whoever was seen last of all goes on for as long as it can: natural order turned around."""
+
+    def __init__(self) -> None:
+        self._ages: dict[Option, int] = {}
+
+    def choose(self, options: Sequence[Option]) -> int:
+        if options[0] is NO_FAULT:
+            return 0
+        ages = self._ages
+        runnable = len(options) - (options[-1] is PASSING)
+        for option in options[:runnable]:
+            ages.setdefault(option, len(ages))
+        return max(range(runnable), key=lambda index: ages[options[index]])
 
 
 class Profiler:
@@ -77,9 +116,9 @@ class Profiler:
         self._moments.append(Moment(stops, index, may_be_late))
         return index
 
-    def baseline(self) -> Baseline:
+    def profile(self) -> Profile:
         """What was remembered so far."""
-        return Baseline(tuple(self._moments), tuple(self._faults))
+        return Profile(tuple(self._moments), tuple(self._faults))
 
     def _stop(self, option: Option) -> Stop:
         occurrence = self._counter.arrival(option)
@@ -88,8 +127,14 @@ class Profiler:
         return self._stops[option]
 
 
-def baseline_of(play: Callable[[Chooser], object]) -> Baseline:
-    """Play once in natural order, by ``play(chooser)``, and tell what there was to choose."""
-    profiler = Profiler()
+def profile_of(play: Callable[[Chooser], object], inner: Chooser | None = None) -> Profile:
+    """Play once by ``play(chooser)``, as ``inner`` chooses, and tell what there was to choose."""
+    profiler = Profiler(inner)
     play(profiler)
-    return profiler.baseline()
+    return profiler.profile()
+
+
+def baseline_of(play: Callable[[Chooser], object]) -> Baseline:
+    """Play some runs by ``play(chooser)``, always the same ones."""
+    walks = tuple(profile_of(play, RandomChooser(seed)) for seed in range(WALKS))
+    return Baseline(profile_of(play), profile_of(play, Youngest()), walks)
