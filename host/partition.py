@@ -15,7 +15,6 @@ from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
 from host.channel_book import Reoffer
-from host.channel_worker import ChannelWorker
 from host.clock import Clock, GuestMemory, GuestPort
 from host.events import (
     ChannelClosed,
@@ -33,6 +32,7 @@ from host.profiles import PROFILES, vsp_of
 from host.remapping import REMAPPABLE, SOFTWARE_TABLE
 from host.ring_mapping import map_rings
 from host.settings import PartitionConfig, check_bus, latencies, vmbus_dialects_up_to
+from host.unreliable import Mischief, workers
 from host.vmbus_effects import (
     ChannelFreed,
     ChannelRetargeted,
@@ -64,8 +64,8 @@ MSI_TABLES: Final = {table.name: table for table in (REMAPPABLE, SOFTWARE_TABLE)
 class Partition(Administrator):
     """A host partition around one guest; implements the guest's ``HostPort``.
 
-    Raises ValueError for a configuration that does not fit (unknown profile, knob, latency,
-    impossible bus), naming what is wrong.
+    With ``mischief`` its channels are unreliable. Raises ValueError for a configuration that does
+    not fit (unknown profile, knob, latency, impossible bus), naming what is wrong.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Partition(Administrator):
         guest: GuestPort,
         memory: GuestMemory,
         emit: Callable[[object], None],
+        mischief: Mischief | None = None,
     ) -> None:
         if config.profile not in PROFILES:
             raise ValueError(
@@ -103,6 +104,7 @@ class Partition(Administrator):
         self._memory = memory
         self._emit = emit
         self._latency_ns = latencies(config.latency_ns)
+        self._worker_of = workers(mischief)
         self._addresses = AddressMap()
         self._routes = self._addresses.routes
         self._around = Surroundings(
@@ -193,7 +195,7 @@ class Partition(Administrator):
             self._emit(RingRefused(bus.name, str(fault)))
             self.server.opened(effect.relid, STATUS_UNSUCCESSFUL)
             return
-        bus.worker = ChannelWorker(
+        bus.worker = self._worker_of(bus.name)(
             relid=effect.relid,
             inbound=inbound,
             outbound=outbound,

@@ -107,9 +107,9 @@ class SplitMix64:
 
 
 # A run of one device has some 200 to 1,000 choices, and may be late twice: with one chance in 128
-# the latenesses fall anywhere in it. Faults are asked about some 100 times a run.
+# the latenesses fall anywhere in it. A kind of fault is asked about some 20 to 50 times a run.
 ONE_LATE_IN: Final = 128
-ONE_FAULT_IN: Final = 64
+ONE_FAULT_IN: Final = 32
 
 
 class RandomChooser:

@@ -13,13 +13,13 @@ time pass although something could run is an option, too, under a budget: a run 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
-from sim.choices import PASSING, Chooser, Passing
+from sim.choices import PASSING, Chooser, Option, Passing
 from sim.deadlines import NEVER, Deadlines, Handle
 
 
@@ -215,13 +215,17 @@ class Engine:
             options.append(PASSING)
         chosen = options[0] if options else None
         if len(options) > 1:
-            assert self._chooser is not None, "only a chosen order asks"
-            self.choices_made += 1
-            chosen = options[self._chooser.choose(options)]
+            chosen = options[self.ask(options)]
         if not isinstance(chosen, Passing):
             return chosen
         self._be_late()
         return self._choose()
+
+    def ask(self, options: Sequence[Option]) -> int:
+        """Let the chooser decide between two options or more; the index of one."""
+        assert self._chooser is not None, "only a chosen order asks"
+        self.choices_made += 1
+        return self._chooser.choose(options)
 
     def _may_be_late(self) -> bool:
         """Whether the next deadline is within the budget and no waiting action's window ends."""

@@ -19,6 +19,7 @@ from guest.kernel import irq_events
 from guest.pci_core import events as pci_events
 from host import events as host_events
 from protocol import link as link_events
+from sim import fault_events
 
 # In order of precedence.
 _MODULES: Final[tuple[tuple[str, ModuleType], ...]] = (
@@ -27,6 +28,7 @@ _MODULES: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("pci", pci_events),
     ("pci", irq_events),  # an interrupt's events are named with the device's
     ("link", link_events),
+    ("sim", fault_events),
 )
 
 

@@ -115,9 +115,14 @@ class ActorSpec(_Record, frozen=True, kw_only=True):
 
 
 class FaultSpec(_Record, frozen=True, kw_only=True):
-    """What an explorer may inject, and how often at most."""
+    """What an explorer may inject, and how often at most a run. A fault's name has hyphens."""
 
     allocation_failure: int = 0
+    ring_full: int = 0
+    lost_message: int = 0
+    doubled_message: int = 0
+    status_code: int = 0
+    slow_host: int = 0
 
 
 class ExpectSpec(_Record, frozen=True, kw_only=True):

@@ -109,8 +109,14 @@ DEVICE: Final = (
     Key("numa_node", number(0, 63), None, "node the host reports, from 1.3 on"),
 )
 ACTOR: Final = (Key("name", WORD, REQUIRED, "who acts"),)
+FAULT_COUNT: Final = number(0, 1_000)
 FAULTS: Final = (
-    Key("allocation_failure", number(0, 1_000), 0, "allocations the explorer may let fail"),
+    Key("allocation_failure", FAULT_COUNT, 0, "allocations the explorer may let fail"),
+    Key("ring_full", FAULT_COUNT, 0, "packets that the guest may find no room for"),
+    Key("lost_message", FAULT_COUNT, 0, "packets of the host that may never arrive"),
+    Key("doubled_message", FAULT_COUNT, 0, "packets of the host that may arrive twice"),
+    Key("status_code", FAULT_COUNT, 0, "requests the host may answer with STATUS_UNSUCCESSFUL"),
+    Key("slow_host", FAULT_COUNT, 0, "turns for which the host may take 11 s, on one channel"),
 )
 EXPECT: Final = (
     Key(

@@ -18,10 +18,11 @@ from host.devices.capture import load_profile
 from host.devices.profile import DeviceProfile
 from host.devices.profile_file import read_profile, save_profile
 from sim.choices import Chooser
+from sim.configs import profile_of
 from sim.scenario import DeviceSpec, Scenario
 from sim.scenario_options import with_faults, with_needs, with_options
 from sim.scenario_reader import parse_scenario
-from sim.world import World, profile_of
+from sim.world import World
 
 LATES: Final = 2  # two late messages are enough to pass each other twice
 

@@ -8,31 +8,27 @@ worlds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 from guest.defects.record import Defect, mixins_by_part
-from guest.drivers.steps import DriverOptions
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
 from guest.kernel.pages import PhysicalMemory
 from guest.parts import with_mixins
-from guest.reference import FunctionChoice, GuestConfig, ReferenceGuest
+from guest.reference import ReferenceGuest
 from guest.shell import Shell
-from host.devices import PROFILES
-from host.devices.capture import load_profile
 from host.devices.profile import DeviceProfile
 from host.partition import Partition
-from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import ProtocolError
-from protocol.ids import SlotNumber, Vector, VpIndex, wslot_to_devfn
+from protocol.ids import Vector, VpIndex
 from protocol.link import BarRead, BarWritten, ConfigRead, ConfigWritten, HypercallMade
-from protocol.versions import vpci_dialect
 from sim.actors import Actor, NeverHappened, Stage
 from sim.choices import Chooser
 from sim.collector import seldom
+from sim.configs import guest_config, partition_config, profile_of
 from sim.engine import Engine, Stuck
-from sim.identity import instance_id
+from sim.fault_events import FaultInjected
+from sim.faults import FaultBudget, any_fault
 from sim.oracles.ending import judge_ending
 from sim.oracles.judge import Judgement, judge
 from sim.oracles.law import LawFactory
@@ -120,8 +116,14 @@ class World:
         emit = emitter(self.engine, self._happened, self.watch)
         memory = PhysicalMemory()
         door = _Door()
+        faults = self._faults(emit)
         self.partition = Partition(
-            partition_config(scenario, load or profile_of), self.engine, door, memory, emit
+            partition_config(scenario, load or profile_of),
+            self.engine,
+            door,
+            memory,
+            emit,
+            None if faults is None or faults.host_is_reliable else faults,
         )
         self.guest = ReferenceGuest(
             guest_config(scenario),
@@ -132,6 +134,8 @@ class World:
             parts=with_mixins(mixins_by_part(defects)),
         )
         self.guest.kernel.fine = fine
+        if faults is not None:
+            faults.install(self.guest.kernel)
         door.open(self.guest)
         self.engine.attach(self.guest.kernel)
         self._shell = Shell(self.guest)
@@ -144,6 +148,12 @@ class World:
             self._shell,
         )
         self.actors = [Actor(stage, spec) for spec in scenario.actors]
+
+    def _faults(self, emit: Callable[[Any], None]) -> FaultBudget | None:
+        """What may go wrong; None where nobody chooses or nothing may."""
+        if self._natural or not any_fault(self.scenario.faults):
+            return None
+        return FaultBudget(self.scenario.faults, self.engine.ask, emit)
 
     def trace(self) -> tuple[Stamped, ...]:
         """What has happened so far, stamped."""
@@ -220,11 +230,15 @@ class World:
         )
 
     def _check_actors(self) -> None:
-        """A wait that never came true is a mistake of the scenario, as is a step out of turn."""
+        """A wait that never came true is a mistake of the scenario, as is a step out of turn.
+
+        Not so after a fault: what was to come of it may well not come.
+        """
+        faulty = any(isinstance(event, FaultInjected) for event in self._happened_events())
         for actor in self.actors:
             if actor.refused is not None and self._natural:
                 raise actor.refused
-            if isinstance(actor.at, Wait):
+            if isinstance(actor.at, Wait) and not faulty:
                 raise NeverHappened(actor.at.path, actor.at.event)
 
 
@@ -239,66 +253,3 @@ def play(
     """One run, judged and told. Raises :class:`UnplayedStep` as :meth:`World.run` does."""
     world = World(scenario, chooser=chooser, load=load, laws=laws)
     return summarise(world, world.run(), seed)
-
-
-def profile_of(device: DeviceSpec) -> DeviceProfile:
-    """The profile a device names: a built-in, or a file."""
-    if device.capture is not None:
-        return load_profile(str(device.capture))
-    assert device.profile is not None, "a device has a profile or a capture"
-    return PROFILES[device.profile]
-
-
-def partition_config(
-    scenario: Scenario, load: Callable[[DeviceSpec], DeviceProfile]
-) -> PartitionConfig:
-    """The host that a scenario asks for."""
-    buses = tuple(
-        BusConfig(
-            name=bus,
-            instance_id=instance_id(bus),
-            functions=tuple(
-                FunctionConfig(
-                    profile=load(device),
-                    wslot=SlotNumber(device.wslot),
-                    serial=device.serial,
-                    numa_node=device.numa_node,
-                    present=device.present,
-                )
-                for device in devices
-            ),
-        )
-        for bus, devices in scenario.buses().items()
-    )
-    return PartitionConfig(
-        buses=buses,
-        profile=scenario.host.profile,
-        knobs=scenario.host.knobs,
-        latency_ns=scenario.host.latency_ns,
-        vcpus=scenario.guest.vcpus,
-        vp_numbers=tuple(VpIndex(vp) for vp in scenario.guest.vp_numbers),
-        pcpus=scenario.host.pcpus,
-    )
-
-
-def guest_config(scenario: Scenario) -> GuestConfig:
-    """The guest that a scenario asks for."""
-    functions = {
-        (instance_id(device.bus), int(wslot_to_devfn(SlotNumber(device.wslot)))): FunctionChoice(
-            None if device.driver == "auto" else device.driver,
-            DriverOptions(vectors=device.vectors, remove_ms=device.remove_ms),
-        )
-        for device in scenario.devices
-    }
-    return GuestConfig(
-        vp_numbers=scenario.guest.vp_numbers,
-        vpci_versions=tuple(vpci_dialect(name).version for name in scenario.guest.protocol),
-        functions=functions,
-        nodes=_nodes(scenario.guest.vcpus, scenario.guest.numa_nodes),
-    )
-
-
-def _nodes(vcpus: int, nodes: int) -> tuple[int, ...]:
-    """The CPU mask of each NUMA node: the vCPUs dealt out in blocks, as Hyper-V does."""
-    first = [vcpus * node // nodes for node in range(nodes + 1)]
-    return tuple((1 << last) - (1 << start) for start, last in pairwise(first))

@@ -28,11 +28,13 @@ class Kernel:
     ``crowded`` is true while some other context could run: only then does a point suspend.
     ``fine`` switches on the points that multiply without telling anything.
     ``fail_allocation`` decides, by class name, whether an allocation fails; None: none does.
+    ``ring_is_full`` decides, by payload, whether a packet finds no room; None: only the ring does.
     ``cpu_online_mask`` has bit n for CPU n; after boot only ``irq_hotplug`` writes it.
     """
 
     __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
-                 "heap", "log_lines", "memory", "port", "scheduler")  # fmt: skip
+                 "heap", "log_lines", "memory", "port", "ring_is_full",
+                 "scheduler")  # fmt: skip
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Kernel:
         self.crowded = False
         self.fine = False
         self.fail_allocation: Callable[[str], bool] | None = None
+        self.ring_is_full: Callable[[bytes], bool] | None = None
         self.current: Context  # set by the scheduler before any guest code runs
         self.log_lines: list[tuple[int, str, str]] = []
 

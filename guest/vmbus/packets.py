@@ -75,6 +75,9 @@ async def _write(
     does not read it again. The id is lost then.
     """
     ring = channel.outbound or outbound_ring(channel)
+    ring_is_full = channel.vmbus.kernel.ring_is_full
+    if ring_is_full is not None and ring_is_full(payload):
+        return -EAGAIN, NO_REQUESTOR, False
     transaction_id = TransactionId(0)
     try:
         if flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED and channel.requestor_size:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""What a scenario asks for, as the host and the guest want it told. Makes neither of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from guest.drivers.steps import DriverOptions
+from guest.reference import FunctionChoice, GuestConfig
+from host.devices import PROFILES
+from host.devices.capture import load_profile
+from host.devices.profile import DeviceProfile
+from host.settings import BusConfig, FunctionConfig, PartitionConfig
+from protocol.ids import SlotNumber, VpIndex, wslot_to_devfn
+from protocol.versions import vpci_dialect
+from sim.identity import instance_id
+from sim.scenario import DeviceSpec, Scenario
+
+
+def profile_of(device: DeviceSpec) -> DeviceProfile:
+    """The profile a device names: a built-in, or a file."""
+    if device.capture is not None:
+        return load_profile(str(device.capture))
+    assert device.profile is not None, "a device has a profile or a capture"
+    return PROFILES[device.profile]
+
+
+def partition_config(
+    scenario: Scenario, load: Callable[[DeviceSpec], DeviceProfile]
+) -> PartitionConfig:
+    """The host that a scenario asks for."""
+    buses = tuple(
+        BusConfig(
+            name=bus,
+            instance_id=instance_id(bus),
+            functions=tuple(
+                FunctionConfig(
+                    profile=load(device),
+                    wslot=SlotNumber(device.wslot),
+                    serial=device.serial,
+                    numa_node=device.numa_node,
+                    present=device.present,
+                )
+                for device in devices
+            ),
+        )
+        for bus, devices in scenario.buses().items()
+    )
+    return PartitionConfig(
+        buses=buses,
+        profile=scenario.host.profile,
+        knobs=scenario.host.knobs,
+        latency_ns=scenario.host.latency_ns,
+        vcpus=scenario.guest.vcpus,
+        vp_numbers=tuple(VpIndex(vp) for vp in scenario.guest.vp_numbers),
+        pcpus=scenario.host.pcpus,
+    )
+
+
+def guest_config(scenario: Scenario) -> GuestConfig:
+    """The guest that a scenario asks for."""
+    functions = {
+        (instance_id(device.bus), int(wslot_to_devfn(SlotNumber(device.wslot)))): FunctionChoice(
+            None if device.driver == "auto" else device.driver,
+            DriverOptions(vectors=device.vectors, remove_ms=device.remove_ms),
+        )
+        for device in scenario.devices
+    }
+    return GuestConfig(
+        vp_numbers=scenario.guest.vp_numbers,
+        vpci_versions=tuple(vpci_dialect(name).version for name in scenario.guest.protocol),
+        functions=functions,
+        nodes=_nodes(scenario.guest.vcpus, scenario.guest.numa_nodes),
+    )
+
+
+def _nodes(vcpus: int, nodes: int) -> tuple[int, ...]:
+    """The CPU mask of each NUMA node: the vCPUs dealt out in blocks, as Hyper-V does."""
+    first = [vcpus * node // nodes for node in range(nodes + 1)]
+    return tuple((1 << last) - (1 << start) for start, last in pairwise(first))
