@@ -9,7 +9,7 @@ from host.clock import Clock
 from host.settings import BusConfig
 from host.vsp import inputs
 from protocol.errors import LocalProtocolError
-from protocol.ids import SlotNumber
+from protocol.ids import SlotNumber, TransactionId
 from protocol.vpci import MessageType
 
 
@@ -65,6 +65,18 @@ class Administrator:
         worker = self.bus(name).worker
         if worker is not None:
             worker.stall(self._clock.now_ns() + stall_ns)
+
+    def forge_packet(self, name: str, payload: bytes) -> None:
+        """A hostile host: these bytes as an in-band packet, whatever they mean to the guest."""
+        worker = self.bus(name).worker
+        if worker is not None:
+            worker.send(payload)
+
+    def forge_completion(self, name: str, transaction_id: int, payload: bytes) -> None:
+        """A hostile host: these bytes as the answer to a request, asked or not."""
+        worker = self.bus(name).worker
+        if worker is not None:
+            worker.complete(TransactionId(transaction_id), payload)
 
     def raise_interrupt(self, name: str, wslot: int, index: int) -> None:
         """The device raises one of its vectors; nothing happens if it is gone."""

@@ -161,6 +161,12 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
         _bus(stage, step), step.arguments["message"], step.arguments["status"]
     ),
     "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
+    "forge-packet": lambda stage, step: stage.partition.forge_packet(
+        _bus(stage, step), step.arguments["data"]
+    ),
+    "forge-completion": lambda stage, step: stage.partition.forge_completion(
+        _bus(stage, step), step.arguments["request"], step.arguments["data"]
+    ),
     "interrupt": _interrupt,
 }
 

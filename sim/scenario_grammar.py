@@ -182,6 +182,22 @@ _STEP_ROWS: Final = (
         "answer the next request of this kind with a status",
     ),
     StepRow("stall", "host", (_DEVICE, _NS), "let the host answer nothing on this bus for a while"),
+    StepRow(
+        "forge-packet",
+        "host",
+        (_DEVICE, Key("data", HEX, REQUIRED, "its payload, in hexadecimal")),
+        "a hostile host: put these bytes into the bus's ring as a message",
+    ),
+    StepRow(
+        "forge-completion",
+        "host",
+        (
+            _DEVICE,
+            Key("request", number(0, 2**63 - 1), REQUIRED, "transaction id that it answers"),
+            Key("data", HEX, REQUIRED, "its payload, in hexadecimal"),
+        ),
+        "a hostile host: answer a request again, or one that was never made",
+    ),
     StepRow("interrupt", "host", (_DEVICE, _VECTOR, _TIMES), "let the device raise an interrupt"),
     StepRow("pause", "host", (_NS,), "wait"),
     StepRow("bind", "guest", (_DEVICE,), "bind the function driver"),

@@ -41,7 +41,7 @@ class FunctionInstance(Allocated):
         self.dev = dev
         self.options = options
         self.queues = 0
-        self.irqs: list[int] = []  # requested, in the order of the queues
+        self.irqs: list[int] = []  # requested, in that order
         self.done = Completion(dev.kernel, "command")
         self.idle = Completion(dev.kernel, "io idle")
         self.outstanding = 0

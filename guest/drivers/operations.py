@@ -108,7 +108,8 @@ async def _free_vectors(irqs: IrqCore, instance: FunctionInstance, _args: Args) 
 
 async def _request_irqs(irqs: IrqCore, instance: FunctionInstance, args: Args) -> int:
     dev = instance.dev
-    for queue in range(instance.queues):
+    end = min(int(args.get("to", instance.queues)), instance.queues)
+    for queue in range(int(args.get("from", 0)), end):
         irq = pci_irq_vector(dev, queue)
         ret = await request_irq(irqs, irq, handle_interrupt, f"{dev.name}-{queue}", instance)
         if ret < 0:

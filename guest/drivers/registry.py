@@ -9,8 +9,11 @@ from guest.drivers.gpu import GPU
 from guest.drivers.nic_vf import NIC_VF
 from guest.drivers.nvme import NVME
 from guest.drivers.steps import DriverTable, Match
+from guest.drivers.wifi import WIFI
 
-DRIVERS: Mapping[str, DriverTable] = {table.name: table for table in (NVME, NIC_VF, GPU, GENERIC)}
+DRIVERS: Mapping[str, DriverTable] = {
+    table.name: table for table in (NVME, NIC_VF, WIFI, GPU, GENERIC)
+}
 
 KINDS_KEPT = 256  # vendors and classes whose driver is remembered
 

@@ -12,7 +12,8 @@ check-alive            ``bar``, ``offset``: all ones there mean that nobody is h
 write-register         ``bar``, ``offset``, ``value``: four bytes
 alloc-vectors          ``min``, ``spread`` ("managed": one queue per CPU, "none"), ``kinds``
                        ("msix", "msi", "msix,msi"); undone by ``free-vectors``
-request-irqs           a handler on every vector; undone by ``free-irqs``
+request-irqs           a handler on every vector from number ``from`` on (default 0) up to before
+                       ``to`` (default: to the last); undone by ``free-irqs``
 submit-and-wait        ring every queue's doorbell, wait for every completion; ``timeout_ms``
 read-block             ``block``, ``length``; a failure is noted and does no harm
 write-block            ``block``, ``value``: 64 bits, little endian

@@ -70,10 +70,18 @@ class MappingRequest(Channel):
         message = COMPOSERS[hbus.dialect.create_message](request)
         ret, transaction_id = await self.send_request_getid(channel, message, packet)
         if ret:
-            return f"sending gave {ret}"
+            return self.not_sent(ret, comp)
         if not await self.await_answer(hbus, hpdev, comp):
             await self.forget_compose(channel, transaction_id, packet)
             return "the device has gone"
+        return self.refusal(comp)
+
+    def not_sent(self, ret: int, _comp: ComposeCompCtxt) -> str:
+        """Why there is no mapping: nothing was sent, so there is no answer to look at."""
+        return f"sending gave {ret}"
+
+    def refusal(self, comp: ComposeCompCtxt) -> str:
+        """Why the host gave no mapping, or an empty string."""
         status = comp.comp_pkt.completion_status
         return f"status {status & U32:#x}" if status < 0 else ""
 

@@ -14,6 +14,8 @@ from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
 from protocol.link import InterruptDelivered
 from protocol.vmbus import (
+    VM_PKT_COMP,
+    VM_PKT_DATA_INBAND,
     ChannelMessageType,
     GpaRange,
     VmbusChannelCloseChannel,
@@ -368,6 +370,26 @@ def test_a_stall_delays_the_next_answer(guest: FakeGuest) -> None:
     assert guest.read(relid) == []
     guest.clock.run()
     assert len(guest.read(relid)) == 1
+
+
+def test_a_hostile_host_sends_whatever_it_is_told_to(guest: FakeGuest) -> None:
+    relid = arrive(guest)
+    guest.partition.forge_packet("nvme0", b"\1\2\3\4")
+    guest.partition.forge_completion("nvme0", 77, b"\5\6\7\10")
+    message, answer = guest.read(relid)
+    assert (message.packet_type, message.transaction_id) == (VM_PKT_DATA_INBAND, 0)
+    assert message.payload[:4] == b"\1\2\3\4"
+    assert (answer.packet_type, answer.transaction_id) == (VM_PKT_COMP, 77)
+    assert answer.payload[:4] == b"\5\6\7\10"
+
+
+def test_nothing_is_forged_where_no_channel_is_open(guest: FakeGuest) -> None:
+    with pytest.raises(LocalProtocolError, match="nvme0 has not been offered"):
+        guest.partition.forge_packet("nvme0", b"\1\2\3\4")
+    guest.connect()
+    guest.partition.offer("nvme0")
+    guest.partition.forge_packet("nvme0", b"\1\2\3\4")
+    guest.partition.forge_completion("nvme0", 77, b"\1\2\3\4")
 
 
 def test_two_buses_do_not_disturb_each_other() -> None:

@@ -128,6 +128,21 @@ def test_options_set_vectors_rounds_and_spread() -> None:
     assert not any(data.managed for data in world.rig.pci.irqs.descs.values())
 
 
+def test_a_driver_may_request_its_vectors_in_parts_and_in_another_order() -> None:
+    world = World(cpus=4)
+    instance = instance_of(world.dev)
+    requested: list[list[int]] = []
+
+    async def request(*parts: dict[str, int | str]) -> None:
+        await OPERATIONS["free-irqs"](world.rig.pci.irqs, instance, {})
+        for part in parts:
+            assert await OPERATIONS["request-irqs"](world.rig.pci.irqs, instance, part) == 0
+            requested.append(list(instance.irqs))
+
+    world.rig.run(request({"from": 2}, {"to": 1}, {"from": 1, "to": 2}, {"from": 4, "to": 9}))
+    assert requested == [[26, 27], [26, 27, 24], [26, 27, 24, 25], [26, 27, 24, 25]]
+
+
 def test_a_slow_remove_takes_its_time_and_then_leaves_nothing() -> None:
     world = World(options=DriverOptions(remove_ms=70_000))
     before = world.rig.kernel.now_ns()
@@ -233,6 +248,8 @@ def test_drivers_are_found_by_class_and_vendor() -> None:
     assert driver_for(0x15B3, 0x020000).name == "nic-vf"
     assert driver_for(0x8086, 0x020000).name == "generic"
     assert driver_for(0x10DE, 0x030200).name == "gpu"
+    assert driver_for(0x17CB, 0x028000).name == "wifi"
+    assert driver_for(0x8086, 0x028000).name == "generic"
 
 
 @pytest.mark.parametrize("name", list(DRIVERS))
