@@ -15,13 +15,17 @@ from guest.pci_hyperv.interrupts import Interrupts
 
 
 class ComposeGivesUp(Interrupts):
-    """hv_compose_msi_msg() that looks at the state, hv_irq_unmask() that does not look at all.
+    """hv_compose_msi_msg() that looks at the function's state.
 
     6.12 has no such state; that the eject's work item was initialised says the same.
     """
 
     async def has_gone(self, hpdev: HvPciDev) -> bool:
         return hpdev.wrk is not None or await super().has_gone(hpdev)
+
+
+class UnmaskNeverLooks(Interrupts):
+    """hv_irq_unmask() of whatever there is."""
 
     def has_mapping(self, data: IrqData) -> bool:
         return True
@@ -37,6 +41,6 @@ DEFECT = Defect(
     scenario="eject-during-probe",
     expect="null-dereference",
     why="EJECT arrives while a vector is being composed, which is then unmasked without a mapping.",
-    mixins=(Mixin("driver", ComposeGivesUp),),
+    mixins=(Mixin("driver", ComposeGivesUp), Mixin("driver", UnmaskNeverLooks)),
     bred_by="compose-hang-tasklet-starved",
 )
