@@ -78,6 +78,7 @@ class Engine:
         self._chooser = chooser
         self._lates = lates if chooser is not None else 0
         self._stall_ns = STALL_MAX_NS  # how much of it is left
+        self._late: bool | None = None  # what _may_be_late() found; None once that may have changed
         self.kernel: Kernel
         self._ready: list[Runnable] = []
         self._deadlines = Deadlines()
@@ -130,6 +131,7 @@ class Engine:
         if context.timer is not None:
             context.timer[0] = None
             context.timer = None
+            self._late = None
         self._ready.append(context)
         if self._chooser is not None:
             self.kernel.crowded = True
@@ -142,6 +144,7 @@ class Engine:
 
     def _arm(self, at_ns: int, handle: Handle) -> None:
         self._deadlines.add(at_ns, handle)
+        self._late = None
         if self._lates and at_ns <= self.time_ns + self._stall_ns:
             self.kernel.crowded = True
 
@@ -162,6 +165,7 @@ class Engine:
     def _call_off(self, action: HostAction) -> None:
         """It is no option any more, if it was one, and never will be."""
         action.handle[0] = None
+        self._late = None
         if action in self._ready:
             self._ready.remove(action)
 
@@ -228,12 +232,21 @@ class Engine:
         return self._chooser.choose(options)
 
     def _may_be_late(self) -> bool:
-        """Whether the next deadline is within the budget and no waiting action's window ends."""
+        """Whether the next deadline is within the budget and no waiting action's window ends.
+
+        Asked at every step, so the answer is kept while deadlines, host actions and time stay.
+        """
+        if self._late is None:
+            self._late = self._deadlines.earliest_ns() <= self._reach_ns()
+        return self._late
+
+    def _reach_ns(self) -> int:
+        """Up to when time may pass while something could run."""
         reach_ns = self.time_ns + self._stall_ns
         for option in self._ready:
             if isinstance(option, HostAction) and option.latest_ns < reach_ns:
                 reach_ns = option.latest_ns
-        return self._deadlines.earliest_ns() <= reach_ns
+        return reach_ns
 
     def _be_late(self) -> None:
         """Let time pass to the next deadline although something could run."""
@@ -255,6 +268,7 @@ class Engine:
                 self.current = None
         if isinstance(chosen, HostAction):
             chosen.done = True
+            self._late = None
             chosen.action()
             return
         kernel = self.kernel
@@ -307,6 +321,7 @@ class Engine:
         if self._deadlines.earliest_ns() == NEVER:
             return False
         self.time_ns = self._deadlines.advance()
+        self._late = None
         if self.time_ns - self.progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
         for target in self._deadlines.due(self.time_ns):

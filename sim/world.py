@@ -29,6 +29,7 @@ from sim.configs import guest_config, partition_config, profile_of
 from sim.engine import Engine, Stuck
 from sim.fault_events import FaultInjected
 from sim.faults import FaultBudget, any_fault
+from sim.fingerprint import fingerprint
 from sim.oracles.ending import judge_ending
 from sim.oracles.judge import Judgement, judge
 from sim.oracles.law import LawFactory
@@ -154,6 +155,11 @@ class World:
         if self._natural or not any_fault(self.scenario.faults):
             return None
         return FaultBudget(self.scenario.faults, self.engine.ask, emit)
+
+    @property
+    def fingerprint(self) -> int:
+        """One number for who did what so far, in order; equal in every process."""
+        return fingerprint(self._happened)
 
     def trace(self) -> tuple[Stamped, ...]:
         """What has happened so far, stamped."""
