@@ -82,7 +82,14 @@ def is_fault(option: Option) -> bool:
 
 
 class ScheduleDiverged(Exception):
-    """A replayed schedule met other options than it recorded: the code under it has changed."""
+    """A replayed schedule met other options than it recorded: the code under it has changed.
+
+    ``step`` is the index of the choice that no longer fits.
+    """
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"step {step}: {what}")
+        self.step = step
 
 
 class SplitMix64:
@@ -165,8 +172,8 @@ class ReplayChooser:
         if not choice.fits(options):
             there = ", ".join(f"{option.name!r} at {option.at!r}" for option in options)
             raise ScheduleDiverged(
-                f"step {self._step}: option {choice.index} is not {choice.name!r} at {choice.at!r}"
-                f" among {there}"
+                self._step,
+                f"option {choice.index} is not {choice.name!r} at {choice.at!r} among {there}",
             )
         self._step += 1
         return choice.index
@@ -186,9 +193,7 @@ class DecisionChooser:
             return 0
         index = self._decisions[self._step]
         if index >= len(options):
-            raise ScheduleDiverged(
-                f"step {self._step}: there is no option {index} among {len(options)}"
-            )
+            raise ScheduleDiverged(self._step, f"there is no option {index} among {len(options)}")
         self._step += 1
         return index
 

@@ -35,6 +35,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "scenarios": Command("scenarios", "list the built-in scenarios, or print their grammar"),
     "devices": Command("devices", "list the built-in device profiles"),
     "run": Command("run", "play one scenario and show its messages and its verdict"),
+    "explore": Command("explore", "play many orders of a scenario and save those that fail"),
+    "replay": Command("replay", "play a saved schedule again"),
     "lspci": Command("lspci", "print what the guest sees at the end of a scenario"),
     "diff": Command("diff", "find the first event in which two traces differ"),
     "decode": Command("decode", "take a structure's bytes apart"),

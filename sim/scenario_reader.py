@@ -46,14 +46,19 @@ def built_in_names() -> tuple[str, ...]:
 
 def load_scenario(name_or_path: str) -> Scenario:
     """A built-in by its name, or a file by its path. Raises ScenarioError."""
+    return read_scenario(find_scenario(name_or_path))
+
+
+def find_scenario(name_or_path: str) -> Path:
+    """Where that scenario is. Raises ScenarioError for a built-in that does not exist."""
     if "/" not in name_or_path and not name_or_path.endswith(".toml"):
         names = built_in_names()
         if name_or_path not in names:
             raise ScenarioError(
                 "", f"scenario {name_or_path!r}", f"no such built-in; there are {', '.join(names)}"
             )
-        return read_scenario(BUILT_IN / f"{name_or_path}.toml")
-    return read_scenario(Path(name_or_path))
+        return BUILT_IN / f"{name_or_path}.toml"
+    return Path(name_or_path)
 
 
 def read_scenario(path: Path) -> Scenario:

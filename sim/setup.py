@@ -19,8 +19,10 @@ from host.devices.profile import DeviceProfile
 from host.devices.profile_file import read_profile, save_profile
 from sim.choices import Chooser
 from sim.configs import profile_of
+from sim.oracles.laws import LAWS
+from sim.oracles.user_laws import load_laws
 from sim.scenario import DeviceSpec, Scenario
-from sim.scenario_options import with_faults, with_needs, with_options
+from sim.scenario_options import with_faults, with_options
 from sim.scenario_reader import parse_scenario
 from sim.world import World
 
@@ -51,15 +53,13 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lates: int = LATES
 
     def scenario(self) -> Scenario:
-        """The scenario with all options applied. Raises ScenarioError; KeyError for a defect that
-        does not exist."""
+        """The scenario with all options applied. Raises ScenarioError."""
         scenario = with_options(
             parse_scenario(self.text, source=self.source, folder=Path()),
             protocol=self.protocol,
             profile=self.profile,
             device=None if self.device is None else Path(self.device),
         )
-        scenario = with_needs(scenario, (CATALOGUE[name] for name in self.defects))
         return with_faults(scenario, self.faults)
 
 
@@ -75,12 +75,17 @@ def with_captures(setup: Setup, folder: Path) -> Setup:
 
 
 class Lab:
-    """A setup made ready in this process."""
+    """A setup made ready in this process.
+
+    Raises KeyError for a defect that does not exist, LawFileError for laws that cannot be used.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.scenario = setup.scenario()
         self._defects = tuple(CATALOGUE[name] for name in setup.defects)
+        more = (law for path in setup.laws for law in load_laws(Path(path)))
+        self._laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
 
     def world(self, chooser: Chooser | None = None) -> World:
@@ -92,6 +97,7 @@ class Lab:
             defects=self._defects,
             fine=self.setup.fine,
             lates=self.setup.lates,
+            laws=self._laws,
         )
 
     def _load(self, device: DeviceSpec) -> DeviceProfile:

@@ -9,13 +9,14 @@ itself, and what kills a worker again is reported as lost.
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 # Tasks that go to a worker in one message: few enough that all end a batch at about the same time.
 CHUNK_TASKS: Final = 8
@@ -28,7 +29,23 @@ class Lost(NamedTuple):
 
 
 class WorkerError(Exception):
-    """A task raised an exception in a worker; the text is the worker's traceback."""
+    """A task raised an exception in a worker; the text is the worker's traceback.
+
+    The cause of the exception that is raised here, or raised itself where that one cannot travel.
+    """
+
+
+class _Raised(NamedTuple):
+    """What a worker sends before it ends: a task's exception, pickled if it can be."""
+
+    pickled: bytes | None
+    traceback: str
+
+    def again(self) -> NoReturn:
+        """Raise it in this process."""
+        if self.pickled is None:
+            raise WorkerError(self.traceback)
+        raise pickle.loads(self.pickled) from WorkerError(self.traceback)
 
 
 Do: TypeAlias = Callable[[Any], Any]
@@ -77,8 +94,18 @@ def _work(start: Start, pipe: Connection) -> None:
             pipe.send([do(task) for task in pipe.recv()])
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
-    except Exception:
-        pipe.send(traceback.format_exc())
+    except Exception as error:
+        pipe.send(_Raised(_pickled(error), traceback.format_exc()))
+
+
+def _pickled(error: Exception) -> bytes | None:
+    """The exception as bytes, unless it cannot be made of them again."""
+    try:
+        data = pickle.dumps(error)
+        pickle.loads(data)
+    except Exception:  # whatever the exception's own methods raise
+        return None
+    return data
 
 
 class Workers:
@@ -91,7 +118,7 @@ class Workers:
     def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         """Do all tasks; gives each result, with its task's place, as it comes.
 
-        Raises WorkerError.
+        Raises what a task raised.
         """
         places = range(len(tasks))
         todo = deque(
@@ -128,8 +155,8 @@ class Workers:
             came = worker.pipe.recv()
         except (EOFError, OSError):
             return self._replace(worker, chunk, todo)
-        if isinstance(came, str):
-            raise WorkerError(came)
+        if isinstance(came, _Raised):
+            came.again()
         return list(zip(chunk.places, came, strict=True))
 
     def _replace(self, worker: _Worker, chunk: Chunk, todo: deque[Chunk]) -> list[tuple[int, Any]]:

@@ -97,23 +97,23 @@ def _suited(scenario: Scenario, device: Path) -> None:
 
 
 def played(scenario: Scenario, *, seed: int, laws: Sequence[Path] = ()) -> RunResult:
-    """One run in natural order, judged by these files' laws, too. Raises InputError as ``_told``
+    """One run in natural order, judged by these files' laws, too. Raises InputError as ``one_line``
     does."""
     from sim.summary import summarise  # brings both sides and the engine: not for help
 
-    with _told(scenario):
+    with one_line(scenario):
         world = _world(scenario, laws)
         return summarise(world, world.run(), seed)
 
 
 def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
-    """What the guest sees once the scenario has ended. Raises InputError as ``_told`` does.
+    """What the guest sees once the scenario has ended. Raises InputError as ``one_line`` does.
 
     A run in which a violation was found raises FoundError: what was found is more urgent.
     """
     from sim.pci_view import guest_view  # as above
 
-    with _told(scenario):
+    with one_line(scenario):
         world = _world(scenario)
         violation = world.run().violation
     if violation is not None:
@@ -136,7 +136,7 @@ def _world(scenario: Scenario, laws: Sequence[Path] = ()) -> World:
 
 
 @contextmanager
-def _told(scenario: Scenario) -> Iterator[None]:
+def one_line(scenario: Scenario) -> Iterator[None]:
     """Turn devices and laws that cannot be used, and waits that come to nothing, into one line."""
     from sim.actors import UnplayedStep  # as above
     from sim.oracles.law import LawRaised

@@ -59,7 +59,7 @@ def run_scenario(
     ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
     result = played(ready, seed=seed, laws=law or ())
     if trace is not None:
-        _write(trace, result)
+        write(trace, result)
     if as_json:
         print_json(as_document(result))
     else:
@@ -112,7 +112,7 @@ def _few(what: str, lines: list[str]) -> Iterator[str]:
         yield f"{what:<9}and {len(lines) - len(shown)} more"
 
 
-def _write(path: Path, result: RunResult) -> None:
+def write(path: Path, result: RunResult) -> None:
     about = {name: getattr(result, name) for name in ABOUT}
     try:
         write_trace(path, about, result.trace)

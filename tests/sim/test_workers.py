@@ -49,9 +49,16 @@ def interrupting() -> Callable[[int], int]:
     return do
 
 
-def failing() -> Callable[[int], int]:
+class Needy(Exception):
+    """Cannot be made of its message alone."""
+
+    def __init__(self, what: str, more: int) -> None:
+        super().__init__(f"{what} {more}")
+
+
+def failing(error: type[ValueError] | None) -> Callable[[int], int]:
     def do(task: int) -> int:
-        raise ValueError(f"not {task}")
+        raise Needy("not", task) if error is None else error(f"not {task}")
 
     return do
 
@@ -82,8 +89,17 @@ def test_a_task_that_kills_every_worker_is_reported_and_costs_no_other(tmp_path:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_an_exception_of_a_task_comes_with_the_workers_traceback() -> None:
-    with working(1, failing) as workers, pytest.raises(WorkerError, match="not 4"):
+def test_an_exception_of_a_task_is_raised_here_with_the_workers_traceback() -> None:
+    with (
+        working(1, partial(failing, ValueError)) as workers,
+        pytest.raises(ValueError, match=r"^not 4$") as caught,
+    ):
+        list(workers.run([4]))
+    assert "in do\n" in str(caught.value.__cause__)
+
+
+def test_an_exception_that_cannot_travel_is_told_as_text() -> None:
+    with working(1, partial(failing, None)) as workers, pytest.raises(WorkerError, match="not 4"):
         list(workers.run([4]))
 
 

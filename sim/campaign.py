@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""Many schedules of one setup: plans go out, reports come in, each mistake is kept once.
+
+Everything here happens in the order of the plans, whoever plays them, so that a result depends on
+neither the number of processes nor their speed. Knows no strategy and no world.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from time import perf_counter
+from typing import Final, TypeAlias
+
+import msgspec
+
+from sim.closing import Closing, closing
+from sim.distinct import Mistake, mistake_of
+from sim.explore.strategy import Plan, RunReport, Strategy
+from sim.player import Player
+from sim.setup import Setup
+from sim.workers import Lost, Workers
+
+BATCH_PLANS: Final = 128  # enough to keep many workers busy, few enough to learn from soon
+CHECKED_OF: Final = 100  # one schedule in so many is played twice
+LOST: Final = RunReport(verdict="lost", fingerprint=0, steps=0, choices=0)
+
+Run: TypeAlias = Callable[[Sequence[Plan]], Iterator[tuple[int, RunReport | Lost]]]
+Progress: TypeAlias = Callable[[int, int], None]  # schedules played, mistakes found
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A mistake, by the first schedule that showed it; ``number`` counts schedules from 1."""
+
+    number: int
+    plan: Plan
+    report: RunReport
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What one strategy played, and how many of these schedules failed."""
+
+    name: str
+    schedules: int
+    hits: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a campaign. ``known`` are the open items that showed; ``unplayed`` counts the
+    schedules in which a step of the scenario came to nothing. Only ``seconds`` is wall clock."""
+
+    found: tuple[Found, ...]
+    shares: tuple[Share, ...]
+    closing: Closing
+    known: tuple[str, ...]
+    unplayed: int
+    seconds: float
+    interrupted: bool
+
+
+class NotDeterministic(Exception):
+    """One plan, played twice, came out in two ways; says which and how."""
+
+
+class Tally:
+    """What has come of the schedules so far. Its only writer is the campaign."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.lost = 0
+        self.checks = 0
+        self.unplayed = 0
+        self.traces: Counter[int] = Counter()
+        self.played: Counter[str] = Counter()
+        self.hits: Counter[str] = Counter()
+        self.known: set[str] = set()
+        self.found: dict[Mistake, Found] = {}
+
+    def add(self, plan: Plan, result: RunReport | Lost) -> None:
+        """Count what came of the schedule that was given out next."""
+        if isinstance(result, Lost):
+            self.lost += 1
+            return
+        self.traces[result.fingerprint] += 1
+        self.played[plan.strategy] += 1
+        self.known.update(result.known)
+        self.unplayed += result.unplayed is not None
+        if result.violation is not None:
+            self.hits[plan.strategy] += 1
+            mistake = mistake_of(result.violation)
+            self.found.setdefault(mistake, Found(self.given + 1, plan, result))
+
+
+def campaign(
+    strategy: Strategy, run: Run, *, schedules: int, progress: Progress = lambda _done, _found: None
+) -> Result:
+    """Play at most so many schedules of a strategy; fewer if it has none left, or at Ctrl-C.
+
+    Raises NotDeterministic, and what ``run`` raises.
+    """
+    tally = Tally()
+    began = perf_counter()
+    interrupted = False
+    try:
+        while tally.given < schedules:
+            plans = strategy.plans(min(BATCH_PLANS, schedules - tally.given))
+            if not plans:
+                break
+            for plan, report in _batch(plans, run, tally, progress):
+                strategy.learn(plan, report)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Result(
+        found=tuple(tally.found.values()),
+        shares=tuple(Share(n, count, tally.hits[n]) for n, count in tally.played.items()),
+        closing=closing(
+            tally.traces,
+            failed=tally.hits.total(),
+            lost=tally.lost,
+            determinism_checks=tally.checks,
+            exhausted=strategy.exhausted,
+        ),
+        known=tuple(sorted(tally.known)),
+        unplayed=tally.unplayed,
+        seconds=perf_counter() - began,
+        interrupted=interrupted,
+    )
+
+
+def _batch(
+    plans: Sequence[Plan], run: Run, tally: Tally, progress: Progress
+) -> Iterator[tuple[Plan, RunReport]]:
+    """Play one batch; what an interruption leaves undone does not count, the rest does."""
+    twice = [at for at in range(len(plans)) if (tally.given + at) % CHECKED_OF == 0]
+    results: dict[int, RunReport | Lost] = {}
+    try:
+        for place, result in run([*plans, *(plans[at] for at in twice)]):
+            results[place] = result
+            progress(tally.given + min(len(results), len(plans)), len(tally.found))
+    finally:
+        first = tally.given
+        for place, plan in enumerate(plans):
+            if place in results:
+                tally.add(plan, results[place])
+            tally.given += 1
+    for place, at in enumerate(twice, len(plans)):
+        _compare(plans[at], first + at + 1, results[at], results[place])
+    tally.checks += len(twice)
+    for place, plan in enumerate(plans):
+        report = results[place]
+        yield plan, LOST if isinstance(report, Lost) else report
+
+
+def _compare(plan: Plan, number: int, one: RunReport | Lost, other: RunReport | Lost) -> None:
+    if one == other or isinstance(one, Lost) or isinstance(other, Lost):
+        return
+    fields = RunReport.__struct_fields__
+    differ = ", ".join(name for name in fields if getattr(one, name) != getattr(other, name))
+    raise NotDeterministic(
+        f"schedule {number} ({plan.strategy}), played twice, came out with another {differ}"
+    )
+
+
+@contextmanager
+def players(setup: Setup, *, jobs: int) -> Iterator[Run]:
+    """What plays plans: this process for one job, else so many others, which end with this."""
+    if jobs == 1:
+        yield partial(_one_by_one, Player(setup))
+        return
+    workers = Workers(jobs, partial(Player, setup))
+    try:
+        yield workers.run
+    finally:
+        workers.close()
+
+
+def _one_by_one(play: Player, plans: Sequence[Plan]) -> Iterator[tuple[int, RunReport]]:
+    for place, plan in enumerate(plans):
+        yield place, play(plan)

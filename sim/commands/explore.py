@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""``vpcisim explore SCENARIO``: many orders of one scenario; what fails is saved as schedules."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from sim.cli import FOUND, INTERRUPTED, OK
+from sim.commands import calling
+from sim.commands.calling import AsJson, Seed, choose, print_json
+from sim.commands.playing import (
+    Device,
+    Driver,
+    Laws,
+    Profile,
+    Protocol,
+    ScenarioName,
+    one_line,
+    played,
+    prepared,
+)
+from sim.report.lanes import encodable
+
+SCHEDULES: Final = 2_000
+SCHEDULES_MAX: Final = 10**9
+JOBS_MAX: Final = 1_024
+SAVE: Final = Path("vpcisim-schedules")
+
+
+def application() -> typer.Typer:
+    return calling.application(explore_scenario)
+
+
+def explore_scenario(
+    scenario: ScenarioName,
+    defect: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Give the driver this old bug back.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="What may go wrong, once at least.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(metavar="NAME", help="How orders are chosen.")
+    ] = "random",
+    schedules: Annotated[
+        int, typer.Option(min=1, max=SCHEDULES_MAX, help="How many orders at most.")
+    ] = SCHEDULES,
+    seed: Seed = 0,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=JOBS_MAX, help="Processes; the result is the same.")
+    ] = 1,
+    fine: Annotated[
+        bool, typer.Option("--fine", help="Stop also at points that seldom matter.")
+    ] = False,
+    save: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where schedules that fail are written.")
+    ] = SAVE,
+    law: Laws = None,
+    protocol: Protocol = None,
+    profile: Profile = None,
+    device: Device = None,
+    driver: Driver = "model",
+    as_json: AsJson = False,
+) -> int:
+    """Play many orders of one scenario; save one for each way in which the driver breaks.
+
+    Exit status 1 if it does, even when interrupted.
+
+    Example: vpcisim explore eject-during-probe --defect eject-before-root-bus
+    """
+    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
+    from sim.commands.exploring import check_folder, setup_of  # brings both sides and the engine
+    from sim.exploration import explored, keeping
+    from sim.explore.strategies import STRATEGIES
+    from sim.report.exploration import closing_lines, document, kept_lines
+    from sim.report.progress import progress_of
+
+    choose(strategy, STRATEGIES, "strategy")
+    check_folder(save)
+    setup = setup_of(
+        scenario,
+        ready,
+        protocol=protocol,
+        profile=profile,
+        device=device,
+        driver=driver,
+        defects=defect or [],
+        faults=fault or [],
+        laws=law or [],
+        fine=fine,
+    )
+    played(ready, seed=seed, laws=law or [])  # what run refuses, this refuses too
+    with one_line(ready), progress_of(schedules) as progress:
+        result = explored(
+            setup, strategy=strategy, schedules=schedules, seed=seed, jobs=jobs, progress=progress
+        )
+    kept = list(keeping(setup, result, seed=seed, folder=save))
+    if as_json:
+        print_json(document(setup, ready.name, result, kept))
+    else:
+        lines = [line for one in kept for line in kept_lines(one)]
+        for line in (*lines, *closing_lines(result)):
+            print(encodable(line, sys.stdout.encoding))
+    return FOUND if kept else INTERRUPTED if result.interrupted else OK

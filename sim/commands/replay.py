@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""``vpcisim replay FILE``: a schedule's run once more, its violation and the moment of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec.structs import replace
+
+from sim.cli import FOUND, OK
+from sim.commands import calling
+from sim.commands.calling import AsJson, InputError, print_json
+from sim.commands.playing import Laws, one_line
+from sim.commands.run import as_document, summary, write
+from sim.report.lanes import encodable
+
+if TYPE_CHECKING:
+    from sim.replay import Replay
+    from sim.schedule import Schedule
+
+
+def application() -> typer.Typer:
+    return calling.application(replay_schedule)
+
+
+def replay_schedule(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by vpcisim explore.")],
+    law: Laws = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every event here, as JSON lines.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Play a schedule again and show what it ends in.
+
+    Exactly as it was, choice by choice; if the code has changed, by its named delays. Exit status
+    1 with a violation, 0 without one, 2 if a delay no longer applies.
+
+    Example: vpcisim replay vpcisim-schedules/eject-idle-leak-00ff00ff.json
+    """
+    schedule = _read(file, law or [])
+    replay = _replayed(file, schedule)
+    result = replay.played.result
+    if trace is not None:
+        write(trace, result)
+    if as_json:
+        more = {"mode": replay.mode, "diverged_at": replay.diverged_at, "changed": replay.changed}
+        print_json({**as_document(result), **more, "unplayed": replay.played.unplayed})
+    else:
+        for line in _lines(schedule, replay):
+            print(encodable(line, sys.stdout.encoding))
+    return FOUND if result.violation else OK
+
+
+def _read(file: Path, laws: list[Path]) -> Schedule:
+    """The schedule with the laws that are given; those of a file are code, and not run unasked."""
+    from sim.schedule import ScheduleError, read_schedule  # brings both sides and the engine
+
+    try:
+        schedule = read_schedule(file)
+    except ScheduleError as error:
+        raise InputError(str(error)) from None
+    wanted = schedule.setup.laws
+    if wanted and not laws:
+        options = " ".join(f"--law {law}" for law in wanted)
+        raise InputError(f"{file}: was judged by laws of your own; add {options}")
+    return replace(schedule, setup=replace(schedule.setup, laws=tuple(map(str, laws))))
+
+
+def _replayed(file: Path, schedule: Schedule) -> Replay:
+    from guest.defects.catalogue import CATALOGUE
+    from sim.replay import CannotReplay, replayed
+    from sim.scenario import ScenarioError
+
+    for defect in schedule.setup.defects:
+        if defect not in CATALOGUE:
+            raise InputError(f"{file}: there is no defect {defect!r} any more")
+    try:
+        with one_line(schedule.setup.scenario()):
+            return replayed(schedule)
+    except (CannotReplay, ScenarioError) as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
+    from sim.report.exploration import order_lines
+    from sim.report.moment import moment_lines
+    from sim.report.violation import report_lines
+
+    result = replay.played.result
+    if result.violation is not None:
+        yield from report_lines(result.violation)
+        yield from moment_lines(result.trace, result.violation)
+        yield ""
+    yield from summary(result)
+    yield from order_lines(schedule.delays, schedule.faults)
+    yield f"mode     {_mode(replay)}"
+
+
+def _mode(replay: Replay) -> str:
+    """How it was played, and what that is worth."""
+    if not replay.changed:
+        return replay.mode
+    what = ", ".join(replay.changed)
+    if replay.diverged_at is None:
+        return f"{replay.mode}: the code has changed ({what}), and every choice still fits"
+    return (
+        f"{replay.mode}: the code has changed ({what}) and the recorded choices no longer fit from"
+        f" choice {replay.diverged_at} on"
+    )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Plays one run again and tells it: a schedule just found, or one out of a file.
+
+Exactly, choice by choice, as long as every choice fits; by its named delays where the code has
+changed. Knows no command and prints nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sim.choices import Choice, Chooser, RecordingChooser, ReplayChooser, ScheduleDiverged
+from sim.explore.delays import Delay, DelayChooser, FaultAt
+from sim.player import outcome
+from sim.result import RunResult
+from sim.schedule import Schedule
+from sim.setup import Lab
+from sim.source_hashes import changed, source_hashes
+from sim.summary import summarise
+
+EXACT = "exact"
+BY_DELAYS = "by-delays"
+
+
+class CannotReplay(Exception):
+    """A schedule that cannot be played again here; one line that says why."""
+
+
+class Played(NamedTuple):
+    """One run, told, with the choices that were made. ``unplayed`` is a step of the scenario that
+    came to nothing, which in this order is no mistake."""
+
+    result: RunResult
+    choices: tuple[Choice, ...]
+    unplayed: str | None
+
+
+class Replay(NamedTuple):
+    """A schedule, played again.
+
+    ``diverged_at`` is the first choice that no longer fits; ``changed`` names what is not as it was
+    when the schedule was written.
+    """
+
+    played: Played
+    mode: str
+    diverged_at: int | None
+    changed: tuple[str, ...]
+
+
+def recorded(lab: Lab, chooser: Chooser, *, seed: int) -> Played:
+    """One run by a chooser, with names and stacks. Raises what the chooser raises."""
+    recorder = RecordingChooser(chooser, names=True)
+    world = lab.world(recorder)
+    verdict, unplayed = outcome(world)
+    return Played(summarise(world, verdict, seed), tuple(recorder.choices), unplayed)
+
+
+def replayed(schedule: Schedule) -> Replay:
+    """Play a schedule again. Raises CannotReplay."""
+    lab = Lab(schedule.setup)
+    differ = changed(schedule.against, source_hashes(schedule.setup.laws))
+    exact, diverged_at = _exactly(lab, schedule)
+    if exact is not None:
+        return Replay(exact, EXACT, None, differ)
+    if not differ:
+        raise CannotReplay(
+            f"diverged at choice {diverged_at} although nothing has changed; the lab or a law of"
+            " yours is not deterministic"
+        )
+    return Replay(_by_delays(lab, schedule), BY_DELAYS, diverged_at, differ)
+
+
+def _exactly(lab: Lab, schedule: Schedule) -> tuple[Played | None, int | None]:
+    """The run choice by choice; or None and the choice at which it is another run."""
+    try:
+        played = recorded(lab, ReplayChooser(schedule.choices), seed=schedule.seed)
+    except ScheduleDiverged as diverged:
+        return None, diverged.step
+    made = len(played.choices)
+    if made < len(schedule.choices):
+        return None, made  # it ended before they were all made
+    return played, None
+
+
+def _by_delays(lab: Lab, schedule: Schedule) -> Played:
+    if not schedule.in_words:
+        raise CannotReplay(
+            "the code has changed, and this order could not be put into words; explore again"
+        )
+    chooser = DelayChooser(schedule.delays, schedule.faults)
+    played = recorded(lab, chooser, seed=schedule.seed)
+    gone = [*map(_place, chooser.unapplied), *map(_moment, chooser.unapplied_faults)]
+    if gone and played.result.violation is None:
+        raise CannotReplay(f"no longer applies: {'; '.join(gone)}")
+    return played
+
+
+def _place(delay: Delay) -> str:
+    return f"the delay of {delay.context} at {delay.point!r}, time {delay.occurrence}"
+
+
+def _moment(fault: FaultAt) -> str:
+    return f"the fault {fault.fault} at {fault.at!r}, time {fault.occurrence}"

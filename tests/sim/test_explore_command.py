@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""``vpcisim explore`` and ``vpcisim replay`` as people and programs meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.cli import BAD_INPUT, FOUND, INTERRUPTED, OK, main
+from tests.house.sources import ROOT
+
+MAIN = "import sys; from sim.cli import main; sys.exit(main(sys.argv[1:]))"
+FAILS = ("eject-idle", "--defect", "eject-ref-leak")  # in any order
+MANY = ("--schedules", "1000000")
+FEW = ("--schedules", "20", "--strategy", "random")
+VIOLATION = {"kind", "law", "message", "context", "at_ns", "stacks"}
+DOCUMENT = {
+    *("scenario", "driver", "defects", "strategies", "schedules", "distinct_traces"),
+    *("schedules_per_second", "determinism_checks", "exhausted", "bound95", "violations", "known"),
+}
+FOUND_KEYS = {
+    *("found_at_schedule", "schedule_file", "decisions", "delays", "faults", "late"),
+    *("passing_twin", "replay"),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands run: schedules are written there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on standard error of a command that refuses its input."""
+    assert main(arguments) == BAD_INPUT
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return err.strip()
+
+
+def document(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) -> dict[str, Any]:
+    """What a command prints with --json."""
+    assert main([*arguments, "--json"]) == status
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", MAIN, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def schedule(capsys: pytest.CaptureFixture[str]) -> str:
+    """A schedule file that explore has written."""
+    (violation,) = document(capsys, FOUND, "explore", *FAILS, *FEW)["violations"]
+    return str(violation["schedule_file"])
+
+
+# --- explore ---
+
+
+def test_exploring_as_json_has_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, FOUND, "explore", *FAILS, *FEW)
+    assert found.keys() >= DOCUMENT
+    assert (found["scenario"], found["driver"]) == ("eject-idle", "model")
+    assert found["defects"] == ["eject-ref-leak"]
+    assert found["strategies"] == [{"name": "random", "schedules": 20, "hits": 20}]
+    assert found["schedules"] == 20
+    assert 0 < found["distinct_traces"] <= 20
+    assert found["determinism_checks"] == 1
+    assert found["bound95"] is None
+    (violation,) = found["violations"]
+    assert violation.keys() >= VIOLATION | FOUND_KEYS
+    assert violation["kind"] == "leak"
+    assert violation["found_at_schedule"] == 1
+    assert violation["replay"] == f"vpcisim replay {violation['schedule_file']}"
+
+
+def test_nothing_found_is_exit_status_zero_with_its_closing_statement(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explore", "eject-idle", *FEW]) == OK
+    text = capsys.readouterr().out
+    assert "20 schedules, " in text
+    assert "below 15.00% of schedules like these fail, with 95 % confidence" in text
+    assert text.splitlines()[-1] == "verdict  clean"
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_found_is_reported_with_the_command_that_shows_it_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explore", *FAILS, *FEW]) == FOUND
+    text = capsys.readouterr().out
+    (file,) = (folder / "vpcisim-schedules").iterdir()
+    assert "BUG: memory leak" in text
+    assert f"replay   vpcisim replay vpcisim-schedules/{file.name}\n" in text
+    assert text.splitlines()[-1] == "verdict  violation"
+
+
+def test_open_items_that_show_are_known_and_no_violation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = document(capsys, OK, "explore", "rescind-without-eject", *FEW)
+    assert (found["known"], found["violations"]) == (["O9"], [])
+
+
+def test_the_same_seed_finds_the_same_and_another_seed_plays_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def explored(*more: str) -> dict[str, Any]:
+        found = document(capsys, FOUND, "explore", *FAILS, *FEW, *more)
+        return {**found, "schedules_per_second": 0}
+
+    assert explored() == explored("--jobs", "2") == explored("--seed", "0")
+    assert explored("--seed", "1") != explored()
+
+
+def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there are arrival, " in told(capsys, "explore", "arival")
+    assert "eject-ref-leak" in told(capsys, "explore", "arrival", "--defect", "mine")
+    assert "there are allocation-failure" in told(capsys, "explore", "arrival", "--fault", "mine")
+    assert "there are random, pct" in told(capsys, "explore", "arrival", "--strategy", "mine")
+    assert "there are hyperv" in told(capsys, "explore", "arrival", "--profile", "mine")
+    assert "the openvmm profile never ejects" in told(
+        capsys, "explore", "eject-idle", "--profile", "openvmm"
+    )
+
+
+def test_a_place_where_nothing_can_be_saved_is_refused_before_anything_is_played(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").touch()
+    assert "--save file: no file can be made there" in told(
+        capsys, "explore", "arrival", "--save", "file", "--schedules", "1000000000"
+    )
+
+
+def test_a_device_file_and_a_version_are_part_of_the_schedule(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document(capsys, OK, "run", "arrival", "--trace", "a.jsonl")
+    assert main(["lspci", "arrival"]) == OK
+    (folder / "seen.txt").write_text(capsys.readouterr().out)
+    options = ("--device", "seen.txt", "--protocol", "1.2", *FEW)
+    (violation,) = document(capsys, FOUND, "explore", *FAILS, *options)["violations"]
+    (folder / "seen.txt").unlink()
+    replay = document(capsys, FOUND, "replay", violation["schedule_file"])
+    assert replay["protocol"] == "1.2"
+
+
+def test_laws_of_the_user_judge_and_are_asked_for_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "mine.py").write_text(LAW)
+    options = ("arrival", "--law", "mine.py", *FEW)
+    (violation,) = document(capsys, FOUND, "explore", *options)["violations"]
+    assert violation["law"] == "nobody binds"
+    file = violation["schedule_file"]
+    assert "add --law mine.py" in told(capsys, "replay", file)
+    assert document(capsys, FOUND, *violation["replay"].split()[1:])["mode"] == "exact"
+
+
+LAW = """
+from guest.pci_core.events import DriverBound
+
+class NobodyBinds:
+    name = "nobody binds"
+    kind = "wrong-value"
+
+    @property
+    def sees(self):
+        return {DriverBound: lambda event, at_ns, context: "somebody bound"}
+
+    def end(self, at_ns):
+        return None
+
+LAWS = (NobodyBinds,)
+"""
+
+# Interrupts itself once a tenth of a second of processor time has gone into exploring.
+INTERRUPTED_SOON = (
+    "import signal, sys; from sim.cli import main; import sim.exploration;"
+    "signal.signal(signal.SIGVTALRM, lambda *_: signal.raise_signal(signal.SIGINT));"
+    "signal.setitimer(signal.ITIMER_VIRTUAL, 1.0); sys.exit(main(sys.argv[1:]))"
+)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(("eject-idle",), INTERRUPTED), (FAILS, FOUND)])
+def test_ctrl_c_keeps_what_was_found(arguments: tuple[str, ...], status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_SOON, "explore", *arguments, *MANY, "--json"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, "")
+    found = json.loads(done.stdout)
+    assert found["interrupted"]
+    assert 0 < found["schedules"] < 1_000_000
+    assert all(Path(violation["schedule_file"]).exists() for violation in found["violations"])
+    assert bool(found["violations"]) == (status == FOUND)
+
+
+# --- replay ---
+
+
+def test_a_replay_as_json_is_a_run_with_its_mode(
+    schedule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay = document(capsys, FOUND, "replay", schedule)
+    run = document(capsys, OK, "run", "eject-idle")
+    assert replay.keys() >= {*run, "mode", "diverged_at"}
+    assert (replay["mode"], replay["diverged_at"]) == ("exact", None)
+    assert replay["violation"]["kind"] == "leak"
+
+
+def test_a_replay_for_people_shows_the_report_and_the_moment(
+    schedule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", schedule]) == FOUND
+    text = capsys.readouterr().out
+    assert "BUG: memory leak" in text
+    assert "<== leak" in text
+    assert text.splitlines()[-1] == "mode     exact"
+
+
+def test_replays_are_byte_identical_in_a_fresh_process(schedule: str, folder: Path) -> None:
+    runs = [
+        python("replay", schedule, "--json", "--trace", f"{seed}.jsonl", PYTHONHASHSEED=seed)
+        for seed in ("0", "12345")
+    ]
+    assert [run.returncode for run in runs] == [FOUND, FOUND]
+    assert runs[0].stdout == runs[1].stdout
+    assert (folder / "0.jsonl").read_bytes() == (folder / "12345.jsonl").read_bytes()
+
+
+def test_what_is_no_schedule_is_one_line(
+    folder: Path, schedule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "absent.json: cannot be read" in told(capsys, "replay", "absent.json")
+    (folder / "mine.json").write_text("{}")
+    assert "mine.json: is no 'vpcisim schedule 1'" in told(capsys, "replay", "mine.json")
+    text = Path(schedule).read_text()
+    for known, gone, says in (
+        ('"eject-ref-leak"', '"nothing-of-ours"', "there is no defect 'nothing-of-ours' any more"),
+        ("[[device]]", "[[divice]]", "eject-idle: divice: unknown key"),
+    ):
+        (folder / "mine.json").write_text(text.replace(known, gone))
+        assert f"mine.json: {says}" in told(capsys, "replay", "mine.json")
