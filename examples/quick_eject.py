@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A law of one's own: whoever is asked for a function gives it up within a millisecond."""
 
+from typing import ClassVar
+
 from guest.events import EjectCompleted, EjectQueued
 
 
@@ -10,7 +12,6 @@ class QuickEject:
 
     def __init__(self):
         self.since = {}
-        self.sees = {EjectQueued: self.queued, EjectCompleted: self.completed}
 
     def queued(self, event, at_ns, _context):
         self.since[event.relid, event.wslot] = at_ns
@@ -21,6 +22,8 @@ class QuickEject:
 
     def end(self, _at_ns):
         return None
+
+    sees: ClassVar = {EjectQueued: queued, EjectCompleted: completed}
 
 
 LAWS = (QuickEject,)

@@ -48,6 +48,12 @@ class BusStateChanged(GuestEvent, frozen=True, gc=False):
     state: str
 
 
+class RootBusRemovalBegan(GuestEvent, frozen=True, gc=False):
+    """``hv_pci_remove`` begins to take the PCI bus down: no work may run from here on."""
+
+    relid: RelId
+
+
 class VersionNegotiated(GuestEvent, frozen=True, gc=False):
     """The host accepted this vPCI version, e.g. ``1.4``."""
 
@@ -60,6 +66,13 @@ class DomainChosen(GuestEvent, frozen=True, gc=False):
 
     relid: RelId
     requested: int
+    domain: int
+
+
+class DomainFreed(GuestEvent, frozen=True, gc=False):
+    """The bus gave its PCI domain back: another one may take it."""
+
+    relid: RelId
     domain: int
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import EINVAL, ENODEV, ENOMEM
 
-from guest.events import DomainChosen
+from guest.events import DomainChosen, DomainFreed
 from guest.kernel.memory import GFP_KERNEL, Allocated
 from guest.kernel.sync import SpinLock
 from guest.pci_hyperv.bus import HvPciBus
@@ -64,7 +64,9 @@ class Parts(Interrupts, D0):
 
     async def free_dom(self, hbus: HvPciBus) -> None:
         """Give the domain number back."""
-        self.domains.hv_put_dom_num(hbus.bridge.domain_nr)
+        domain = hbus.bridge.domain_nr
+        self.domains.hv_put_dom_num(domain)
+        self.kernel.emit(DomainFreed(hbus.relid, domain))
 
     async def create_queue(self, hbus: HvPciBus) -> int:
         """The bus's locks and its work queue."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guest.events import ChildSlotCreated, ChildSlotDestroyed
+from guest.events import ChildSlotCreated, ChildSlotDestroyed, RootBusRemovalBegan
 from guest.kernel.faults import NullDereference
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState
 from guest.pci_hyperv.device import Device, HvPciDev, HvPciDevDescription
@@ -46,6 +46,7 @@ class RootBus(Device):
     async def remove_root_bus(self, hbus: HvPciBus) -> None:
         """Stop the functions' drivers, then slots, then the bus: slots refer to the bus."""
         bus = self.root_bus_of(hbus)
+        self.kernel.emit(RootBusRemovalBegan(hbus.relid))
         await self.pci_lock_rescan_remove()
         await self.pci.stop_root_bus(bus)
         await self.hv_pci_remove_slots(hbus)

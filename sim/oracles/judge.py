@@ -3,22 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from protocol.link import PacketPublished
 from protocol.vmbus import VM_PKT_DATA_INBAND
-from sim.oracles.law import Handler, Law, LawFactory, LawRaised, OpenItem
+from sim.oracles.law import HEAD_BYTES, Handler, Law, LawFactory, LawRaised, OpenItem
 from sim.trace import Stamped
 from sim.violation import Violation
 
 END: Final = "end of run"
-HEAD_BYTES: Final = 4  # of a vPCI message: its type
 
 # When, who was running (a context, its label, or None for the host), and what happened.
 Happened: TypeAlias = tuple[int, object, Any]
-Seers: TypeAlias = dict[object, list[tuple[Law, Handler]]]
-NOBODY: Final[tuple[tuple[Law, Handler], ...]] = ()
+Seers: TypeAlias = tuple[tuple[int, Handler], ...]  # a law by its place in the line, its handler
+NOBODY: Final[Seers] = ()
+SETS_KEPT: Final = 16  # sets of laws; a campaign has one
 
 
 class Judgement(NamedTuple):
@@ -65,30 +66,33 @@ Found: TypeAlias = tuple[Law, str | OpenItem, int, object]
 
 
 def _findings(happened: Iterable[Happened], laws: Sequence[Law]) -> Iterator[Found]:
-    find = _seers(laws).get
+    find = _seers(tuple(map(type, laws))).get
     law: Law | None = None
     try:
         for at_ns, context, event in happened:
             kind = type(event)
-            for law, handler in find(kind, NOBODY):
-                found = handler(event, at_ns, context)
+            for index, handler in find(kind, NOBODY):
+                law = laws[index]
+                found = handler(law, event, at_ns, context)
                 if found is not None:
                     yield law, found, at_ns, context
             if kind is PacketPublished and event.packet_type == VM_PKT_DATA_INBAND:
-                for law, handler in find((event.direction, event.payload[:HEAD_BYTES]), NOBODY):
-                    found = handler(event, at_ns, context)
+                for index, handler in find((event.direction, event.payload[:HEAD_BYTES]), NOBODY):
+                    law = laws[index]
+                    found = handler(law, event, at_ns, context)
                     if found is not None:
                         yield law, found, at_ns, context
     except Exception as error:
         raise _raised(law, error) from error
 
 
-def _seers(laws: Sequence[Law]) -> Seers:
-    """Who sees what, in the order of the laws."""
-    seers: Seers = {}
-    for law in laws:
+@lru_cache(maxsize=SETS_KEPT)
+def _seers(laws: tuple[type[Law], ...]) -> Mapping[object, Seers]:
+    """Who sees what, in the order of the laws; the same in every run of a campaign."""
+    seers: dict[object, Seers] = {}
+    for index, law in enumerate(laws):
         for seen, handler in law.sees.items():
-            seers.setdefault(seen, []).append((law, handler))
+            seers[seen] = (*seers.get(seen, NOBODY), (index, handler))
     return seers
 
 

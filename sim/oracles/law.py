@@ -8,10 +8,11 @@ or the host, so that it also judges what another process wrote down. Knows no la
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from functools import lru_cache
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
-from protocol.link import Direction
-from protocol.vpci import MessageType
+from protocol.link import Direction, PacketPublished
+from protocol.vpci import MessageType, PciChildMessage
 
 
 class OpenItem(NamedTuple):
@@ -19,6 +20,10 @@ class OpenItem(NamedTuple):
 
     item: str
     message: str
+
+
+HEAD_BYTES: Final = 4  # of a vPCI message: its type
+HEADS_KEPT: Final = 4096  # message types and slots, of all devices of the largest built-in scenario
 
 
 class LawRaised(Exception):
@@ -29,34 +34,30 @@ class Message(NamedTuple):
     """In-band ring packets of one vPCI message, as something a law can see."""
 
     direction: Direction
-    head: bytes  # the payload's first four bytes: the message type
+    head: bytes  # the payload's first bytes: the message type
 
 
 # What a handler says: how the law is broken, or None.
 Finding: TypeAlias = str | OpenItem | None
-# (event, simulated nanoseconds, who was running); contexts can be told apart and nothing more.
-Handler: TypeAlias = Callable[[Any, int, object], Finding]
+# (law, event, simulated nanoseconds, who was running); contexts can be told apart, nothing more.
+Handler: TypeAlias = Callable[[Any, Any, int, object], Finding]
 Sees: TypeAlias = Mapping[type | Message, Handler]
 
 
 class Law(Protocol):
-    """One law, made anew for each trace.
+    """One law, made anew for each trace; what it keeps of the trace is its instance's.
 
-    ``name`` is the law in words, ``kind`` the violation kind it ends in. ``sees`` has a handler for
-    each type of event, and for each message, that the law wants to see; it is read once.
+    ``name`` is the law in words, ``kind`` the violation kind it ends in. ``sees`` is the class's:
+    which of its methods takes which type of event, or which message.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    kind: str
+    sees: ClassVar[Sees]
 
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def sees(self) -> Sees: ...
-
-    def end(self, at_ns: int) -> Finding:
-        """The trace is over: nothing more can happen. Not called if something ended it early."""
+    def end(self, _at_ns: int) -> Finding:
+        """The trace is over: nothing more can happen. Not asked if something ended it early."""
+        return None
 
 
 # Makes a law for one trace: a law's class is one.
@@ -65,9 +66,19 @@ LawFactory: TypeAlias = Callable[[], Law]
 
 def to_host(message: MessageType) -> Message:
     """Packets by which the guest sends this message."""
-    return Message("guest-to-host", int(message).to_bytes(4, "little"))
+    return Message("guest-to-host", int(message).to_bytes(HEAD_BYTES, "little"))
 
 
 def to_guest(message: MessageType) -> Message:
     """Packets by which the host sends this message."""
-    return Message("host-to-guest", int(message).to_bytes(4, "little"))
+    return Message("host-to-guest", int(message).to_bytes(HEAD_BYTES, "little"))
+
+
+def slot_of(packet: PacketPublished) -> int:
+    """The function that a message is about: behind its type, in every message that names one."""
+    return _slot(packet.payload[: PciChildMessage.SIZE])
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _slot(head: bytes) -> int:
+    return PciChildMessage.parse(head).wslot

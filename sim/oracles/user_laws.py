@@ -55,9 +55,11 @@ def _check(factory: LawFactory, place: str) -> None:
         law = factory()
     except Exception as error:
         raise LawFileError(f"{place}: {_what(error)} when it was made without arguments") from None
-    lacking = [part for part in PARTS if not hasattr(law, part)]
+    lacking = [part for part in PARTS if not hasattr(type(law), part)]
     if lacking:
-        raise LawFileError(f"{place}: has no {', '.join(lacking)}; a law has {', '.join(PARTS)}")
+        raise LawFileError(
+            f"{place}: has no {', '.join(lacking)}; a law's class has {', '.join(PARTS)}"
+        )
     if law.kind not in VIOLATION_KINDS:
         kinds = ", ".join(VIOLATION_KINDS)
         raise LawFileError(f"{place}: kind {law.kind!r} is none of {kinds}")

@@ -5,9 +5,27 @@ from collections.abc import Sequence
 from typing import Final
 
 from sim.oracles.law import LawFactory
+from sim.oracles.laws.children_agree import ChildrenAgree
+from sim.oracles.laws.dead_functions import DeadFunctions
 from sim.oracles.laws.ejects_answered import EjectsAnswered
+from sim.oracles.laws.lawful_power import LawfulPower
+from sim.oracles.laws.one_driver import OneDriver
+from sim.oracles.laws.quiet_when_installed import QuietWhenInstalled
 from sim.oracles.laws.request_ids import RequestIds
 from sim.oracles.laws.silence_after_rescind import SilenceAfterRescind
+from sim.oracles.laws.unique_domains import UniqueDomains
+from sim.oracles.laws.work_before_teardown import WorkBeforeTeardown
 
 # In this order an event is shown to them.
-LAWS: Final[Sequence[LawFactory]] = (EjectsAnswered, RequestIds, SilenceAfterRescind)
+LAWS: Final[Sequence[LawFactory]] = (
+    ChildrenAgree,
+    DeadFunctions,
+    EjectsAnswered,
+    LawfulPower,
+    OneDriver,
+    QuietWhenInstalled,
+    RequestIds,
+    SilenceAfterRescind,
+    UniqueDomains,
+    WorkBeforeTeardown,
+)

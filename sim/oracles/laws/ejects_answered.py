@@ -9,7 +9,7 @@ removed the function, the driver was being removed, or the ring was full.
 from __future__ import annotations
 
 from errno import EAGAIN
-from typing import Final
+from typing import ClassVar, Final
 
 from guest.events import (
     ChildAdded,
@@ -20,15 +20,15 @@ from guest.events import (
 )
 from host.events import ChannelClosed, ChannelOffered, EjectOverdue, Rescinded
 from protocol.link import PacketPublished
-from protocol.vpci import MessageType, PciDevIncoming, PciEjectResponse
-from sim.oracles.law import Finding, OpenItem, Sees, to_guest, to_host
+from protocol.vpci import MessageType
+from sim.oracles.law import Finding, Law, OpenItem, Sees, slot_of, to_guest, to_host
 
 GRACE_NS: Final = 60 * 10**9
 
 Place = tuple[int, int]  # relid, wslot
 
 
-class EjectsAnswered:
+class EjectsAnswered(Law):
     """``asked`` are EJECTs that an answer is owed to, ``taken`` those whose work has not ended."""
 
     name = "an eject of a linked function is answered exactly once within 60 s"
@@ -41,19 +41,6 @@ class EjectsAnswered:
         self._may_answer: dict[Place, int] = {}  # how often, owed or not
         self._unlinked: set[Place] = set()  # asked for before they were linked
         self._taken: dict[Place, int] = {}  # how often
-        self.sees: Sees = {
-            ChannelOffered: self._offered,
-            Rescinded: self._gone,
-            ChannelClosed: self._gone,
-            ChildAdded: self._added,
-            ChildRemoved: self._removed,
-            MessageIgnored: self._ignored,
-            EjectQueued: self._queued,
-            EjectCompleted: self._completed,
-            EjectOverdue: self._overdue,
-            to_guest(MessageType.PCI_EJECT): self._eject_sent,
-            to_host(MessageType.PCI_EJECTION_COMPLETE): self._answered,
-        }
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._relids[event.bus] = event.relid
@@ -82,7 +69,7 @@ class EjectsAnswered:
             self._forget(event.relid)
 
     def _eject_sent(self, event: PacketPublished, at_ns: int, _context: object) -> None:
-        place = event.relid, PciDevIncoming.parse(event.payload).wslot
+        place = event.relid, slot_of(event)
         self._asked.setdefault(place, []).append(at_ns)
         self._may_answer[place] = self._may_answer.get(place, 0) + 1
         if place not in self._linked:
@@ -99,7 +86,7 @@ class EjectsAnswered:
             self._asked.pop(place, None)
 
     def _answered(self, event: PacketPublished, at_ns: int, _context: object) -> Finding:
-        wslot = PciEjectResponse.parse(event.payload).wslot
+        wslot = slot_of(event)
         place = event.relid, wslot
         if not self._may_answer.get(place):
             return f"PCI_EJECTION_COMPLETE for slot {wslot:#x}, which nobody asked for"
@@ -127,3 +114,17 @@ class EjectsAnswered:
             if since and at_ns - since[0] > GRACE_NS:
                 return f"the eject of slot {wslot:#x} was never answered"
         return None
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        Rescinded: _gone,
+        ChannelClosed: _gone,
+        ChildAdded: _added,
+        ChildRemoved: _removed,
+        MessageIgnored: _ignored,
+        EjectQueued: _queued,
+        EjectCompleted: _completed,
+        EjectOverdue: _overdue,
+        to_guest(MessageType.PCI_EJECT): _eject_sent,
+        to_host(MessageType.PCI_EJECTION_COMPLETE): _answered,
+    }

@@ -7,14 +7,16 @@ an id counts from the last packet that carried it.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from guest.events import RequestCompleted
 from host.events import ChannelClosed, ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
-from sim.oracles.law import Finding, Sees
+from sim.oracles.law import Finding, Law, Sees
 
 
-class RequestIds:
+class RequestIds(Law):
     """``open`` are the ids under which a request waits, by relid."""
 
     name = "a request id completes at most once"
@@ -22,12 +24,6 @@ class RequestIds:
 
     def __init__(self) -> None:
         self._open: dict[int, set[int]] = {}
-        self.sees: Sees = {
-            ChannelOffered: self._fresh,
-            ChannelClosed: self._fresh,
-            PacketPublished: self._published,
-            RequestCompleted: self._completed,
-        }
 
     def _fresh(self, event: ChannelOffered | ChannelClosed, *_: object) -> None:
         self._open.pop(event.relid, None)
@@ -46,6 +42,9 @@ class RequestIds:
         waiting.remove(event.transaction_id)
         return None
 
-    def end(self, _at_ns: int) -> Finding:
-        """A request may stay open: the host owes no answer after a rescind."""
-        return None
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _fresh,
+        ChannelClosed: _fresh,
+        PacketPublished: _published,
+        RequestCompleted: _completed,
+    }

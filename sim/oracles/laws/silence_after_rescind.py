@@ -8,13 +8,15 @@ between when the flag went up may still publish that one packet; not so the cont
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from guest.events import RescindFlagRaised
 from host.events import ChannelOffered
 from protocol.link import PacketPublished
-from sim.oracles.law import Finding, Sees
+from sim.oracles.law import Finding, Law, Sees
 
 
-class SilenceAfterRescind:
+class SilenceAfterRescind(Law):
     """``late`` are, by relid, the contexts that may not publish any more."""
 
     name = "no ring packet is sent after the channel's rescind flag was set"
@@ -22,11 +24,6 @@ class SilenceAfterRescind:
 
     def __init__(self) -> None:
         self._late: dict[int, set[object]] = {}
-        self.sees: Sees = {
-            ChannelOffered: self._offered,
-            RescindFlagRaised: self._raised,
-            PacketPublished: self._published,
-        }
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._late.pop(event.relid, None)
@@ -43,6 +40,8 @@ class SilenceAfterRescind:
         late.add(context)
         return None
 
-    def end(self, _at_ns: int) -> Finding:
-        """Nothing is missing at the end."""
-        return None
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        RescindFlagRaised: _raised,
+        PacketPublished: _published,
+    }

@@ -16,12 +16,11 @@ from guest.pci_core.events import DriverBound
 class NoDriver:
     name = "nothing binds"
     kind = "warning"
-    def __init__(self):
-        self.sees = {DriverBound: self.bound}
     def bound(self, event, at_ns, context):
         return f"{event.driver} was bound"
     def end(self, at_ns):
         return None
+    sees = {DriverBound: bound}
 
 LAWS = (NoDriver,)
 """
@@ -51,11 +50,14 @@ def test_run_judges_by_a_users_law_too(tmp_path: Path, capsys: pytest.CaptureFix
         ("LAWS = ()", "has no LAWS"),
         ("def (", "mine.py:1: invalid syntax"),
         ("import nowhere_to_be_found", "ModuleNotFoundError"),
-        (LAW.replace("self):", "self, more):"), "when it was made without arguments"),
+        (
+            LAW.replace("def end", "def __init__(self, more):\n        pass\n    def end"),
+            "when it was made without arguments",
+        ),
         (LAW.replace("def end", "def ends"), "has no end"),
         (LAW.replace('"warning"', '"worry"'), "kind 'worry' is none of use-after-free"),
         (LAW.replace("{DriverBound", "{'driver-bound'"), "no type of event"),
-        (LAW.replace("self.bound}", "None}"), "cannot be called"),
+        (LAW.replace(": bound}", ": None}"), "cannot be called"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:

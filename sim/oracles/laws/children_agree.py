@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""In the end the guest has the functions that the host's last list names, and no others.
+
+Judged at the end, for channels that are open then. A function that was given up on the host's
+demand is not missed. What the guest could not take in, for want of memory, is lost with nobody to
+ask again (open item O15).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import ClassVar, Final
+
+from guest.events import ChildAdded, ChildRemoved, FunctionReturned, MessageIgnored, RelationsQueued
+from host.events import ChannelClosed, ChannelOffered, ChannelOpened, Rescinded
+from protocol.link import PacketPublished
+from protocol.vpci import MessageType, PciBusRelations, PciBusRelations2
+from sim.oracles.law import HEAD_BYTES, Finding, Law, OpenItem, Sees, slot_of, to_guest, to_host
+
+LISTS_KEPT: Final = 256  # a campaign sees the same few again and again
+
+Identity = tuple[int, int]  # wslot, serial number
+RECORDS: Final[Mapping[bytes, type[PciBusRelations | PciBusRelations2]]] = {
+    to_guest(MessageType.PCI_BUS_RELATIONS).head: PciBusRelations,
+    to_guest(MessageType.PCI_BUS_RELATIONS2).head: PciBusRelations2,
+}
+
+
+class _Bus:
+    """What one channel has carried since it was opened, and what came of it."""
+
+    __slots__ = ("children", "given_up", "judged", "last", "queued", "sent")
+
+    def __init__(self) -> None:
+        self.children: Counter[Identity] = Counter()
+        self.judged = False  # the channel is open and nothing excuses the guest
+        self.last = b""  # the payload of the host's last list
+        self.given_up: set[int] = set()  # slots, since that list
+        self.sent = 0
+        self.queued = 0
+
+    def wanted(self) -> Counter[Identity]:
+        """The functions of the host's last list, less what was given up since."""
+        return Counter(entry for entry in _listed(self.last) if entry[0] not in self.given_up)
+
+
+@lru_cache(maxsize=LISTS_KEPT)
+def _listed(payload: bytes) -> tuple[Identity, ...]:
+    """The functions of a list, whichever form it has."""
+    record = RECORDS[payload[:HEAD_BYTES]].parse(payload)
+    return tuple((function.win_slot, function.ser) for function in record.func)
+
+
+class ChildrenAgree(Law):
+    name = "the guest's functions end equal to the host's last word"
+    kind = "lost-device"
+
+    def __init__(self) -> None:
+        self._buses: dict[int, _Bus] = {}
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        self._buses[event.relid] = _Bus()
+
+    def _bus(self, relid: int) -> _Bus:
+        return self._buses.setdefault(relid, _Bus())
+
+    def _opened(self, event: ChannelOpened, *_: object) -> None:
+        bus = self._bus(event.relid)
+        bus.judged = True
+        bus.last, bus.sent, bus.queued = b"", 0, 0
+
+    def _excused(self, event: ChannelClosed | Rescinded | MessageIgnored, *_: object) -> None:
+        self._bus(event.relid).judged = False
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        if event.errno and event.function == "hv_pci_probe":
+            self._bus(event.relid).judged = False
+
+    def _listed(self, event: PacketPublished, *_: object) -> None:
+        bus = self._bus(event.relid)
+        bus.last = event.payload
+        bus.sent += 1
+        bus.given_up.clear()
+
+    def _given_up(self, event: PacketPublished, *_: object) -> None:
+        self._bus(event.relid).given_up.add(slot_of(event))
+
+    def _queued(self, event: RelationsQueued, *_: object) -> None:
+        self._bus(event.relid).queued += 1
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        self._bus(event.relid).children[event.wslot, event.serial] += 1
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        self._bus(event.relid).children[event.wslot, event.serial] -= 1
+
+    def end(self, _at_ns: int) -> Finding:
+        """Compare, for each channel that is open."""
+        for relid, bus in self._buses.items():
+            if not bus.judged or not bus.last:
+                continue
+            wanted, children = bus.wanted(), +bus.children
+            if wanted == children:
+                continue
+            message = f"channel {relid} has {_told(children)} where the host says {_told(wanted)}"
+            return OpenItem("O15", message) if bus.queued < bus.sent else message
+        return None
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        ChannelOpened: _opened,
+        ChannelClosed: _excused,
+        Rescinded: _excused,
+        MessageIgnored: _excused,
+        FunctionReturned: _returned,
+        to_guest(MessageType.PCI_BUS_RELATIONS): _listed,
+        to_guest(MessageType.PCI_BUS_RELATIONS2): _listed,
+        to_host(MessageType.PCI_EJECTION_COMPLETE): _given_up,
+        RelationsQueued: _queued,
+        ChildAdded: _added,
+        ChildRemoved: _removed,
+    }
+
+
+def _told(functions: Counter[Identity]) -> str:
+    slots = sorted(wslot for wslot, _ in functions.elements())
+    return f"slots {', '.join(map(hex, slots))}" if slots else "no functions"

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Nobody touches a function after the guest has told the host that it gave it up.
+
+From PCI_EJECTION_COMPLETE on the host may take the function away: its registers, its memory and its
+interrupts are no longer the guest's, until a list brings another function into that slot. Where the
+PCI device had been removed before, only a scan of the bus can have found the slot again: that is
+Linux's own window (open item O5).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from guest.events import ChildAdded, DomainChosen
+from guest.pci_core.events import BarAssigned, PciDevAdded, PciDevRemoved
+from host.events import ChannelOffered
+from protocol.link import (
+    BarRead,
+    BarWritten,
+    ConfigRead,
+    ConfigWritten,
+    PacketPublished,
+    UnclaimedAccess,
+)
+from protocol.vpci import MessageType
+from sim.oracles.addresses import address_of
+from sim.oracles.law import Finding, Law, OpenItem, Sees, slot_of, to_host
+
+INTERRUPT_CHANGES = (
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
+    MessageType.PCI_DELETE_INTERRUPT_MESSAGE,
+)
+
+Place = tuple[str, int]  # bus, wslot
+
+
+class _Bar(NamedTuple):
+    place: Place
+    start: int
+    end: int
+
+
+class DeadFunctions(Law):
+    """``dead`` are the functions that were given up; ``removed`` those without a PCI device."""
+
+    name = "a function that was given up is not touched again"
+    kind = "dead-device-access"
+
+    def __init__(self) -> None:
+        self._bus_of_relid: dict[int, str] = {}
+        self._bus_of_domain: dict[int, str] = {}
+        self._bars: dict[int, _Bar] = {}  # by start; the youngest owner
+        self._removed: set[Place] = set()
+        self._dead: set[Place] = set()
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        self._bus_of_relid[event.relid] = event.bus
+        self._dead = {place for place in self._dead if place[0] != event.bus}
+
+    def _domain_chosen(self, event: DomainChosen, *_: object) -> None:
+        self._bus_of_domain[event.domain] = self._bus_of_relid.get(event.relid, "")
+
+    def _place(self, address: str) -> Place:
+        domain, wslot = address_of(address)
+        return self._bus_of_domain.get(domain, ""), wslot
+
+    def _dev_added(self, event: PciDevAdded, *_: object) -> None:
+        self._removed.discard(self._place(event.address))
+
+    def _dev_removed(self, event: PciDevRemoved, *_: object) -> None:
+        self._removed.add(self._place(event.address))
+
+    def _bar_assigned(self, event: BarAssigned, *_: object) -> None:
+        start = event.start
+        self._bars[start] = _Bar(self._place(event.address), start, start + event.size_bytes)
+
+    def _child_added(self, event: ChildAdded, *_: object) -> None:
+        place = self._bus_of_relid.get(event.relid, ""), event.wslot
+        self._dead.discard(place)
+        self._removed.discard(place)
+
+    def _given_up(self, event: PacketPublished, *_: object) -> None:
+        self._dead.add((self._bus_of_relid.get(event.relid, ""), slot_of(event)))
+
+    def _config_touched(self, event: ConfigRead | ConfigWritten, *_: object) -> Finding:
+        if self._dead and (event.bus, event.wslot) in self._dead:
+            what = f"configuration space at {event.offset:#x}"
+            return self._finding((event.bus, event.wslot), what)
+        return None
+
+    def _bar_touched(self, event: BarRead | BarWritten, *_: object) -> Finding:
+        if self._dead and (event.bus, event.wslot) in self._dead:
+            what = f"BAR {event.bar} at {event.offset:#x}"
+            return self._finding((event.bus, event.wslot), what)
+        return None
+
+    def _unclaimed(self, event: UnclaimedAccess, *_: object) -> Finding:
+        if not self._dead:
+            return None
+        for place, start, end in reversed(self._bars.values()):
+            if start <= event.gpa < end:
+                gone = place in self._dead
+                return self._finding(place, f"BAR memory at {event.gpa:#x}") if gone else None
+        return None
+
+    def _interrupt_changed(self, event: PacketPublished, *_: object) -> Finding:
+        if not self._dead:
+            return None
+        place = self._bus_of_relid.get(event.relid, ""), slot_of(event)
+        return self._finding(place, "an interrupt") if place in self._dead else None
+
+    def _finding(self, place: Place, what: str) -> Finding:
+        bus, wslot = place
+        message = f"{what} of slot {wslot:#x} of {bus} was touched after its eject was complete"
+        return OpenItem("O5", message) if place in self._removed else message
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        DomainChosen: _domain_chosen,
+        PciDevAdded: _dev_added,
+        PciDevRemoved: _dev_removed,
+        BarAssigned: _bar_assigned,
+        ChildAdded: _child_added,
+        to_host(MessageType.PCI_EJECTION_COMPLETE): _given_up,
+        ConfigRead: _config_touched,
+        ConfigWritten: _config_touched,
+        BarRead: _bar_touched,
+        BarWritten: _bar_touched,
+        UnclaimedAccess: _unclaimed,
+        **dict.fromkeys(map(to_host, INTERRUPT_CHANGES), _interrupt_changed),
+    }

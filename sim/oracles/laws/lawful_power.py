@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Power and resources change in the protocol's order.
+
+D0 is entered before it is left and neither twice in a row; resources are assigned and released, and
+interrupts created, in D0 only; slots are assigned in rising and released in falling order. After a
+refused D0 entry Linux releases and leaves D0 once before it tries again, which is in order as well.
+That a plain unload releases nothing before it leaves D0 is Linux's way (open item O23).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from host.events import ChannelOffered, ChannelOpened
+from protocol.link import PacketPublished
+from protocol.vpci import MessageType
+from sim.oracles.law import Finding, Law, Sees, slot_of, to_host
+
+ASSIGNED = (
+    MessageType.PCI_RESOURCES_ASSIGNED,
+    MessageType.PCI_RESOURCES_ASSIGNED2,
+    MessageType.PCI_RESOURCES_ASSIGNED3,
+)
+CREATE = (
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
+)
+
+
+class LawfulPower(Law):
+    """``powered`` are the relids between D0 entry and exit, as the guest has asked for them.
+
+    ``assigned`` and ``released`` are the last slots since then.
+    """
+
+    name = "D0 and resources are taken and given back in order"
+    kind = "protocol"
+
+    def __init__(self) -> None:
+        self._powered: set[int] = set()
+        self._assigned: dict[int, int] = {}
+        self._released: dict[int, int] = {}
+
+    def _fresh(self, event: ChannelOffered | ChannelOpened, *_: object) -> None:
+        self._forget(event.relid)
+
+    def _forget(self, relid: int) -> None:
+        self._powered.discard(relid)
+        self._assigned.pop(relid, None)
+        self._released.pop(relid, None)
+
+    def _d0_entry(self, event: PacketPublished, *_: object) -> Finding:
+        if event.relid in self._powered:
+            return "PCI_BUS_D0ENTRY in D0"
+        self._forget(event.relid)
+        self._powered.add(event.relid)
+        return None
+
+    def _d0_exit(self, event: PacketPublished, *_: object) -> Finding:
+        if event.relid not in self._powered:
+            return "PCI_BUS_D0EXIT out of D0"
+        self._forget(event.relid)
+        return None
+
+    def _assign(self, event: PacketPublished, *_: object) -> Finding:
+        relid, wslot = event.relid, slot_of(event)
+        if relid not in self._powered:
+            return f"resources of slot {wslot:#x} assigned out of D0"
+        if wslot <= self._assigned.get(relid, -1):
+            return f"resources of slot {wslot:#x} assigned after those of a higher slot"
+        self._assigned[relid] = wslot
+        return None
+
+    def _release(self, event: PacketPublished, *_: object) -> Finding:
+        relid, wslot = event.relid, slot_of(event)
+        if relid not in self._powered:
+            return f"resources of slot {wslot:#x} released out of D0"
+        lowest = self._released.get(relid)
+        if lowest is not None and wslot >= lowest:
+            return f"resources of slot {wslot:#x} released after those of a lower slot"
+        self._released[relid] = wslot
+        return None
+
+    def _create(self, event: PacketPublished, *_: object) -> Finding:
+        if event.relid in self._powered:
+            return None
+        return f"an interrupt of slot {slot_of(event):#x} created out of D0"
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _fresh,
+        ChannelOpened: _fresh,
+        to_host(MessageType.PCI_BUS_D0ENTRY): _d0_entry,
+        to_host(MessageType.PCI_BUS_D0EXIT): _d0_exit,
+        to_host(MessageType.PCI_RESOURCES_RELEASED): _release,
+        **dict.fromkeys(map(to_host, ASSIGNED), _assign),
+        **dict.fromkeys(map(to_host, CREATE), _create),
+    }

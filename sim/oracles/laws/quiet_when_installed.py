@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""While a bus is installed its channel carries little: its devices' data never goes this way.
+
+The guest sends changes of interrupts, configuration blocks, a resource query for each function that
+a list brings, and the answers to ejects. All else belongs to a bus that comes or goes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import ClassVar
+
+from guest.events import BusStateChanged
+from host.events import ChannelOffered
+from protocol.link import PacketPublished
+from protocol.vpci import MessageType
+from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees, slot_of, to_guest, to_host
+
+LAWFUL = frozenset(
+    to_host(message).head
+    for message in (
+        MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
+        MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
+        MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
+        MessageType.PCI_DELETE_INTERRUPT_MESSAGE,
+        MessageType.PCI_DELETE_INTERRUPT_MESSAGE2,
+        MessageType.PCI_READ_BLOCK,
+        MessageType.PCI_WRITE_BLOCK,
+        MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS,
+        MessageType.PCI_EJECTION_COMPLETE,
+    )
+)
+
+
+class QuietWhenInstalled(Law):
+    """``lists`` counts the lists a channel has carried, ``asked`` the queries by relid and slot."""
+
+    name = "the channel of an installed bus carries only what its functions need"
+    kind = "protocol"
+
+    def __init__(self) -> None:
+        self._installed: set[int] = set()
+        self._lists: Counter[int] = Counter()
+        self._asked: Counter[tuple[int, int]] = Counter()
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        self._installed.discard(event.relid)
+        self._lists[event.relid] = 0
+        for place in [place for place in self._asked if place[0] == event.relid]:
+            del self._asked[place]
+
+    def _state_changed(self, event: BusStateChanged, *_: object) -> None:
+        if event.state == "installed":
+            self._installed.add(event.relid)
+        else:
+            self._installed.discard(event.relid)
+
+    def _listed(self, event: PacketPublished, *_: object) -> None:
+        self._lists[event.relid] += 1
+
+    def _published(self, event: PacketPublished, *_: object) -> Finding:
+        if event.relid not in self._installed or event.direction != "guest-to-host":
+            return None
+        head = event.payload[:HEAD_BYTES]
+        if head in LAWFUL:
+            return None
+        return f"message {int.from_bytes(head, 'little'):#x} while the bus is installed"
+
+    def _queried(self, event: PacketPublished, *_: object) -> Finding:
+        """A list makes the guest ask once for each of its functions that are new."""
+        place = event.relid, slot_of(event)
+        self._asked[place] += 1
+        if self._asked[place] <= self._lists[event.relid]:
+            return None
+        return f"resources of slot {place[1]:#x} queried more often than lists have come"
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        BusStateChanged: _state_changed,
+        PacketPublished: _published,
+        to_guest(MessageType.PCI_BUS_RELATIONS): _listed,
+        to_guest(MessageType.PCI_BUS_RELATIONS2): _listed,
+        to_host(MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS): _queried,
+    }
