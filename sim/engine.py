@@ -174,7 +174,8 @@ class Engine:
     def run(self) -> None:
         """Go on until nothing is left to do. Faults of the guest pass through.
 
-        Raises :class:`Stuck` when a bound is exceeded.
+        Raises :class:`Stuck` when a bound is exceeded; the contexts are then where they are, and
+        the caller abandons them.
         """
         pick = self._first if self._chooser is None else self._choose
         resume = self._resume
@@ -185,6 +186,8 @@ class Engine:
                     resume(chosen)
                 elif not self._advance():
                     return
+        except Stuck:
+            raise
         except BaseException:
             self.abandon()
             raise

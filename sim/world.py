@@ -35,13 +35,14 @@ from sim.oracles.judge import Judgement, judge
 from sim.oracles.law import LawFactory
 from sim.oracles.laws import LAWS
 from sim.oracles.leaks import census, judge_leaks, rescinded_children
-from sim.oracles.stuck import judge_waiting
+from sim.oracles.stuck import judge_stuck, judge_waiting
 from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
 from sim.scenario_options import with_needs
+from sim.stacks import RecordingHeap, Taken, history_of, of_fault
 from sim.summary import summarise
 from sim.trace import Stamped
-from sim.violation import Leak, Violation
+from sim.violation import Leak, Violation, Whose
 from sim.watch import Watch
 
 # What a loop that waits for something does again and again: no sign of progress.
@@ -87,7 +88,8 @@ class World:
 
     ``defects`` are historical bugs that the guest gets back; the host, the faults and the versions
     that they need are the scenario's from then on. ``fine`` switches on the points that multiply
-    without telling anything. ``laws`` judge the run once it is over.
+    without telling anything. With ``stacks`` a violation says where the object it is about was
+    allocated and freed. ``laws`` judge the run once it is over.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class World:
         defects: Sequence[Defect] = (),
         fine: bool = False,
         lates: int = 2,
+        stacks: bool = False,
         laws: Sequence[LawFactory] = LAWS,
     ) -> None:
         scenario = with_needs(scenario, defects)
@@ -135,6 +138,8 @@ class World:
             parts=with_mixins(mixins_by_part(defects)),
         )
         self.guest.kernel.fine = fine
+        if stacks:
+            self.guest.kernel.heap = RecordingHeap(self._whose)
         if faults is not None:
             faults.install(self.guest.kernel)
         door.open(self.guest)
@@ -217,23 +222,39 @@ class World:
         try:
             with seldom():
                 self.engine.run()
+            violation = judge_waiting(self.engine.waiting(), self.engine.now_ns())
         except GuestFault as fault:
-            return self._violation(fault.kind, "the kernel's own rules", str(fault))
+            return self._violation(fault.kind, "the kernel's own rules", fault)
         except ProtocolError as error:
-            return self._violation("protocol", "the protocol", str(error))
+            return self._violation("protocol", "the protocol", error)
         except Stuck as stuck:
-            return Violation(
-                "hang", "everybody gets on", str(stuck), stuck.context, self.engine.now_ns()
+            violation = judge_stuck(
+                str(stuck), stuck.context, self.engine.waiting(), self.engine.now_ns()
             )
-        violation = judge_waiting(self.engine.waiting(), self.engine.now_ns())
         self.engine.abandon()
         return violation
 
-    def _violation(self, kind: str, law: str, message: str) -> Violation:
-        current = self.engine.current
+    def _violation(self, kind: str, law: str, error: Exception) -> Violation:
+        """Says where it was found, and where the object it is about was allocated and freed."""
+        label, now_ns = self._whose()
+        frames = of_fault(error)
+        taken = {"access": Taken(frames, label, now_ns)} if frames else {}
+        if isinstance(error, GuestFault):
+            taken |= history_of(error, self.guest.kernel.heap)
         return Violation(
-            kind, law, message, current.label if current else "host", self.engine.now_ns()
+            kind,
+            law,
+            str(error),
+            label,
+            now_ns,
+            stacks=tuple(stack.frames for stack in taken.values()),
+            whose=tuple(Whose(what, t.context, t.at_ns) for what, t in taken.items()),
         )
+
+    def _whose(self) -> tuple[str, int]:
+        """Who is running, and what time it is."""
+        current = self.engine.current
+        return current.label if current else "host", self.engine.now_ns()
 
     def _check_actors(self) -> None:
         """A wait that never came true is a mistake of the scenario, as is a step out of turn.

@@ -7,9 +7,16 @@ violation record that the command line prints.
 
 
 class GuestFault(Exception):
-    """The guest kernel broke a rule of its own; ``kind`` names which."""
+    """The guest kernel broke a rule of its own; ``kind`` names which.
+
+    ``culprit`` is the object that it is about, for whoever keeps objects' histories; or None.
+    """
 
     kind = "crash"
+
+    def __init__(self, message: str, culprit: object = None) -> None:
+        super().__init__(message)
+        self.culprit = culprit
 
 
 class UseAfterFree(GuestFault):

@@ -59,11 +59,11 @@ def _twin(cls: type[Allocated], fault: type[GuestFault]) -> type:
     """A subclass of the same layout whose every attribute access raises ``fault``."""
     name = cls.__name__
 
-    def refuse_read(_self: object, attribute: str) -> NoReturn:
-        raise fault(f"{name}.{attribute} read after its lifetime")
+    def refuse_read(self: object, attribute: str) -> NoReturn:
+        raise fault(f"{name}.{attribute} read after its lifetime", self)
 
-    def refuse_write(_self: object, attribute: str, _value: object) -> NoReturn:
-        raise fault(f"{name}.{attribute} written after its lifetime")
+    def refuse_write(self: object, attribute: str, _value: object) -> NoReturn:
+        raise fault(f"{name}.{attribute} written after its lifetime", self)
 
     def describe(_self: object) -> str:
         return f"<dead {name}>"
@@ -110,7 +110,7 @@ class Heap:
         if obj is None:
             return
         if self._live.pop(id(obj), None) is None:
-            raise DoubleFree(f"kfree() of {obj!r}")
+            raise DoubleFree(f"kfree() of {obj!r}", obj)
         bury(obj, "FREED_TWIN")
 
     def census(self) -> dict[str, int]:

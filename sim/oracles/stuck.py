@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.sync import Mutex, SpinLock
-from sim.violation import Violation
+from sim.stacks import of_waiting
+from sim.violation import Violation, Whose
+
+LAW: Final = "everybody gets on"
+TOLD_MAX: Final = 16  # contexts of a hang; the circle of a deadlock is told whole
 
 
 def judge_waiting(contexts: Sequence[Context], now_ns: int) -> Violation | None:
@@ -15,18 +20,37 @@ def judge_waiting(contexts: Sequence[Context], now_ns: int) -> Violation | None:
 
     Actors do not count: an event that never came is the scenario's matter.
     """
-    guest = [context for context in contexts if context.kind is not Kind.ACTOR]
+    guest = _of_guest(contexts)
     if not guest:
         return None
     circle = _circle(guest)
-    stuck = circle or guest
+    stuck = circle or guest[:TOLD_MAX]
+    kind = "deadlock" if circle else "hang"
+    return _violation(kind, map(_describe, stuck), stuck[0].label, stuck, now_ns)
+
+
+def judge_stuck(reason: str, busy: str, contexts: Sequence[Context], now_ns: int) -> Violation:
+    """The violation of a run that goes on and gets nowhere; ``busy`` labels who keeps it so."""
+    guest = _of_guest(contexts)[:TOLD_MAX]
+    return _violation("hang", [reason, *map(_describe, guest)], busy, guest, now_ns)
+
+
+def _violation(
+    kind: str, told: Iterable[str], context: str, stuck: Sequence[Context], now_ns: int
+) -> Violation:
     return Violation(
-        kind="deadlock" if circle else "hang",
-        law="everybody gets on",
-        message="; ".join(_describe(context) for context in stuck),
-        context=stuck[0].name,
+        kind=kind,
+        law=LAW,
+        message="; ".join(told),
+        context=context,
         at_ns=now_ns,
+        stacks=tuple(of_waiting(each.coroutine) for each in stuck),
+        whose=tuple(Whose("waits", each.label, now_ns) for each in stuck),
     )
+
+
+def _of_guest(contexts: Sequence[Context]) -> list[Context]:
+    return [context for context in contexts if context.kind is not Kind.ACTOR]
 
 
 def _owner(context: Context) -> Context | None:
@@ -55,5 +79,5 @@ def _circle(contexts: Sequence[Context]) -> list[Context]:
 
 def _describe(context: Context) -> str:
     held = ", ".join(repr(lock) for lock in context.held) or "nothing"
-    wanted = "its CPU" if context.ready else repr(context.waiting_for)
+    wanted = "its CPU" if context.ready else str(context.waiting_for)
     return f"{context.name} waits for {wanted} and holds {held}"

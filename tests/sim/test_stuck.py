@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from guest.kernel import ops
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet
-from sim.oracles.stuck import judge_waiting
+from sim.engine import Stuck
+from sim.oracles.stuck import TOLD_MAX, judge_stuck, judge_waiting
+from sim.violation import Whose
 from tests.sim.test_engine import Bench
 
 
@@ -50,6 +54,75 @@ def test_a_softirq_that_spins_on_a_lock_of_the_thread_below_it_is_a_deadlock() -
     assert violation is not None
     assert violation.kind == "deadlock"
     assert "thread waits for its CPU and holds lock" in violation.message
+    bench.engine.abandon()
+
+
+def test_everybody_who_waits_is_told_with_a_stack_in_kernel_function_names() -> None:
+    bench = Bench(cpus=2)
+    kernel = bench.kernel
+    one, two = Mutex(kernel, "one"), Mutex(kernel, "two")
+
+    async def hv_take(first: Mutex, second: Mutex) -> None:
+        await first.lock()
+        await ops.msleep(kernel, 1)
+        await second.lock()
+
+    bench.thread("a", hv_take(one, two), 0)
+    bench.thread("b", hv_take(two, one), 1)
+    bench.engine.run()
+    violation = judge_waiting(bench.engine.waiting(), 7)
+    assert violation is not None
+    assert violation.stacks == (("mutex_lock",), ("mutex_lock",))  # tests are no kernel functions
+    assert violation.whose == (Whose("waits", "thread/0:a", 7), Whose("waits", "thread/1:b", 7))
+    assert violation.context == "thread/0:a"
+    bench.engine.abandon()
+
+
+def test_a_run_that_gets_nowhere_says_why_and_then_who_waits_for_what() -> None:
+    bench = Bench(cpus=2)
+    kernel = bench.kernel
+    lock = Mutex(kernel, "state_lock")
+
+    async def waiter() -> None:
+        await lock.lock()
+        await Completion(kernel, "host_event").wait()
+
+    async def poller() -> None:
+        await kernel.local_irq_save()
+        while True:
+            await ops.udelay(kernel, 100)
+
+    bench.thread("waiter", waiter(), 0)
+    bench.thread("poller", poller(), 1)
+    with pytest.raises(Stuck) as stuck:
+        bench.engine.run()
+    waiting = bench.engine.waiting()
+    violation = judge_stuck(str(stuck.value), stuck.value.context, waiting, 7)
+    bench.engine.abandon()
+    assert violation.kind == "hang"
+    assert violation.context == "thread/1:poller"
+    assert violation.message == (
+        "CPU#1 stuck for 20 s: poller;"
+        " waiter waits for host_event and holds state_lock;"
+        " poller waits for udelay and holds nothing"
+    )
+    assert violation.stacks == (("wait_for_completion",), ())
+
+
+def test_of_a_hang_of_many_the_first_are_told() -> None:
+    bench = Bench()
+
+    async def waiter() -> None:
+        await Completion(bench.kernel, "host_event").wait()
+
+    for number in range(TOLD_MAX + 5):
+        bench.thread(f"waiter {number}", waiter())
+    bench.engine.run()
+    waiting = bench.engine.waiting()
+    violation = judge_waiting(waiting, 0)
+    assert violation is not None
+    assert len(violation.stacks) == len(violation.message.split("; ")) == TOLD_MAX
+    assert len(judge_stuck("slow", "everybody", waiting, 0).stacks) == TOLD_MAX
     bench.engine.abandon()
 
 

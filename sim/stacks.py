@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Stacks in kernel function names: where a fault was raised, where a context waits, and where an
+object was allocated and freed. Only reads frames; knows no function by name.
+
+A function of the guest is called what its docstring begins with (``mutex_lock():`` of
+``Mutex.lock``), else what Python calls it. Private helpers that name no kernel function, and the
+machinery that suspends and buries, are left out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType, TracebackType
+from typing import Any, Final, NamedTuple
+
+from guest.kernel import kernel, memory, ops, rcu
+from guest.kernel.faults import GuestFault
+from guest.kernel.memory import Allocated, Heap
+
+Frames = tuple[str, ...]  # innermost first
+
+_GUEST: Final = str(Path(str(memory.__file__)).parents[1])
+_MACHINERY: Final = frozenset(str(module.__file__) for module in (memory, ops))
+_ALLOCATOR: Final = _MACHINERY | {str(kernel.__file__), str(rcu.__file__)}
+_KERNEL_NAME: Final = re.compile(r"(\w+)\(\)")
+CODES_KEPT: Final = 4_096  # more functions than the guest has
+
+
+def of_fault(error: BaseException) -> Frames:
+    """Where it was raised."""
+    return _named(_codes_of(error.__traceback__), _MACHINERY)
+
+
+def of_waiting(coroutine: Coroutine[Any, Any, Any]) -> Frames:
+    """Where a suspended context waits."""
+    codes: list[CodeType] = []
+    awaited: Any = coroutine
+    while inspect.iscoroutine(awaited):
+        codes.append(awaited.cr_code)
+        awaited = awaited.cr_await
+    return _named(reversed(codes), _MACHINERY)
+
+
+def of_caller() -> Frames:
+    """Who calls now, without the allocator's own functions."""
+    return _named(_codes_from(inspect.currentframe()), _ALLOCATOR)
+
+
+def _codes_of(traceback: TracebackType | None) -> Iterator[CodeType]:
+    codes = []
+    while traceback is not None:
+        codes.append(traceback.tb_frame.f_code)
+        traceback = traceback.tb_next
+    return reversed(codes)
+
+
+def _codes_from(frame: FrameType | None) -> Iterator[CodeType]:
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
+
+
+def _named(codes: Iterable[CodeType], left_out: frozenset[str]) -> Frames:
+    names = (_name_of(code) for code in codes if code.co_filename not in left_out)
+    return tuple(name for name in names if name)
+
+
+@lru_cache(maxsize=CODES_KEPT)
+def _name_of(code: CodeType) -> str:
+    """The kernel function; empty for what is none."""
+    if not code.co_filename.startswith(_GUEST):
+        return ""
+    first = code.co_consts[0] if code.co_consts else None
+    told = _KERNEL_NAME.match(first) if isinstance(first, str) else None
+    if told is not None:
+        return told[1]
+    return "" if code.co_name.startswith(("_", "<")) else code.co_name
+
+
+class Taken(NamedTuple):
+    """One stack: of which context (a label), and when."""
+
+    frames: Frames
+    context: str
+    at_ns: int
+
+
+class RecordingHeap(Heap):
+    """A slab that remembers who allocated and freed each object, and keeps the dead for that.
+
+    ``whose`` gives the label of the running context and the time.
+    """
+
+    __slots__ = ("_histories", "_whose")
+
+    def __init__(self, whose: Callable[[], tuple[str, int]]) -> None:
+        super().__init__()
+        self._whose = whose
+        self._histories: dict[int, tuple[object, dict[str, Taken]]] = {}
+
+    def add(self, obj: Allocated) -> None:
+        """``obj`` is live from now on."""
+        super().add(obj)
+        self._histories[id(obj)] = (obj, {"allocated": self._take()})
+
+    def free(self, obj: Allocated | None) -> None:
+        """As :meth:`Heap.free`; what is embedded in the object has the object's history."""
+        entry = self._histories.get(id(obj))
+        parts = list(_embedded(obj)) if obj is not None and not memory.is_dead(obj) else []
+        super().free(obj)
+        if entry is None:
+            return
+        entry[1]["freed"] = self._take()
+        for part in parts:
+            self._histories[id(part)] = (part, entry[1])
+
+    def history(self, obj: object) -> dict[str, Taken]:
+        """``allocated`` and ``freed`` of the object, as far as they have happened."""
+        entry = self._histories.get(id(obj))
+        return {} if entry is None else entry[1]
+
+    def _take(self) -> Taken:
+        return Taken(of_caller(), *self._whose())
+
+
+def _embedded(obj: Allocated) -> Iterator[Allocated]:
+    for name in type(obj).EMBEDDED:
+        part = getattr(obj, name)
+        if isinstance(part, Allocated) and not memory.is_dead(part):
+            yield part
+            yield from _embedded(part)
+
+
+def history_of(fault: GuestFault, heap: Heap) -> dict[str, Taken]:
+    """Where the object that a fault is about was allocated and freed, if the heap recorded it."""
+    return heap.history(fault.culprit) if isinstance(heap, RecordingHeap) else {}
