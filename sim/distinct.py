@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """When two violations are one and the same mistake. Knows no schedule.
 
-A campaign of thousands of schedules meets a mistake hundreds of times, with other numbers in its
-message and in other instances of the context.
+A campaign of thousands of schedules meets a mistake hundreds of times, with other numbers and
+devices in its message and in other instances of the context.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from sim.violation import Violation
 
-_NUMBER: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_NUMBERED: Final = re.compile(r"\w*\d\w*")  # a number, or a name made of one: nvme0, hv_pci_96f2
 
 
 class Mistake(NamedTuple):
@@ -30,7 +30,7 @@ def mistake_of(violation: Violation) -> Mistake:
         violation.kind,
         violation.law,
         function_of(violation.context),
-        _NUMBER.sub("N", violation.message),
+        _NUMBERED.sub("N", violation.message),
     )
 
 
@@ -38,4 +38,4 @@ def function_of(context: str) -> str:
     """The kernel function of a context's label: ``hv_eject_device_work`` of
     ``work/0:hv_eject_device_work/hv_pci_1#2``; labels without one as they are, without numbers."""
     name = context.partition(":")[2] or context
-    return _NUMBER.sub("N", name.partition("#")[0].partition("/")[0])
+    return _NUMBERED.sub("N", name.partition("#")[0].partition("/")[0])

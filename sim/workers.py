@@ -18,8 +18,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
-# Tasks that go to a worker in one message: few enough that all end a batch at about the same time.
-CHUNK_TASKS: Final = 8
+# Tasks that go to a worker in one message: at most so many, and few enough that each worker has
+# several turns and all end at about the same time.
+CHUNK_TASKS_MAX: Final = 8
+TURNS_MIN: Final = 4
 
 
 class Lost(NamedTuple):
@@ -121,9 +123,8 @@ class Workers:
         Raises what a task raised.
         """
         places = range(len(tasks))
-        todo = deque(
-            Chunk(tuple(places[first : first + CHUNK_TASKS])) for first in places[::CHUNK_TASKS]
-        )
+        size = min(CHUNK_TASKS_MAX, max(1, len(tasks) // (TURNS_MIN * len(self._workers))))
+        todo = deque(Chunk(tuple(places[first : first + size])) for first in places[::size])
         left = len(tasks)
         while left:
             for worker in self._workers:

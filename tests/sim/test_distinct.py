@@ -12,7 +12,7 @@ from sim.violation import Violation
 FREED = Violation(
     "use-after-free",
     "the kernel's own rules",
-    "HvPciDev 3 was freed at 0x1f",
+    "HvPciDev 3 of nvme0 was freed at 0x1f",
     "work/0:hv_eject_device_work/hv_pci_1",
     17,
 )
@@ -21,7 +21,7 @@ FREED = Violation(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("message", "HvPciDev 4 was freed at 0x2a"),
+        ("message", "HvPciDev 4 of nvme1 was freed at 0x2a"),
         ("context", "work/1:hv_eject_device_work/hv_pci_2#3"),
         ("at_ns", 18),
         ("stacks", (("hv_eject_device_work",),)),
@@ -36,7 +36,7 @@ def test_numbers_and_instances_make_no_other_mistake(field: str, value: object) 
     [
         ("kind", "double-free"),
         ("law", "nothing is lost"),
-        ("message", "HvPciBus 3 was freed at 0x1f"),
+        ("message", "HvPciBus 3 of nvme0 was freed at 0x1f"),
         ("context", "work/0:pci_devices_present_work/hv_pci_1"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.workers import CHUNK_TASKS, Lost, Start, WorkerError, Workers
+from sim.workers import Lost, Start, WorkerError, Workers
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def failing(error: type[ValueError] | None) -> Callable[[int], int]:
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_every_task_has_its_result_in_its_place(jobs: int) -> None:
-    tasks = list(range(3 * CHUNK_TASKS + 1))
+    tasks = list(range(99))
     with working(jobs, doubling) as workers:
         results = dict(workers.run(tasks))
         assert [results[place] for place in range(len(tasks))] == [2 * task for task in tasks]
@@ -73,7 +73,7 @@ def test_every_task_has_its_result_in_its_place(jobs: int) -> None:
 
 
 def test_the_tasks_of_a_killed_worker_are_done_once_more(tmp_path: Path) -> None:
-    tasks = list(range(3 * CHUNK_TASKS))
+    tasks = list(range(99))
     with working(2, partial(dying, over=5, marks=tmp_path, times=1)) as workers:
         results = dict(workers.run(tasks))
     assert results == {task: 2 * task for task in tasks}
@@ -81,7 +81,7 @@ def test_the_tasks_of_a_killed_worker_are_done_once_more(tmp_path: Path) -> None
 
 
 def test_a_task_that_kills_every_worker_is_reported_and_costs_no_other(tmp_path: Path) -> None:
-    tasks = list(range(2 * CHUNK_TASKS))
+    tasks = list(range(99))
     with working(2, partial(dying, over=5, marks=tmp_path, times=9)) as workers:
         results = dict(workers.run(tasks))
     assert results.pop(5) == Lost("SIGKILL")
