@@ -51,7 +51,7 @@ class Replay(NamedTuple):
 def recorded(lab: Lab, chooser: Chooser, *, seed: int) -> Played:
     """One run by a chooser, with names and stacks. Raises what the chooser raises."""
     recorder = RecordingChooser(chooser, names=True)
-    world = lab.world(recorder)
+    world = lab.world(recorder, stacks=True)
     verdict, unplayed = outcome(world)
     return Played(summarise(world, verdict, seed), tuple(recorder.choices), unplayed)
 

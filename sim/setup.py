@@ -88,8 +88,11 @@ class Lab:
         self._laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
 
-    def world(self, chooser: Chooser | None = None) -> World:
-        """A new world; ``chooser`` None is natural order. Raises ValueError as World does."""
+    def world(self, chooser: Chooser | None = None, *, stacks: bool = False) -> World:
+        """A new world; ``chooser`` None is natural order, ``stacks`` as World has it.
+
+        Raises ValueError as World does.
+        """
         return World(
             self.scenario,
             chooser=chooser,
@@ -98,6 +101,7 @@ class Lab:
             fine=self.setup.fine,
             lates=self.setup.lates,
             laws=self._laws,
+            stacks=stacks,
         )
 
     def _load(self, device: DeviceSpec) -> DeviceProfile:
