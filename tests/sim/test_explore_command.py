@@ -183,12 +183,13 @@ class NobodyBinds:
     name = "nobody binds"
     kind = "wrong-value"
 
-    @property
-    def sees(self):
-        return {DriverBound: lambda event, at_ns, context: "somebody bound"}
+    def bound(self, event, at_ns, context):
+        return "somebody bound"
 
     def end(self, at_ns):
         return None
+
+    sees = {DriverBound: bound}
 
 LAWS = (NobodyBinds,)
 """
