@@ -13,7 +13,13 @@ import msgspec
 
 from host.address_map import AddressMap, Read, Write
 from host.clock import Clock, GuestPort
-from host.events import BarsMapped, BarsUnmapped, InterruptDropped, InterruptHeld
+from host.events import (
+    BarsMapped,
+    BarsUnmapped,
+    InterruptDropped,
+    InterruptHeld,
+    InterruptRaised,
+)
 from host.function import BarsMapped as WindowsMapped
 from host.function import BarsUnmapped as WindowsUnmapped
 from host.function import BarWindow, Function, FunctionEffect, InterruptsReleased, WorkCompleted
@@ -119,6 +125,7 @@ class AssignedFunction:
         if target is None:
             around.emit(InterruptDropped(self._bus, self._wslot, index, *message))
             return
+        around.emit(InterruptRaised(self._bus, self._wslot, index, *message))
         around.clock.later(
             around.latency_ns["interrupt"],
             self._interrupt_label,

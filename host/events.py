@@ -160,6 +160,14 @@ class InterruptHeld(FunctionEvent, frozen=True, gc=False):
     index: int
 
 
+class InterruptRaised(FunctionEvent, frozen=True, gc=False):
+    """The device sent a vector's message, and it found a remapping entry: it will be delivered."""
+
+    index: int
+    address: int
+    data: int
+
+
 class InterruptDropped(FunctionEvent, frozen=True, gc=False):
     """A device's message found no remapping entry."""
 

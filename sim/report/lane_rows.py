@@ -56,6 +56,7 @@ _SILENT: Final = frozenset(
         "pci.slot-destroyed",
         "pci.bar-assigned",
         "host.interrupt-created",
+        "host.interrupt-raised",
         "host.interrupt-deleted",
         "guest.msi-freed",
     }

@@ -8,6 +8,7 @@ from sim.oracles.law import LawFactory
 from sim.oracles.laws.children_agree import ChildrenAgree
 from sim.oracles.laws.dead_functions import DeadFunctions
 from sim.oracles.laws.ejects_answered import EjectsAnswered
+from sim.oracles.laws.interrupts_arrive import InterruptsArrive
 from sim.oracles.laws.lawful_power import LawfulPower
 from sim.oracles.laws.one_driver import OneDriver
 from sim.oracles.laws.quiet_when_installed import QuietWhenInstalled
@@ -21,6 +22,7 @@ LAWS: Final[Sequence[LawFactory]] = (
     ChildrenAgree,
     DeadFunctions,
     EjectsAnswered,
+    InterruptsArrive,
     LawfulPower,
     OneDriver,
     QuietWhenInstalled,

@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 
 from guest.events import ChildAdded, ChildRemoved, FunctionReturned, MessageIgnored, RelationsQueued
 from host.events import ChannelClosed, ChannelOffered, ChannelOpened, Rescinded
+from protocol.errors import WireFormatError
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciBusRelations, PciBusRelations2
 from sim.oracles.law import HEAD_BYTES, Finding, Law, OpenItem, Sees, slot_of, to_guest, to_host
@@ -43,13 +44,17 @@ class _Bus:
 
     def wanted(self) -> Counter[Identity]:
         """The functions of the host's last list, less what was given up since."""
-        return Counter(entry for entry in _listed(self.last) if entry[0] not in self.given_up)
+        listed = _functions(self.last) or ()
+        return Counter(entry for entry in listed if entry[0] not in self.given_up)
 
 
 @lru_cache(maxsize=LISTS_KEPT)
-def _listed(payload: bytes) -> tuple[Identity, ...]:
-    """The functions of a list, whichever form it has."""
-    record = RECORDS[payload[:HEAD_BYTES]].parse(payload)
+def _functions(payload: bytes) -> tuple[Identity, ...] | None:
+    """The functions of a list, whichever form it has; None if it ends too soon to be one."""
+    try:
+        record = RECORDS[payload[:HEAD_BYTES]].parse(payload)
+    except WireFormatError:
+        return None
     return tuple((function.win_slot, function.ser) for function in record.func)
 
 
@@ -79,6 +84,8 @@ class ChildrenAgree(Law):
             self._bus(event.relid).judged = False
 
     def _listed(self, event: PacketPublished, *_: object) -> None:
+        if _functions(event.payload) is None:
+            return  # a hostile host's: the guest drops it
         bus = self._bus(event.relid)
         bus.last = event.payload
         bus.sent += 1

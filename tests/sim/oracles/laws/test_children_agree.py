@@ -104,5 +104,15 @@ def test_a_list_that_was_never_queued_is_open_item_15() -> None:
     assert "open item O15" in broken(ChildrenAgree, *tale).message
 
 
+def test_a_list_that_its_packet_does_not_hold_is_no_word_at_all() -> None:
+    head = PciBusRelations2(device_count=0).build()[:4]
+    claims_two = message(
+        MessageType.PCI_BUS_RELATIONS2,
+        payload=head + (2).to_bytes(4, "little"),
+        direction="host-to-guest",
+    )
+    assert holds(ChildrenAgree, *OPEN, *FIRST, ADDED, claims_two)
+
+
 def test_a_run_that_a_fault_ended_proves_nothing() -> None:
     assert told(ChildrenAgree, *OPEN, *BOTH, ADDED, whole=False) == (None, ())
