@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What a device raises is handled by the interrupt that its message was composed for.
 
-Judged while a function driver has its vectors and gives none of them back. A message that reaches no
-remapping entry is lost at once, and so is one that nobody composed for its function. One that was
-delivered is lost if its own interrupt is not handled in the end, nor by the time when it is freed
-long after. What a masked vector raises is pending in the device, and no loss.
+Judged while a function driver has its vectors and gives none of them back. A message that reaches
+no remapping entry is lost at once, and so is one that nobody composed for its function. One that
+was delivered is lost if its own interrupt is not handled in the end, nor by the time when it is
+freed long after. What a masked vector raises is pending in the device, and no loss.
 
 Where composing has failed before, Linux unmasks the vector all the same, and what it raises then is
 lost (open item O17).
