@@ -3,18 +3,25 @@
 
 A delay holds a context at one of its stops while others go on in natural order; then the context
 goes on at once, before whoever is current. A hold also ends when nothing else can go on, whatever
-it waits for: nobody can wait for ever. Which delay is worth trying is not decided here.
+it waits for: nobody can wait for ever. A hold that is late or waits for what another does lets time
+pass before it gives up. Which delay is worth trying is not decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from sim.choices import NO_FAULT, PASSING, Option
 from sim.explore.stops import Stop, StopCounter
 from sim.explore.until import IDLE, parse_until
+
+# How often a hold lets time pass at most once nothing else can go on; ``late`` says it itself. Who
+# waits for another's doing waits for the messages it needs, too: the engine bounds how late a run
+# may be.
+LATENESSES: Final[Mapping[str, int]] = {"idle": 0, "steps": 0, "ended": 1000, "reached": 1000}
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -44,23 +51,25 @@ class FaultAt(msgspec.Struct, frozen=True):
 
 
 class _Hold:
-    """One delay at work. ``begun`` is the number of the choice at which it began, 0 before that."""
+    """One delay at work; ``lasted`` counts the choices for somebody else meanwhile."""
 
-    __slots__ = ("applied", "begun", "delay", "latenesses_left", "met", "until")
+    __slots__ = ("applied", "begun", "delay", "lasted", "latenesses_left", "met", "until")
 
     def __init__(self, delay: Delay) -> None:
         self.delay = delay
         self.until = parse_until(delay.until)
-        self.begun = 0
-        self.latenesses_left = self.until.number if self.until.kind == "late" else 0
+        self.begun = 0  # the number of the choice at which it began
+        self.lasted = 0
+        self.latenesses_left = LATENESSES.get(self.until.kind, self.until.number)
         self.applied = False  # the order was another one for it
         self.met = False  # what its words say has come
 
     @property
     def unmet(self) -> bool:
         """It began, and what its words say did not come."""
-        waited_for_nobody = self.until.kind in (IDLE, "late") and not self.latenesses_left
-        return self.begun > 0 and not self.met and not waited_for_nobody
+        if self.until.kind == "late":
+            return self.begun > 0 and self.latenesses_left > 0
+        return self.begun > 0 and not self.met and self.until.kind != IDLE
 
 
 class DelayChooser:
@@ -102,7 +111,14 @@ class DelayChooser:
     @property
     def unmet(self) -> tuple[Delay, ...]:
         """The delays that began, and then ended only because nothing else could go on."""
+        for hold in self._held.values():
+            self._met(hold)
         return tuple(hold.delay for hold in self._holds if hold.unmet)
+
+    @property
+    def lasted(self) -> tuple[int, ...]:
+        """For how many choices each delay held its context."""
+        return tuple(hold.lasted for hold in self._holds)
 
     @property
     def unapplied_faults(self) -> tuple[FaultAt, ...]:
@@ -121,7 +137,9 @@ class DelayChooser:
         if not occurrence:
             return
         self._latest[option.name] = option
-        self._held.pop(option, None)  # if held, it went on as the only one who could
+        unasked = self._held.pop(option, None)
+        if unasked is not None:  # it went on as the only one who could
+            self._met(unasked)
         hold = self._pending.pop(Stop(option.name, option.at, occurrence), None)
         if hold is not None:
             hold.begun = self._choices
@@ -143,7 +161,13 @@ class DelayChooser:
             return self._nobody_else(options)
         for option in options[:first]:
             self._held[option].applied = True
+        self._pass_over()
         return first
+
+    def _pass_over(self) -> None:
+        """The choice is for somebody who is not held."""
+        for hold in self._held.values():
+            hold.lasted += 1
 
     def _let_go(self, option: Option, index: int) -> int:
         """End the hold of the option of that index, and choose it."""
@@ -159,6 +183,7 @@ class DelayChooser:
             late[0].latenesses_left -= 1
             for hold in held:
                 hold.applied = True
+            self._pass_over()
             return len(options) - 1
         index = min(range(len(held)), key=lambda index: held[index].begun)
         return self._let_go(options[index], index)
@@ -167,7 +192,7 @@ class DelayChooser:
         """Whether what the hold waits for has come."""
         kind, number, stop = hold.until
         if kind == "steps":
-            hold.met = self._choices - hold.begun >= number
+            hold.met = hold.lasted >= number
         elif kind == "reached":
             hold.met = self._counter.reached(stop)
         elif kind == "ended":

@@ -8,12 +8,14 @@ them, so that a campaign's result does not either.
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 import msgspec
 
 from sim.choices import Chooser, SplitMix64
 from sim.violation import Violation
+
+LOST: Final = "lost"  # the verdict of a schedule whose worker died
 
 
 class Plan(msgspec.Struct, frozen=True, tag=True):

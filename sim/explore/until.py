@@ -18,7 +18,8 @@ class Until(NamedTuple):
 
     ``idle``: when nothing else can. ``late``: the same, once time has been let pass so often.
     ``steps``: after so many choices for somebody else. ``ended``: when the context of ``stop`` has
-    come to its end. ``reached``: when the context of ``stop`` is stopped there.
+    come to its end. ``reached``: when the context of ``stop`` is stopped there. The last two let
+    time pass as ``late`` does, if it takes that.
     """
 
     kind: str

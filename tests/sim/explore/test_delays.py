@@ -143,6 +143,17 @@ def test_a_context_that_may_not_be_late_goes_on_before_time_does() -> None:
     assert not chooser.unmet
 
 
+def test_who_waits_for_the_end_of_a_sleeper_lets_time_pass() -> None:
+    log, chooser = play(sleepers(), Delay("a", "lock x", 1, ended("b")), lates=5)
+    assert log.index("a lock x") == 6
+    assert not chooser.unmet
+
+
+def test_a_delay_tells_for_how_many_choices_it_held() -> None:
+    _, chooser = play(AB, Delay("a", "lock x"), Delay("b", "nowhere"))
+    assert chooser.lasted == (3, 0)
+
+
 def test_a_lateness_that_is_not_allowed_is_reported() -> None:
     delay = Delay("a", "lock x", 1, late(2))
     log, chooser = play(sleepers(), delay, lates=1)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Every single delay of natural order, then pairs: most known bugs need no more.
+
+Emmi, Qadeer and Rakamarić, "Delay-Bounded Scheduling", POPL 2011: a deterministic scheduler, and a
+bound on how often it may be made to depart from its next choice. Here the scheduler is natural
+order, and a departure holds one context at one of its stops (:mod:`sim.explore.delays`).
+
+Departures from the paper: a delayed context goes on after a length, and then at once, where the
+paper puts it behind the others; time may pass meanwhile; pairs are sampled.
+
+One after another: every stop held until nothing else can go on; every stop held until time has
+passed; then in turns shorter delays, those of lengths that double first, and pairs of delays each
+of which changed something.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import ClassVar, Final
+
+from sim.explore.delays import Delay, DelayChooser
+from sim.explore.profile import Baseline, Profile
+from sim.explore.stops import Stop
+from sim.explore.strategy import LOST, Exhausted, Plan, RunReport, dice
+from sim.explore.until import late, parse_until, steps
+
+# The lengths that are tried first, the shortest first: every short one, since a window may be one
+# step wide, then two to each doubling.
+LENGTHS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+# A pair that was drawn before is drawn again; so many times running, and most pairs have been.
+REPEATS_MAX: Final = 64
+
+
+class DelayPlan(Plan, frozen=True):
+    """Natural order but for these delays."""
+
+    strategy: ClassVar[str] = "delay"
+    delays: tuple[Delay, ...]
+
+    def chooser(self) -> DelayChooser:
+        return DelayChooser(self.delays)
+
+
+class LongestPlan(DelayPlan, frozen=True):
+    """One delay until nothing else can go on, to learn how many steps that takes."""
+
+    def chooser(self) -> DelayChooser:
+        return LongestChooser(self.delays[0])
+
+
+class LongestChooser(DelayChooser):
+    """Plays one delay, and tells the longest that is shorter."""
+
+    def __init__(self, delay: Delay) -> None:
+        super().__init__((delay,))
+        self._delay = delay
+
+    def branches(self) -> tuple[Plan, ...]:
+        """The same delay one step shorter, if that is still a delay."""
+        (lasted,) = self.lasted
+        return (DelayPlan((_lasting(self._delay, lasted - 1),)),) if lasted > 1 else ()
+
+
+class DelayStrategy:
+    """Single delays until they are exhausted, and pairs.
+
+    ``_longest`` comes first; ``_shorter`` is a heap by what comes next.
+    """
+
+    name = "delay"
+
+    def __init__(self, baseline: Baseline, seed: int) -> None:
+        self._random = dice(self.name, seed)
+        natural = baseline.natural
+        self._longest: deque[Plan] = deque([DelayPlan(())])
+        self._longest += (LongestPlan((Delay(*stop),)) for stop in _contested(natural))
+        self._longest += (DelayPlan((Delay(*stop, late()),)) for stop in _may_be_late(natural))
+        self._ends = len(self._longest)  # how many of them are not learnt yet
+        self._shorter: list[tuple[bool, int, int, DelayPlan]] = []
+        self._natural = 0  # the fingerprint of natural order
+        self._telling: list[Delay] = []  # the single delays that changed something
+        self._drawn: set[tuple[int, int]] = set()  # pairs of them, by their indices
+        self._outstanding = 0
+        self._singles = 0  # played so far
+        self._lost = False
+
+    @property
+    def exhausted(self) -> tuple[Exhausted, ...]:
+        """Single delays of the two natural ends; in the end those of every length."""
+        if not self.passed or self._lost:
+            return ()
+        bound = "one delay, until nothing else can go on or time has passed"
+        if not self._shorter and not self._outstanding:
+            bound += ", or of any length"
+        return (Exhausted(bound, self._singles),)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every stop has been held until nothing else could go on, or time had passed."""
+        return self._ends == 0
+
+    def plans(self, most: int) -> list[Plan]:
+        """The longest delays as long as there are some; then shorter ones and pairs in turns."""
+        batch: list[Plan] = []
+        while len(batch) < most and (plan := self._next(len(batch))) is not None:
+            batch.append(plan)
+        self._outstanding += len(batch)
+        return batch
+
+    def learn(self, plan: Plan, report: RunReport) -> None:
+        """Note what changes something, and what lengths there are."""
+        self._outstanding -= 1
+        self._ends -= self._ends > 0  # they come first
+        assert isinstance(plan, DelayPlan), "a strategy learns of its own plans"
+        self._lost |= report.verdict == LOST
+        if len(plan.delays) > 1:
+            return
+        self._singles += 1
+        if not plan.delays:
+            self._natural = report.fingerprint
+            return
+        changing = report.fingerprint != self._natural
+        if changing:
+            self._telling.append(plan.delays[0])
+        for longest in report.branches:
+            self._add_shorter(longest, changing=changing)
+
+    def _next(self, place: int) -> Plan | None:
+        if self._longest:
+            return self._longest.popleft()
+        pair = self._pair() if place % 2 else None
+        if pair is None and self._shorter:
+            return heappop(self._shorter)[-1]
+        return pair or self._pair()
+
+    def _add_shorter(self, longest: Plan, *, changing: bool) -> None:
+        """Every length up to this; those that double first, if the longest changed something."""
+        assert isinstance(longest, DelayPlan), "a delay branches into delays"
+        (delay,) = longest.delays
+        for length in range(1, parse_until(delay.until).number + 1):
+            later = not changing or length not in LENGTHS
+            plan = DelayPlan((_lasting(delay, length),))
+            heappush(self._shorter, (later, length, self._singles, plan))
+
+    def _pair(self) -> Plan | None:
+        """Two single delays, each of which changed something, of different stops."""
+        telling = self._telling
+        for _ in range(REPEATS_MAX if telling else 0):
+            one, other = sorted(self._random.below(len(telling)) for _ in "ab")
+            if telling[one].stop != telling[other].stop and (one, other) not in self._drawn:
+                self._drawn.add((one, other))
+                return DelayPlan((telling[one], telling[other]))
+        return None
+
+
+def _lasting(delay: Delay, count: int) -> Delay:
+    return Delay(*delay.stop, steps(count))
+
+
+def _contested(natural: Profile) -> list[Stop]:
+    """The stops from which somebody went on although another could have."""
+    moments = (m for m in natural.moments if len(m.stops) > 1 and not m.late)
+    return list(dict.fromkeys(m.stops[m.taken] for m in moments))
+
+
+def _may_be_late(natural: Profile) -> list[Stop]:
+    """The stops from which somebody went on although time could have passed."""
+    moments = (m for m in natural.moments if m.may_be_late and not m.late)
+    return list(dict.fromkeys(m.stops[m.taken] for m in moments))
