@@ -53,6 +53,9 @@ class HostAction:
 
 STEPS_MAX = 20_000_000  # of one run: sixty-four devices need about 200,000
 LOCKUP_NS = 20 * 10**9  # Linux's watchdog calls a CPU stuck after twice watchdog_thresh, 10 s
+# Steps without an event and without time; sixty-four devices need 150. After so many the order
+# becomes fair, so that who was only slow gets on; after as many again nobody will.
+STILL_STEPS_MAX = 15_000
 QUIET_MAX_NS = 600 * 10**9  # ten times the longest lawful silence, the host's 60 s of eject grace
 # How long a run may be late in all. A second is far from the driver's and the host's own time-outs
 # (10 s and 60 s), so that none of them expires for the scheduler's sake; "slow-host" is for that.
@@ -84,7 +87,9 @@ class Engine:
         self._deadlines = Deadlines()
         self.env = self._deadlines.env
         self.time_ns = 0  # simulated; read it, only the engine writes it
-        self.progress_ns = 0  # when something last happened that a watcher would call progress
+        self.progress_step = 0  # in which something last happened that a watcher calls progress
+        self._progress_ns = 0  # the same, in time, as of the last advance
+        self._advance_step = 0  # after which time last passed
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
         self._titles: Counter[str] = Counter()  # of the contexts so far, if somebody chooses
         self.current: Context | None = None
@@ -213,6 +218,8 @@ class Engine:
 
     def _choose(self) -> Runnable | None:
         """Ask the chooser, if there is more than one option."""
+        if self.steps - self.progress_step > STILL_STEPS_MAX and self._stands_still():
+            return self._fairly()
         current = self.current
         options: list[Runnable | Passing] = []
         if current is not None and (current.cpu is None or current.cpu.allows(current)):
@@ -227,6 +234,23 @@ class Engine:
             return chosen
         self._be_late()
         return self._choose()
+
+    def _stands_still(self) -> bool:
+        """Whether the chooser has had its chance to bring something about.
+
+        Raises :class:`Stuck` if a fair order has had it, too.
+        """
+        still_steps = self.steps - max(self.progress_step, self._advance_step)
+        if still_steps > 2 * STILL_STEPS_MAX:
+            raise Stuck(f"nothing happened for {still_steps - 1} steps, and no time passed")
+        return still_steps > STILL_STEPS_MAX
+
+    def _fairly(self) -> Runnable | None:
+        """Whoever could go on for the longest time; the current context comes last."""
+        for option in self._ready:
+            if option.cpu is None or option.cpu.allows(option):
+                return option
+        return self._first()
 
     def ask(self, options: Sequence[Option]) -> int:
         """Let the chooser decide between two options or more; the index of one."""
@@ -323,9 +347,12 @@ class Engine:
         """Let time pass to the next deadline; False if there is none."""
         if self._deadlines.earliest_ns() == NEVER:
             return False
+        if self.progress_step > self._advance_step:
+            self._progress_ns = self.time_ns
+        self._advance_step = self.steps
         self.time_ns = self._deadlines.advance()
         self._late = None
-        if self.time_ns - self.progress_ns > QUIET_MAX_NS:
+        if self.time_ns - self._progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
         for target in self._deadlines.due(self.time_ns):
             if isinstance(target, HostAction):

@@ -64,7 +64,7 @@ def emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable[
         keep((now_ns, engine.current, event))
         kind = type(event)
         if kind not in POLLING:
-            engine.progress_ns = now_ns
+            engine.progress_step = engine.steps
         if kind in watched:
             watch.see(event)
 

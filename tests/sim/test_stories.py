@@ -87,11 +87,11 @@ def test_a_compose_whose_answer_never_comes_is_a_stuck_cpu() -> None:
 def test_what_a_poll_repeats_is_no_progress() -> None:
     engine = Engine()
     emit = emitter(engine, [], Watch((), engine))
-    engine.time_ns = 7
+    engine.steps = 7
     emit(ConfigRead("nvme0", SlotNumber(0), 0, 4, 0))
-    assert engine.progress_ns == 0
+    assert engine.progress_step == 0
     emit(D0Exited("nvme0"))
-    assert engine.progress_ns == 7
+    assert engine.progress_step == 7
 
 
 def test_an_expected_error_that_the_guest_reports_is_a_clean_end() -> None:
