@@ -161,14 +161,15 @@ class ReferenceGuest:
         outside = (kernel.port, kernel.scheduler, kernel.emit)
         return unreachable(kernel.heap, (self.vmbus, self.pci, self.driver, *keepers), outside)
 
+    def relids_in_use(self) -> set[int]:
+        """Those of channels that the host has not taken back."""
+        return {relid for relid, channel in self.vmbus.channels.items() if not channel.rescind}
+
     def held_for_nothing(self) -> dict[str, int]:
         """Numbered things that are taken and that no living bus or channel accounts for."""
         channels = list(self.vmbus.channels.values())
-        buses = [
-            channel.device_obj.drvdata
-            for channel in channels
-            if channel.device_obj is not None and channel.device_obj.driver is not None
-        ]
+        devices = [channel.device_obj for channel in channels if not is_dead(channel.device_obj)]
+        buses = [dev.drvdata for dev in devices if dev is not None and dev.driver is not None]
         windows = sum(
             window is not None
             for hbus in buses

@@ -7,16 +7,18 @@ Each is an async function that runs as a thread of the guest. Knows no scenario 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
-from guest.drivers.interpreter import submit
+from guest.drivers.interpreter import submit, use
 from guest.drivers.registry import driver_for
 from guest.kernel.irq_manage import set_affinity
 from guest.pci_core.msi import pci_irq_vector
 from guest.pci_core.refs import pci_dev_get
 from guest.pci_core.types import PciDev
 from guest.reference import ReferenceGuest
-from protocol.ids import Devfn
+from guest.vmbus.target_cpu import target_cpu_store
+from protocol.ids import CpuId, Devfn
 
 COMMAND_TIMEOUT_MS = 60_000
 
@@ -79,16 +81,22 @@ class Shell:
             mask = sum(1 << cpu for cpu in cpus)
             await set_affinity(self._guest.pci.irqs, pci_irq_vector(dev, vector), mask)
 
+    async def move_channel(self, instance: UUID, cpu: int) -> None:
+        """Write the VMBus channel's ``cpu``: its interrupts go there from then on."""
+        hdev = self._guest.device(instance)
+        if hdev is not None:
+            await target_cpu_store(hdev.channel, CpuId(cpu))
+
     async def read_block(self, instance: UUID, devfn: Devfn, block: int, size: int) -> None:
         """Let the function driver read a configuration block."""
         dev = self._guest.function(instance, devfn)
         block_ops = self._guest.pci.block_ops
-        if dev is not None and block_ops is not None:
-            await block_ops.read_block(dev, block, size)
+        if dev is not None and dev.drvdata is not None and block_ops is not None:
+            await use(dev, partial(block_ops.read_block, dev, block, size))
 
     async def write_block(self, instance: UUID, devfn: Devfn, block: int, data: bytes) -> None:
         """Let the function driver write a configuration block."""
         dev = self._guest.function(instance, devfn)
         block_ops = self._guest.pci.block_ops
-        if dev is not None and block_ops is not None:
-            await block_ops.write_block(dev, block, data)
+        if dev is not None and dev.drvdata is not None and block_ops is not None:
+            await use(dev, partial(block_ops.write_block, dev, block, data))

@@ -267,6 +267,13 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         bool,
         _doc("Fault: send a list without the function right behind EJECT (open items O1, O2)."),
     ] = False
+    repeat_rescind: Annotated[
+        bool,
+        _doc(
+            "Fault: send each rescind twice, the second to the VM's last processor at the same time"
+            " (a hostile host; commit e4d221b42354)."
+        ),
+    ] = False
     unassign_at_eject: Annotated[
         bool, _doc("Fault: take the registers away at EJECT (openvmm issue 3077, open item O19).")
     ] = False

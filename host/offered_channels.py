@@ -43,6 +43,9 @@ from protocol.vmbus import (
 CONNECTION_ID_BASE: Final = VMBUS_MESSAGE_SINT << 12
 OFFERS_KEPT: Final = 256  # 196 bytes each; more than the largest built-in scenario has devices
 _NO_MONITOR: Final = 0xFF  # monitorid of a channel that has no monitor page slot
+_HELD: Final = (
+    *(ChannelState.OFFERED, ChannelState.OPENING, ChannelState.OPEN, ChannelState.RESCINDED),
+)
 _HAS_RING: Final = (ChannelState.OPENING, ChannelState.OPEN)
 
 
@@ -76,8 +79,13 @@ class OfferedChannels:
         *,
         dialects: Mapping[int, VmbusDialect] = VMBUS_DIALECTS,
         reoffer: Reoffer = Reoffer.AFTER_RELEASE,
+        rescinds_also_to: Collection[VpIndex] = (),
     ) -> None:
-        """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number."""
+        """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number.
+
+        ``rescinds_also_to``: VPs that get each rescind beside the one that gets all messages.
+        """
+        self._rescinds_also_to = tuple(rescinds_also_to)
         self._vps = frozenset(vps)
         self._dialects = dialects
         self._session = SessionState.DISCONNECTED
@@ -100,6 +108,10 @@ class OfferedChannels:
         """What has to be done now, in order; each is handed out once."""
         effects, self._effects = self._effects, []
         return effects
+
+    def held_relids(self) -> frozenset[RelId]:
+        """Those the guest knows and has not released."""
+        return frozenset(channel.relid for channel in self._channels if channel.state in _HELD)
 
     def state(self, relid: RelId) -> ChannelState:
         """A channel's state; GONE for a relid that nobody has."""
@@ -147,7 +159,9 @@ class OfferedChannels:
         if channel.state is ChannelState.GONE:
             self._free(channel)
         else:
-            self._post(VmbusChannelRescindOffer(child_relid=relid))
+            message = VmbusChannelRescindOffer(child_relid=relid)
+            self._post(message)
+            self._effects += (PostToGuest(vp, message.build()) for vp in self._rescinds_also_to)
 
     def opened(self, relid: RelId, status: int = STATUS_SUCCESS) -> None:
         """The device answered OpenRing; an answer that came too late changes nothing.

@@ -99,6 +99,7 @@ class Partition(Administrator):
             vps,
             dialects=vmbus_dialects_up_to(knobs.highest_vmbus_version),
             reoffer=Reoffer(knobs.reoffer),
+            rescinds_also_to=vps[-1:] if knobs.repeat_rescind else (),
         )
         self._guest = guest
         self._memory = memory

@@ -187,6 +187,9 @@ GUEST_STEPS: Mapping[str, GuestStep] = {
     "set-affinity": lambda stage, step: stage.shell.set_affinity(
         *_where(stage, step), step.arguments["vector"], step.arguments["cpus"]
     ),
+    "move-channel": lambda stage, step: stage.shell.move_channel(
+        instance_id(_bus(stage, step)), step.arguments["cpu"]
+    ),
     "read-block": lambda stage, step: stage.shell.read_block(
         *_where(stage, step), step.arguments["block"], step.arguments["size"]
     ),

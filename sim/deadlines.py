@@ -51,6 +51,10 @@ class Deadlines:
             env.step()
         return int(env.now)
 
+    def pending(self) -> Iterator[Any]:
+        """What is due some day, in no order."""
+        return (handle[0] for _, _, handle in self._heap if handle[0] is not None)
+
     def due(self, now_ns: int) -> Iterator[Any]:
         """Take out what is due by now, in order."""
         heap = self._heap

@@ -21,6 +21,7 @@ from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
 from sim.choices import PASSING, Chooser, Option, Passing
 from sim.deadlines import NEVER, Deadlines, Handle
+from sim.pollers import Pollers
 
 
 class Stuck(Exception):
@@ -85,6 +86,7 @@ class Engine:
         self.kernel: Kernel
         self._ready: list[Runnable] = []
         self._deadlines = Deadlines()
+        self._pollers = Pollers()
         self.env = self._deadlines.env
         self.time_ns = 0  # simulated; read it, only the engine writes it
         self.progress_step = 0  # in which something last happened that a watcher calls progress
@@ -354,9 +356,13 @@ class Engine:
         self._late = None
         if self.time_ns - self._progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
+        if self._pollers.in_vain(self._deadlines.pending()):
+            raise Stuck("whoever still wakes up looks in vain, again and again")
         for target in self._deadlines.due(self.time_ns):
             if isinstance(target, HostAction):
                 self._ready.append(target)
             else:
+                if target.busy_since_ns is None:  # else the lockup detector sees it
+                    self._pollers.woke(target, self.progress_ns)
                 self.wake(target)
         return True

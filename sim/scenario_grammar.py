@@ -220,6 +220,12 @@ _STEP_ROWS: Final = (
         ),
         "write the interrupt's smp_affinity",
     ),
+    StepRow(
+        "move-channel",
+        "guest",
+        (_DEVICE, Key("cpu", number(0, VCPUS_MAX - 1), REQUIRED, "the vCPU")),
+        "write the cpu attribute of the bus's channel: who takes its interrupts",
+    ),
     StepRow("open-device", "guest", (_DEVICE,), "a process opens the device"),
     StepRow("close-device", "guest", (_DEVICE,), "the process closes it"),
     StepRow(

@@ -206,7 +206,12 @@ class World:
 
     def _leaks(self) -> tuple[Leak, ...]:
         keepers = self._shell.open_files()
-        return census(self.guest, keepers=keepers, rescinded_children=self._excused())
+        return census(
+            self.guest,
+            keepers=keepers,
+            held_relids=self.partition.server.held_relids(),
+            rescinded_children=self._excused(),
+        )
 
     def _excused(self) -> int:
         """How many leaked functions open item O9 explains, where the scenario says it may show."""

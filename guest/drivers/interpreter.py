@@ -7,16 +7,20 @@ whatever happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from errno import ENODEV, ENOMEM
+from functools import partial
+from typing import TypeVar
 
 from guest.drivers.instance import FunctionInstance
 from guest.drivers.operations import OPERATIONS, run_commands
 from guest.drivers.registry import matches
 from guest.drivers.steps import UNDO, DriverOptions, DriverTable
 from guest.kernel.irq_core import IrqCore
-from guest.kernel.memory import GFP_KERNEL
+from guest.kernel.memory import GFP_KERNEL, node_data
 from guest.pci_core.types import PciDev
+
+T = TypeVar("T")
 
 
 class StepDriver:
@@ -47,6 +51,7 @@ class StepDriver:
     async def probe(self, dev: PciDev) -> int:
         """Run the table's probe: 0 or a negative errno."""
         options = self._claims(dev) or DriverOptions()
+        node_data(self.irqs.vectors.nodes, dev.numa_node)
         instance = await dev.kernel.kzalloc(FunctionInstance, GFP_KERNEL, dev, options)
         if instance is None:
             return -ENOMEM
@@ -84,11 +89,17 @@ def instance_of(dev: PciDev) -> FunctionInstance:
 
 async def submit(dev: PciDev, rounds: int, timeout_ms: int) -> int:
     """A user's commands: one per queue and round. 0, -ENODEV once it is stopping, or -EIO."""
+    ret = await use(dev, partial(run_commands, instance_of(dev), rounds, timeout_ms))
+    return -ENODEV if ret is None else ret
+
+
+async def use(dev: PciDev, call: Callable[[], Awaitable[T]]) -> T | None:
+    """What a user makes the driver do; its remove waits for that. None once it is stopping."""
     instance = instance_of(dev)
     if instance.stopping:
-        return -ENODEV
+        return None
     instance.under_way += 1
-    ret = await run_commands(instance, rounds, timeout_ms)
+    ret = await call()
     instance.under_way -= 1
     if instance.stopping and not instance.under_way:
         await instance.idle.complete()

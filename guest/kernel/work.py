@@ -42,8 +42,9 @@ class Work(Allocated):
 class WorkQueue(Allocated):
     """struct workqueue_struct: ``workers`` items at a time, one for an ordered queue.
 
-    A bound queue runs an item on the CPU that queued it. An unbound one leaves that to the
-    scheduler; here it is the next CPU, so that a worker and whoever queued it run side by side.
+    A bound queue runs an item on the CPU that queued it, so many at a time on each CPU. An unbound
+    one leaves that to the scheduler; here it is the next CPU, so that a worker and whoever queued
+    it run side by side.
     """
 
     __slots__ = ("_items", "_kernel", "_running", "_sequence", "_unbound", "_waiters", "_workers",
@@ -57,7 +58,7 @@ class WorkQueue(Allocated):
         self._workers = workers
         self._unbound = unbound
         self._items: list[tuple[int, Work, Cpu]] = []
-        self._running: list[int] = []  # sequence numbers of the items being executed
+        self._running: dict[int, Cpu] = {}  # by sequence number: the items being executed
         self._sequence = 0
         self._waiters = WaitQueue(f"flush_workqueue({name})")
 
@@ -72,9 +73,10 @@ class WorkQueue(Allocated):
             raise ListCorruption(f"{work.name} was initialised again while it was queued")
         work.pending = work.queued = True
         self._sequence += 1
-        self._items.append((self._sequence, work, self._cpu()))
-        if len(self._running) < self._workers:
-            self._start_worker()
+        item = (self._sequence, work, self._cpu())
+        self._items.append(item)
+        if self._has_room(item):
+            self._start_worker(item)
         return True
 
     def _cpu(self) -> Cpu:
@@ -83,11 +85,15 @@ class WorkQueue(Allocated):
         here = self._kernel.current_cpu()
         return cpus[(here.index + 1) % len(cpus)] if self._unbound else here
 
-    def _start_worker(self) -> None:
-        """A worker for the oldest item nobody has taken; the item stays queued until it begins."""
-        item = next(item for item in self._items if item[0] not in self._running)
+    def _has_room(self, item: tuple[int, Work, Cpu]) -> bool:
+        """Whether a worker is free for it: an unbound queue has one pool, a bound one each CPU."""
+        busy = [cpu for cpu in self._running.values() if self._unbound or cpu is item[2]]
+        return len(busy) < self._workers
+
+    def _start_worker(self, item: tuple[int, Work, Cpu]) -> None:
+        """A worker for an item nobody has taken; the item stays queued until it begins."""
         sequence, work, cpu = item
-        self._running.append(sequence)
+        self._running[sequence] = cpu
         name = f"{work.name}/{self.name}#{sequence}"
         self._kernel.scheduler.start(Context(name, Kind.WORK, cpu, self._work(item)))
 
@@ -96,10 +102,12 @@ class WorkQueue(Allocated):
         self._items.remove(item)
         work.pending = work.queued = False  # before the function runs: it may queue itself again
         await work.function(work)
-        self._running.remove(sequence)
+        del self._running[sequence]
         ops.wake_all(self._kernel, self._waiters)
-        if len(self._items) > len(self._running):
-            self._start_worker()
+        waiting = (each for each in self._items if each[0] not in self._running)
+        following = next(filter(self._has_room, waiting), None)
+        if following is not None:
+            self._start_worker(following)
 
     async def flush(self) -> None:
         """flush_workqueue(): wait for the items queued before the call, not for later ones."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The SynIC as VMBus uses it: the message slot and event flags of SINT 2 and their interrupt.
 
-After vmbus_isr(), vmbusvmbus_chan_sched() and vmbus_on_msg_dpc() of vmbus_drv.c. What the host puts
+After vmbus_isr(), vmbus_chan_sched() and vmbus_on_msg_dpc() of vmbus_drv.c. What the host puts
 there raises ``vmbus_isr`` on that CPU. Knows no message's content.
 """
 
@@ -89,7 +89,7 @@ class VmbusInterrupts:
             context.msg_dpc.schedule()
 
     async def vmbus_chan_sched(self, channel: VmbusChannel) -> None:
-        """vmbusvmbus_chan_sched() for one relid."""
+        """vmbus_chan_sched() for one relid."""
         lock = channel.sched_lock
         if alone(self._kernel, lock):
             channel.begin_read()

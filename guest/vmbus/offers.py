@@ -43,16 +43,16 @@ class Offers(Opening):
     async def vmbus_onoffer(self, offer: VmbusChannelOfferChannel) -> None:
         """vmbus_onoffer(): a channel object for the offer, or its relid back without memory."""
         channel = await self.kernel.kzalloc(VmbusChannel, GFP_ATOMIC, self, offer)
-        if channel is None:
-            await self.refuse_offer(offer)
-        else:
+        if channel is not None:
             await self.vmbus_process_offer(channel)
+            return
+        await self.refuse_offer(offer)
+        self.offer_in_progress -= 1
+        self.kernel.log("err", "Unable to allocate channel object")
 
     async def refuse_offer(self, offer: VmbusChannelOfferChannel) -> None:
         """There is no memory for the channel: the host has its relid back."""
         await self.vmbus_release_relid(offer.child_relid)
-        self.offer_in_progress -= 1
-        self.kernel.log("err", "Unable to allocate channel object")
 
     async def vmbus_process_offer(self, channel: VmbusChannel) -> None:
         """vmbus_process_offer(): enter the channel, then queue its probing."""
@@ -70,6 +70,10 @@ class Offers(Opening):
         await self.channel_mutex.unlock()
         work = Work(f"vmbus_add_channel_work/{channel.relid}", self.vmbus_add_channel_work, channel)
         channel.add_channel_work = work
+        await self.queue_add_channel(work)
+
+    async def queue_add_channel(self, work: Work) -> None:
+        """Probing may wait for the host: neither offers nor rescinds may wait for it."""
         await self.handle_primary_chan_wq.queue(work)
 
     async def vmbus_add_channel_work(self, work: Work) -> None:

@@ -8,7 +8,7 @@ request ids against what the buses and channels that are still there hold.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, TypeGuard
 
 from guest.events import ChildAdded, ChildRemoved, DriverRemoved, FunctionReturned
@@ -20,14 +20,20 @@ CHILD: Final = "HvPciDev"
 
 
 def census(
-    guest: ReferenceGuest, *, keepers: Sequence[object] = (), rescinded_children: int = 0
+    guest: ReferenceGuest,
+    *,
+    keepers: Sequence[object] = (),
+    held_relids: Collection[int] = (),
+    rescinded_children: int = 0,
 ) -> tuple[Leak, ...]:
     """What leaked, by kind. ``keepers`` hold guest objects from outside: a shell's open files.
 
+    ``held_relids`` are those that the host waits to have back, or has on offer.
     ``rescinded_children`` is how many functions were still on the list of a bus when it went with
     its rescind: those Linux loses (open item O9), and no more than those are explained by it.
     """
     lost = {**guest.unreachable(keepers), **guest.held_for_nothing()}
+    lost["relid"] = len(set(held_relids) - guest.relids_in_use())
     leaks = []
     for what, count in sorted(lost.items()):
         explained = min(count, rescinded_children) if what == CHILD else 0

@@ -470,6 +470,25 @@ def test_what_crosses_a_rescind_changes_nothing() -> None:
     assert guest.say(VmbusChannelRelidReleased(child_relid=relid)) == [ChannelFreed(relid)]
 
 
+def test_a_rescind_can_go_to_another_processor_as_well() -> None:
+    guest = connected(NEWEST, ONE, rescinds_also_to=VPS[-1:])
+    guest.server.rescind(RelId(1))
+    first, second = guest.take()
+    assert isinstance(first, PostToGuest)
+    assert isinstance(second, PostToGuest)
+    assert first.payload == second.payload
+    assert second.vp == VPS[-1] != first.vp
+
+
+def test_a_relid_is_held_from_its_offer_until_the_guest_releases_it() -> None:
+    guest = connected(NEWEST, ONE)
+    assert guest.server.held_relids() == {1}
+    guest.server.rescind(RelId(1))
+    assert guest.server.held_relids() == {1}
+    guest.say(VmbusChannelRelidReleased(child_relid=1))
+    assert guest.server.held_relids() == frozenset()
+
+
 def test_an_open_channel_that_is_rescinded_loses_its_ring_first() -> None:
     guest, relid = opened()
     guest.server.rescind(relid)

@@ -177,6 +177,32 @@ def test_bound_work_stays_on_its_cpu_and_unbound_work_goes_to_the_next(
     assert ran_on == [cpu]
 
 
+@pytest.mark.parametrize(("unbound", "together"), [(False, 2), (True, 1)])
+def test_a_bound_queue_has_its_worker_on_each_cpu_and_an_unbound_one_in_all(
+    unbound: bool, together: int
+) -> None:
+    bench = Bench(cpus=2)
+    queue = WorkQueue(bench.kernel, "queue", unbound=unbound)
+    running: list[str] = []
+    most: list[int] = []
+
+    async def item(work: Work) -> None:
+        running.append(work.name)
+        most.append(len(running))
+        await ops.msleep(bench.kernel, 1)
+        running.remove(work.name)
+
+    async def thread(name: str) -> None:
+        await queue.queue(Work(name, item))
+        await queue.queue(Work(name + "'", item))
+
+    for cpu in (0, 1):
+        bench.thread(f"thread{cpu}", thread(f"item{cpu}"), cpu)
+    bench.engine.run()
+    assert len(most) == 4
+    assert max(most) == together
+
+
 def test_taking_a_held_lock_again_is_a_self_deadlock() -> None:
     bench = Bench()
 

@@ -122,3 +122,13 @@ def test_children_are_excused_only_where_a_rescind_took_their_bus() -> None:
 
 def test_nothing_lost_is_no_violation() -> None:
     assert judge_leaks((), now_ns=0) is None
+
+
+def test_a_relid_that_the_host_waits_for_is_lost_unless_its_channel_is_in_use(
+    guest: ReferenceGuest,
+) -> None:
+    (relid,) = guest.vmbus.channels
+    assert census(guest, held_relids=[relid]) == ()
+    assert [leak.what for leak in census(guest, held_relids=[relid, 7])] == ["relid"]
+    guest.vmbus.channels[relid].rescind = True
+    assert [leak.what for leak in census(guest, held_relids=[relid])] == ["relid"]

@@ -109,3 +109,10 @@ def test_an_expected_ending_that_does_not_come_is_a_violation(ending: str) -> No
     assert violation is not None
     assert violation.kind == "wrong-value"
     assert ending in violation.message
+
+
+def test_a_channel_that_is_moved_interrupts_another_vcpu() -> None:
+    world = World(story(OFFER + ', { do = "move-channel", device = "nvme0", cpu = 1 }'))
+    assert world.run().verdict == "clean"
+    (channel,) = world.guest.vmbus.channels.values()
+    assert channel.target_cpu == 1
