@@ -10,6 +10,7 @@ from sim.oracles.laws.dead_functions import DeadFunctions
 from sim.oracles.laws.ejects_answered import EjectsAnswered
 from sim.oracles.laws.interrupts_arrive import InterruptsArrive
 from sim.oracles.laws.lawful_power import LawfulPower
+from sim.oracles.laws.no_intx import NoIntx
 from sim.oracles.laws.one_driver import OneDriver
 from sim.oracles.laws.quiet_when_installed import QuietWhenInstalled
 from sim.oracles.laws.request_ids import RequestIds
@@ -24,6 +25,7 @@ LAWS: Final[Sequence[LawFactory]] = (
     EjectsAnswered,
     InterruptsArrive,
     LawfulPower,
+    NoIntx,
     OneDriver,
     QuietWhenInstalled,
     RequestIds,
