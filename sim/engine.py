@@ -363,6 +363,6 @@ class Engine:
                 self._ready.append(target)
             else:
                 if target.busy_since_ns is None:  # else the lockup detector sees it
-                    self._pollers.woke(target, self.progress_ns)
+                    self._pollers.woke(target, self.progress_step)
                 self.wake(target)
         return True

@@ -18,17 +18,17 @@ FRUITLESS_WAKES_MAX: Final = 2_000
 class Pollers:
     """Whoever a deadline has woken since something last happened, and how often in all."""
 
-    __slots__ = ("_progress_ns", "_wakes", "_woken")
+    __slots__ = ("_progress_step", "_wakes", "_woken")
 
     def __init__(self) -> None:
-        self._progress_ns = 0
+        self._progress_step = 0
         self._wakes = 0
         self._woken: set[object] = set()
 
-    def woke(self, context: object, progress_ns: int) -> None:
-        """A deadline woke a context; ``progress_ns`` is when something last happened."""
-        if progress_ns != self._progress_ns:
-            self._progress_ns = progress_ns
+    def woke(self, context: object, progress_step: int) -> None:
+        """A deadline woke a context; ``progress_step``: in which something last happened."""
+        if progress_step != self._progress_step:
+            self._progress_step = progress_step
             self._wakes = 0
             self._woken.clear()
         self._wakes += 1

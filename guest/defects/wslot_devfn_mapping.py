@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import cache
 
 from guest.defects.record import Defect, Mixin
-from guest.pci_hyperv.device import Device
+from guest.pci_core.types import PciBus
+from guest.pci_hyperv.config import Config
 from protocol.ids import Devfn
 
 
@@ -18,10 +19,17 @@ def _as_it_is(wslot: int) -> Devfn:
     return Devfn(wslot)
 
 
-class SlotIsDevfn(Device):
-    """wslot_to_devfn() that takes the number as it is."""
+class SlotIsDevfn(Config):
+    """wslot_to_devfn() that takes the number as it is.
+
+    The scan then asks every slot: the clean model passes those by that it knows to be empty, and
+    converts to do so, where Linux only ever converts the other way.
+    """
 
     wslot_to_devfn = staticmethod(cache(_as_it_is))
+
+    def hv_pcifront_next_slot(self, _bus: PciBus, devfn: int) -> int:
+        return devfn
 
 
 DEFECT = Defect(

@@ -28,6 +28,7 @@ NVME_SSD: DeviceProfile = endpoint(
         base_class=0x01,
         subsystem_id=0xA801_144D,
     ),
+    interrupt_pin=1,  # INTA, as an SSD has it; no guest of a vPCI bus gets to see it
     bars=(Bar(0, 16 << 10, 64, prefetchable=False),),
     capabilities=(
         placed(POWER_MANAGEMENT, 0x40, capabilities=0x0003, control=0x0008),

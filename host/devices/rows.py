@@ -21,6 +21,7 @@ from protocol.pci_regs import (
     CONFIG_BYTES,
     CONVENTIONAL_BYTES,
     PCI_CAPABILITY_LIST,
+    PCI_INTERRUPT_PIN,
     PCI_REVISION_ID,
     PCI_STATUS,
     PCI_STATUS_CAP_LIST,
@@ -84,8 +85,9 @@ def endpoint(
     bars: Sequence[Bar],
     capabilities: Sequence[Placed],
     blocks: Mapping[int, bytes] | None = None,
+    interrupt_pin: int = 0,
 ) -> DeviceProfile:
-    """The profile of a type 0 function. ``capabilities`` come in chain order."""
+    """The profile of a type 0 function. ``capabilities`` come in chain order; pin 1 is INTA."""
     image = bytearray(CONFIG_BYTES)
     _put(image, PCI_VENDOR_ID, 2, identity.v_id)
     _put(image, PCI_VENDOR_ID + 2, 2, identity.d_id)
@@ -93,6 +95,7 @@ def endpoint(
         (identity.rev, identity.prog_intf, identity.subclass, identity.base_class)
     )
     _put(image, PCI_SUBSYSTEM_VENDOR_ID, 4, identity.subsystem_id)
+    image[PCI_INTERRUPT_PIN] = interrupt_pin
     for bar in bars:
         _put(image, bar.offset, 4, bar.flags)
     standard = [one for one in capabilities if one.at < CONVENTIONAL_BYTES]

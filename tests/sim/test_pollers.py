@@ -4,10 +4,10 @@
 from sim.pollers import FRUITLESS_WAKES_MAX, Pollers
 
 
-def looked(pollers: Pollers, names: str, times: int, progress_ns: int = 0) -> None:
+def looked(pollers: Pollers, names: str, times: int, progress_step: int = 0) -> None:
     for _ in range(times):
         for name in names:
-            pollers.woke(name, progress_ns)
+            pollers.woke(name, progress_step)
 
 
 def test_who_alone_is_left_and_has_looked_often_looks_in_vain() -> None:
@@ -27,5 +27,5 @@ def test_somebody_else_may_still_bring_it_about() -> None:
 def test_whenever_something_happens_they_begin_anew() -> None:
     pollers = Pollers()
     looked(pollers, "ab", FRUITLESS_WAKES_MAX)
-    looked(pollers, "a", 1, progress_ns=5)
+    looked(pollers, "a", 1, progress_step=5)
     assert not pollers.in_vain("a")
