@@ -4,105 +4,41 @@
 A context runs from one trap to the next without interruption. At each moment the engine gathers
 what could go on (each CPU's candidates, actors, due host actions) and, if there is more than one,
 asks the chooser. When nothing can go on, time moves to the next deadline.
-
-A host action is due from the beginning of its window on. Nothing makes it run before others that
-are ready; but time never goes beyond the end of the window of any action that is waiting. To let
-time pass although something could run is an option, too, under a budget: a run may be late.
+To let time pass although something could run is an option, too, within bounds (``timekeeper``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
+from sim.bounds import LOCKUP_NS, STEPS_MAX, STILL_STEPS_MAX, Stuck
 from sim.choices import PASSING, Chooser, Option, Passing
-from sim.deadlines import NEVER, Deadlines, Handle
-from sim.pollers import Pollers
+from sim.timekeeper import HostAction, Runnable, Timekeeper
 
 
-class Stuck(Exception):
-    """The run goes on and gets nowhere; ``context`` names who keeps it busy."""
-
-    def __init__(self, message: str, context: str = "everybody") -> None:
-        super().__init__(message)
-        self.context = context
-
-
-class HostAction:
-    """Something the host does by itself at a time: a reply, a timer. Runs without a CPU.
-
-    ``latest_ns`` is the end of its window: time stands still there until it has run.
-    """
-
-    __slots__ = ("action", "done", "handle", "latest_ns", "name")
-
-    cpu = None
-    at = ""
-    stop = 0
-
-    def __init__(self, name: str, action: Callable[[], None], latest_ns: int) -> None:
-        self.name = name
-        self.action = action
-        self.latest_ns = latest_ns
-        self.done = False
-        self.handle: Handle = [self]
-
-
-STEPS_MAX = 20_000_000  # of one run: sixty-four devices need about 200,000
-LOCKUP_NS = 20 * 10**9  # Linux's watchdog calls a CPU stuck after twice watchdog_thresh, 10 s
-# Steps without an event and without time; sixty-four devices need 150. After so many the order
-# becomes fair, so that who was only slow gets on; after as many again nobody will.
-STILL_STEPS_MAX = 15_000
-QUIET_MAX_NS = 600 * 10**9  # ten times the longest lawful silence, the host's 60 s of eject grace
-# How long a run may be late in all. A second is far from the driver's and the host's own time-outs
-# (10 s and 60 s), so that none of them expires for the scheduler's sake; "slow-host" is for that.
-STALL_MAX_NS = 10**9
-
-Runnable = Context | HostAction
-
-
-class Engine:
+class Engine(Timekeeper):
     """The scheduler behind a :class:`Kernel` and the clock behind a host.
 
-    ``_ready`` holds what could go on apart from the current context, longest runnable first. With
-    ``chooser`` None the order is natural (index 0 everywhere) and nothing is asked.
+    With ``chooser`` None the order is natural (index 0 everywhere) and nothing is asked.
 
     The kernel's ``crowded`` is kept true while a point could change anything. In natural order only
     a softirq raised on the current CPU can; with a chooser, anything else that is ready can, and so
     can time where it may pass.
-
-    ``lates`` is how often a run may let time pass although something could run.
     """
 
     def __init__(self, chooser: Chooser | None = None, *, lates: int = 0) -> None:
+        super().__init__(0 if chooser is None else lates)
         self._chooser = chooser
-        self._lates = lates if chooser is not None else 0
-        self._stall_ns = STALL_MAX_NS  # how much of it is left
-        self._late: bool | None = None  # what _may_be_late() found; None once that may have changed
-        self.kernel: Kernel
-        self._ready: list[Runnable] = []
-        self._deadlines = Deadlines()
-        self._pollers = Pollers()
-        self.env = self._deadlines.env
-        self.time_ns = 0  # simulated; read it, only the engine writes it
-        self.progress_step = 0  # in which something last happened that a watcher calls progress
-        self._progress_ns = 0  # the same, in time, as of the last advance
-        self._advance_step = 0  # after which time last passed
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
         self._titles: Counter[str] = Counter()  # of the contexts so far, if somebody chooses
         self.current: Context | None = None
-        self.steps = 0
         self.choices_made = 0
 
     # --- what the guest kernel asks (guest.kernel.context.Scheduler) ---
-
-    def now_ns(self) -> int:
-        """Simulated time, nanoseconds."""
-        return self.time_ns
 
     def attach(self, kernel: Kernel) -> None:
         """This is the kernel whose ``current`` and ``crowded`` the engine keeps."""
@@ -142,39 +78,6 @@ class Engine:
         self._ready.append(context)
         if self._chooser is not None:
             self.kernel.crowded = True
-
-    def wake_at(self, context: Context, at_ns: int) -> None:
-        """Arm the context's deadline."""
-        handle: Handle = [context]
-        context.timer = handle
-        self._arm(at_ns, handle)
-
-    def _arm(self, at_ns: int, handle: Handle) -> None:
-        self._deadlines.add(at_ns, handle)
-        self._late = None
-        if self._lates and at_ns <= self.time_ns + self._stall_ns:
-            self.kernel.crowded = True
-
-    # --- what the host asks (host.clock.Clock) ---
-
-    def later(
-        self, window_ns: tuple[int, int], label: str, action: Callable[[], None]
-    ) -> Callable[[], None]:
-        """Do ``action`` within the window from now; natural order takes its beginning.
-
-        Returns what calls it off.
-        """
-        earliest_ns, latest_ns = window_ns
-        host_action = HostAction(label, action, self.time_ns + latest_ns)
-        self._arm(self.time_ns + earliest_ns, host_action.handle)
-        return partial(self._call_off, host_action)
-
-    def _call_off(self, action: HostAction) -> None:
-        """It is no option any more, if it was one, and never will be."""
-        action.handle[0] = None
-        self._late = None
-        if action in self._ready:
-            self._ready.remove(action)
 
     # --- running ---
 
@@ -260,30 +163,6 @@ class Engine:
         self.choices_made += 1
         return self._chooser.choose(options)
 
-    def _may_be_late(self) -> bool:
-        """Whether the next deadline is within the budget and no waiting action's window ends.
-
-        Asked at every step, so the answer is kept while deadlines, host actions and time stay.
-        """
-        if self._late is None:
-            self._late = self._deadlines.earliest_ns() <= self._reach_ns()
-        return self._late
-
-    def _reach_ns(self) -> int:
-        """Up to when time may pass while something could run."""
-        reach_ns = self.time_ns + self._stall_ns
-        for option in self._ready:
-            if isinstance(option, HostAction) and option.latest_ns < reach_ns:
-                reach_ns = option.latest_ns
-        return reach_ns
-
-    def _be_late(self) -> None:
-        """Let time pass to the next deadline although something could run."""
-        before_ns = self.time_ns
-        self._lates -= 1
-        self._advance()
-        self._stall_ns -= self.time_ns - before_ns
-
     def _resume(self, chosen: Runnable) -> None:
         """Let it run to its next trap. ``current`` is whoever is still ready after that."""
         self.steps += 1
@@ -344,25 +223,3 @@ class Engine:
             context.cpu.leave(context)
         if context.joiner is not None:
             self.wake(context.joiner)
-
-    def _advance(self) -> bool:
-        """Let time pass to the next deadline; False if there is none."""
-        if self._deadlines.earliest_ns() == NEVER:
-            return False
-        if self.progress_step > self._advance_step:
-            self._progress_ns = self.time_ns
-        self._advance_step = self.steps
-        self.time_ns = self._deadlines.advance()
-        self._late = None
-        if self.time_ns - self._progress_ns > QUIET_MAX_NS:
-            raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
-        if self._pollers.in_vain(self._deadlines.pending()):
-            raise Stuck("whoever still wakes up looks in vain, again and again")
-        for target in self._deadlines.due(self.time_ns):
-            if isinstance(target, HostAction):
-                self._ready.append(target)
-            else:
-                if target.busy_since_ns is None:  # else the lockup detector sees it
-                    self._pollers.woke(target, self.progress_step)
-                self.wake(target)
-        return True

@@ -23,10 +23,11 @@ from protocol.errors import ProtocolError
 from protocol.ids import Vector, VpIndex
 from protocol.link import BarRead, BarWritten, ConfigRead, ConfigWritten, HypercallMade
 from sim.actors import Actor, NeverHappened, Stage
+from sim.bounds import Stuck
 from sim.choices import Chooser
 from sim.collector import seldom
 from sim.configs import guest_config, partition_config, profile_of
-from sim.engine import Engine, Stuck
+from sim.engine import Engine
 from sim.fault_events import FaultInjected
 from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint

@@ -16,6 +16,7 @@ from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue, alloc_ordered_workqueue
 from protocol.ids import VpIndex
+from sim.bounds import Stuck
 from sim.choices import (
     Choice,
     Chooser,
@@ -26,7 +27,7 @@ from sim.choices import (
     ReplayChooser,
     ScheduleDiverged,
 )
-from sim.engine import Engine, Stuck
+from sim.engine import Engine
 
 
 class NobodyHome:

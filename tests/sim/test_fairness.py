@@ -9,8 +9,8 @@ import pytest
 
 from guest.kernel import ops
 from guest.kernel.context import Context
+from sim.bounds import QUIET_MAX_NS, STILL_STEPS_MAX, Stuck
 from sim.choices import Option
-from sim.engine import QUIET_MAX_NS, STILL_STEPS_MAX, Stuck
 from tests.sim.test_engine import Bench
 
 
@@ -122,6 +122,8 @@ def test_while_time_passes_the_order_stays_the_choosers() -> None:
 
     for cpu, name in enumerate(("first", "second")):
         bench.thread(name, ticker(), cpu)
+    end_ns = 2 * instants * ops.NS_PER_MS
+    bench.engine.later((end_ns, end_ns), "something to wait for", lambda: None)
     bench.engine.run()
     assert bench.engine.steps > 2 * STILL_STEPS_MAX
     assert chooser.asked == instants + 1

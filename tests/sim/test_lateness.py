@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from guest.kernel import ops
+from sim.bounds import STALL_MAX_NS
 from sim.choices import Chooser, Option, is_time
-from sim.engine import STALL_MAX_NS
 from tests.sim.test_engine import Bench
 
 FAR_NS = 10 * STALL_MAX_NS  # the end of a window that keeps no time from passing

@@ -8,7 +8,7 @@ import pytest
 from guest.kernel import ops
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet
-from sim.engine import Stuck
+from sim.bounds import Stuck
 from sim.oracles.stuck import TOLD_MAX, judge_stuck, judge_waiting
 from sim.violation import Whose
 from tests.sim.test_engine import Bench

@@ -13,7 +13,7 @@ from guest.kernel.faults import SleepInAtomic, SoftirqsLetIn
 from guest.kernel.memory import GFP_ATOMIC, GFP_KERNEL, Allocated
 from guest.kernel.sync import Completion, SpinLock
 from guest.kernel.work import Tasklet
-from sim.engine import Stuck
+from sim.bounds import Stuck
 from tests.guest.pci_core.fakes import Rig
 
 LONG_US = 1_000_000  # a second at a time, to reach the watchdog's limit sooner
