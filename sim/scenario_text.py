@@ -31,13 +31,22 @@ def _lines(raw: Mapping[str, Any]) -> Iterator[str]:
 def _table(header: str, table: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield header
-    yield from (_pair(name, value) for name, value in table.items())
+    for name, value in table.items():
+        if _is_of_tables(value):
+            yield f"{_key(name)} = ["
+            yield from (f"  {_value(item)}," for item in value)
+            yield "]"
+        else:
+            yield _pair(name, value)
 
 
 def _has_header(value: object) -> bool:
-    """Whether a top-level value is a table or a list of tables."""
-    of_tables = isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
-    return isinstance(value, Mapping) or of_tables
+    """Whether a top-level value has a header: a table, or a list of tables."""
+    return isinstance(value, Mapping) or _is_of_tables(value)
+
+
+def _is_of_tables(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
 def _pair(name: str, value: object) -> str:

@@ -27,3 +27,15 @@ ITEMS = st.one_of(PLAIN, st.lists(PLAIN, max_size=3), st.dictionaries(NAMES, PLA
 @given(st.dictionaries(NAMES, st.one_of(ITEMS, st.lists(st.dictionaries(NAMES, ITEMS)))))
 def test_whatever_the_grammar_could_hold_survives_being_written(raw: dict[str, object]) -> None:
     assert tomllib.loads(scenario_text(raw)) == raw
+
+
+def test_each_step_of_an_actor_has_a_line() -> None:
+    raw = {"actor": [{"name": "a", "steps": [{"do": "offer"}, {"repeat": 2, "steps": []}]}]}
+    assert scenario_text(raw).splitlines()[1:] == [
+        "[[actor]]",
+        'name = "a"',
+        "steps = [",
+        '  { do = "offer" },',
+        "  { repeat = 2, steps = [] },",
+        "]",
+    ]
