@@ -8,12 +8,14 @@ been read: it makes as many worlds as are wanted. Knows no strategy and no verdi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from guest.defects.catalogue import CATALOGUE
+from guest.defects.record import Defect
 from host.devices.capture import load_profile
 from host.devices.profile import DeviceProfile
 from host.devices.profile_file import read_profile, save_profile
@@ -88,16 +90,23 @@ class Lab:
         self._laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
 
-    def world(self, chooser: Chooser | None = None, *, stacks: bool = False) -> World:
+    def world(
+        self,
+        chooser: Chooser | None = None,
+        *,
+        defects: Sequence[Defect] | None = None,
+        stacks: bool = False,
+    ) -> World:
         """A new world; ``chooser`` None is natural order, ``stacks`` as World has it.
 
+        ``defects`` are other historical bugs than the setup's, in a host as the setup's need it.
         Raises ValueError as World does.
         """
         return World(
             self.scenario,
             chooser=chooser,
             load=self._load,
-            defects=self._defects,
+            defects=self._defects if defects is None else defects,
             fine=self.setup.fine,
             lates=self.setup.lates,
             laws=self._laws,

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""From the choices of a failing schedule to the shortest story of it: few delays, a small scenario.
+
+First the order is put into named delays and shortened; then the scenario loses what the failure
+does not need; at last comes the twin that passes. Everything is tried in runs, as many as a budget
+allows, always the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from sim.choices import PASSING, Choice, DecisionChooser
+from sim.explore.delays import Delay, FaultAt
+from sim.explore.named import Named
+from sim.explore.shorten import passing_twin, retold, shortest
+from sim.explore.shrink_scenario import reduced
+from sim.explore.smaller import Smaller
+from sim.explore.trials import Play, Trials, recorded
+from sim.player import outcome
+from sim.setup import Lab, Setup
+from sim.violation import Violation
+
+ORDER_TRIALS_MAX: Final = 1_000  # a bug of two delays in a run of 300 choices takes about 250
+SCENARIO_TRIALS_MAX: Final = 300  # every step, device, vector and CPU of a built-in goes once
+TWIN_TRIALS_MAX: Final = 300
+# So many choices in all: a long run is tried less often, but often enough to come to something.
+CHOICES_MAX: Final = 1_000_000
+TRIALS_MIN: Final = 40
+
+
+class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a failing schedule.
+
+    ``setup`` has the smaller scenario, in which natural order but for ``delays`` and ``faults``
+    ends in ``violation``; ``choices`` are that run's. ``passing_twin`` passes there and differs in
+    one delay or fault; None if no such was found.
+    """
+
+    setup: Setup
+    delays: tuple[Delay, ...]
+    faults: tuple[FaultAt, ...]
+    choices: tuple[Choice, ...]
+    violation: Violation
+    passing_twin: Named | None
+
+    @property
+    def late(self) -> int:
+        """How often time passes while somebody could go on."""
+        return sum(choice.name == PASSING.name for choice in self.choices)
+
+
+def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
+    """The shortest story found of a schedule that fails; None if it cannot be put into words.
+
+    Raises ScheduleDiverged if the decisions are none of this setup, and ValueError if they do not
+    fail.
+    """
+    play = playing(Lab(setup))
+    run = recorded(play, DecisionChooser(decisions))
+    if run.violation is None:
+        raise ValueError("a schedule that does not fail cannot be shrunk")
+    affordable = max(TRIALS_MIN, CHOICES_MAX // max(1, len(run.choices)))
+    order = Trials(play, run.violation, min(ORDER_TRIALS_MAX, affordable))
+    found = shortest(order, run)
+    if found is None:
+        return None
+    smaller = Smaller(setup, found, run.violation, min(SCENARIO_TRIALS_MAX, affordable))
+    text = reduced(setup.text, smaller.fails) if smaller.sound else setup.text
+    return _told(replace(setup, text=text), smaller.named, run.violation, affordable)
+
+
+def _told(setup: Setup, found: Named, wanted: Violation, affordable: int) -> Shrunk:
+    """The end of the story: how it is said best in this scenario, and its twin."""
+    trials = Trials(playing(Lab(setup)), wanted, min(TWIN_TRIALS_MAX, affordable))
+    found = retold(trials, found) if trials.fails(found) else found
+    run = recorded(trials.play, found.chooser())
+    assert run.violation is not None, "it has failed before, and nothing has changed"
+    return Shrunk(
+        setup=setup,
+        delays=found.delays,
+        faults=found.faults,
+        choices=run.choices,
+        violation=run.violation,
+        passing_twin=passing_twin(trials, found),
+    )
+
+
+def playing(lab: Lab) -> Play:
+    """What plays a chooser to its violation, if any, in this lab."""
+    return lambda chooser: outcome(lab.world(chooser))[0].violation
