@@ -34,6 +34,11 @@ class Pollers:
         self._wakes += 1
         self._woken.add(context)
 
-    def in_vain(self, pending: Iterable[object]) -> bool:
-        """Whether they alone are left, of all that is ``pending``, and have looked often enough."""
-        return self._wakes > FRUITLESS_WAKES_MAX and self._woken.issuperset(pending)
+    def in_vain(self, pending: Iterable[object], progress_step: int) -> bool:
+        """Whether they alone are left, of all that is ``pending``, and have looked often enough
+        since something last happened."""
+        return (
+            self._wakes > FRUITLESS_WAKES_MAX
+            and progress_step == self._progress_step
+            and self._woken.issuperset(pending)
+        )

@@ -146,7 +146,7 @@ class Timekeeper:
         self._late = None
         if self.time_ns - self._progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
-        if self._pollers.in_vain(self._deadlines.pending()):
+        if self._pollers.in_vain(self._deadlines.pending(), self.progress_step):
             raise Stuck("whoever still wakes up looks in vain, again and again")
         for target in self._deadlines.due(self.time_ns):
             if isinstance(target, HostAction):
