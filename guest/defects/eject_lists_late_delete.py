@@ -39,7 +39,7 @@ DEFECT = Defect(
     commit_check="verified",
     cls="A",
     fixed="2016-11 / v4.10",
-    scenario="eject-idle",
+    scenario="eject-unbound",
     expect="list-corruption",
     why=(
         "The list that follows the answer finds the function still linked, and both works unlink"

@@ -31,9 +31,9 @@ DEFECT = Defect(
     cls="A",
     fixed="2016-09 / v4.9",
     scenario="eject-during-probe",
-    expect="list-corruption",
+    expect="use-after-free",
     why=(
-        "Probe walks on from a device that the eject work has taken off the bus. The state_lock of"
+        "Probe goes on with a device that the eject work has removed and freed. The state_lock of"
         " 2023 would keep the two apart, so it is left out here as it was then."
     ),
     mixins=(Mixin("driver", NoRescanLock), Mixin("driver", NoStateLock)),

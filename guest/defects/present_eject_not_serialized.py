@@ -25,9 +25,8 @@ class ManyWorkers(DriverBase):
     """
 
     async def new_workqueue(self, hbus: HvPciBus) -> WorkQueue | None:
-        return await self.kernel.kzalloc(
-            WorkQueue, GFP_KERNEL, self.kernel, "events", workers=WORKERS
-        )
+        name = f"hv_pci_{hbus.bridge.domain_nr:x}"
+        return await self.kernel.kzalloc(WorkQueue, GFP_KERNEL, self.kernel, name, workers=WORKERS)
 
 
 DEFECT = Defect(

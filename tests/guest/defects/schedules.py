@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""For each bug that natural order does not show, or not soon, one short schedule that does."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sim.explore.delays import Delay, DelayChooser, FaultAt
+
+PROBE = "vmbus_add_channel_work/1/hv_pri_chan#1"
+EJECT = "hv_eject_device_work/hv_pci_96f2#2"
+REMOVE = "vmbus_onoffer_rescind/hv_vmbus_rescind#1"
+
+
+class Named(NamedTuple):
+    """Natural order but for these."""
+
+    delays: tuple[Delay, ...] = ()
+    faults: tuple[FaultAt, ...] = ()
+
+    def chooser(self) -> DelayChooser:
+        return DelayChooser(self.delays, self.faults)
+
+
+FAILING: Mapping[str, Named] = {
+    # Probe has found the device and stands before its lock; the eject removes and frees it.
+    "eject-without-rescan-lock": Named((Delay(PROBE, "lock device_lock"),)),
+    # The eject is answered for while probe reads the device's registers.
+    "eject-before-root-bus": Named((Delay(PROBE, "unlock device_list_lock", 3),)),
+    # The host's next list is obeyed between the answer and what follows it.
+    "eject-lists-late-delete": Named((Delay(EJECT, "published", until="late"),)),
+    # The eject unlinks its function after the removal has met it on its walk.
+    "remove-vs-pending-work": Named(
+        (Delay(EJECT, "lock device_list_lock", 9, f"reached {REMOVE} @ lock pci_slot_mutex # 1"),)
+    ),
+}
+
+
+def failing(name: str) -> Named:
+    """A schedule in which the bug of that name shows: natural order, or the one written here."""
+    return FAILING.get(name, Named())
