@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from sim.explore.delay import DelayStrategy
+from sim.explore.dfs import DfsStrategy
 from sim.explore.pct import PctStrategy
 from sim.explore.pos import PosStrategy
 from sim.explore.profile import Baseline
@@ -22,5 +24,7 @@ STRATEGIES: Final[Mapping[str, Make]] = {
     "pct": PctStrategy,
     "pos": PosStrategy,
     "surw": SurwStrategy,
+    "delay": DelayStrategy,
+    "dfs": DfsStrategy,
     "starve": StarveStrategy,
 }

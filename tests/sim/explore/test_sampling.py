@@ -18,7 +18,7 @@ from sim.explore.starve import StarveStrategy
 from sim.explore.strategy import Plan, Strategy
 from sim.explore.surw import SurwStrategy
 from tests.sim.explore.bugs import BUGS, first_hit, profile, report_of
-from tests.sim.explore.toys import Flow
+from tests.sim.explore.toys import Flow, ToyCpu
 
 SAMPLERS = (RandomStrategy, PctStrategy, PosStrategy, SurwStrategy, StarveStrategy)
 SEEDS = range(5)
@@ -85,7 +85,7 @@ class Last(Walker):
 
 
 def flow(name: str, at: str = "start") -> Flow:
-    made = Flow(name, iter(()), object())
+    made = Flow(name, iter(()), ToyCpu(0))
     made.at = at
     return made
 

@@ -29,10 +29,17 @@ class Await(NamedTuple):
     condition: Callable[[], bool]
 
 
+class ToyCpu:
+    """Where a context runs; nothing else of it matters here."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
 class Flow:
     """One context of the toy."""
 
-    def __init__(self, name: str, steps: Iterator[object], cpu: object) -> None:
+    def __init__(self, name: str, steps: Iterator[object], cpu: ToyCpu) -> None:
         self.name = name
         self.at = "start"
         self.stop = 0
@@ -50,6 +57,8 @@ class Flow:
 class Toy:
     """One run. ``state`` is what its contexts share, ``log`` what they did."""
 
+    asks_from = 2  # options
+
     def __init__(self, bodies: Mapping[str, Body], chooser: Chooser, *, lates: int = 0) -> None:
         self.state: State = {}
         self.log: list[str] = []
@@ -61,12 +70,14 @@ class Toy:
         self._current: Flow | None = None
         self._ready: list[Flow] = []
         self._waiting: list[Flow] = []
+        self._cpus: list[str] = []
         for name, body in bodies.items():
             self.start(name, body)
 
     def start(self, name: str, body: Body) -> None:
         """A new context, on a CPU of its own."""
-        self._ready.append(Flow(name, body(self), object()))
+        self._ready.append(Flow(name, body(self), ToyCpu(len(self._cpus))))
+        self._cpus.append(name)
 
     def fails(self, name: str, at: str) -> bool:
         """Whether a fault happens here."""
@@ -77,7 +88,7 @@ class Toy:
         while (options := self._options()) or self._let_time_pass():
             if not options:
                 continue
-            chosen = options[self._ask(options) if len(options) > 1 else 0]
+            chosen = options[self._ask(options) if len(options) >= self.asks_from else 0]
             if chosen is PASSING:
                 self._lates -= 1
                 self._let_time_pass()
@@ -132,6 +143,12 @@ class Toy:
         if not flow.ready:
             self._current = None
             self._waiting.append(flow)
+
+
+class AskingToy(Toy):
+    """Asks even where there is one option only."""
+
+    asks_from = 1
 
 
 def points(*names: str) -> Body:
