@@ -100,6 +100,11 @@ class DelayStrategy:
         """Whether every stop has been held until nothing else could go on, or time had passed."""
         return self._ends == 0
 
+    @property
+    def ends_left(self) -> int:
+        """How many plans of that pass have not been given out yet."""
+        return len(self._longest)
+
     def plans(self, most: int) -> list[Plan]:
         """The longest delays as long as there are some; then shorter ones and pairs in turns."""
         batch: list[Plan] = []

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from sim.explore.delay import DelayStrategy
 from sim.explore.dfs import DfsStrategy
 from sim.explore.pct import PctStrategy
+from sim.explore.portfolio import Portfolio
 from sim.explore.pos import PosStrategy
 from sim.explore.profile import Baseline
 from sim.explore.random import RandomStrategy
@@ -20,6 +21,7 @@ from sim.explore.surw import SurwStrategy
 Make: TypeAlias = Callable[[Baseline, int], Strategy]
 
 STRATEGIES: Final[Mapping[str, Make]] = {
+    "portfolio": Portfolio,
     "random": RandomStrategy,
     "pct": PctStrategy,
     "pos": PosStrategy,
