@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stacks in kernel function names: where a fault was raised, where a context waits, and where an
-object was allocated and freed. Only reads frames; knows no function by name.
+"""Stacks in kernel function names: where a fault was raised, where a context waits, who calls.
+Only reads frames; knows no function by name.
 
 A function of the guest is called what its docstring begins with (``mutex_lock():`` of
 ``Mutex.lock``), else what Python calls it. Private helpers that name no kernel function, and the
@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from guest.kernel import kernel, memory, ops, rcu
-from guest.kernel.faults import GuestFault
-from guest.kernel.memory import Allocated, Heap
 
-Frames = tuple[str, ...]  # innermost first
+Frames: TypeAlias = tuple[str, ...]  # innermost first
 
 _GUEST: Final = str(Path(str(memory.__file__)).parents[1])
 _MACHINERY: Final = frozenset(str(module.__file__) for module in (memory, ops))
@@ -79,62 +77,3 @@ def _name_of(code: CodeType) -> str:
     if told is not None:
         return told[1]
     return "" if code.co_name.startswith(("_", "<")) else code.co_name
-
-
-class Taken(NamedTuple):
-    """One stack: of which context (a label), and when."""
-
-    frames: Frames
-    context: str
-    at_ns: int
-
-
-class RecordingHeap(Heap):
-    """A slab that remembers who allocated and freed each object, and keeps the dead for that.
-
-    ``whose`` gives the label of the running context and the time.
-    """
-
-    __slots__ = ("_histories", "_whose")
-
-    def __init__(self, whose: Callable[[], tuple[str, int]]) -> None:
-        super().__init__()
-        self._whose = whose
-        self._histories: dict[int, tuple[object, dict[str, Taken]]] = {}
-
-    def add(self, obj: Allocated) -> None:
-        """``obj`` is live from now on."""
-        super().add(obj)
-        self._histories[id(obj)] = (obj, {"allocated": self._take()})
-
-    def free(self, obj: Allocated | None) -> None:
-        """As :meth:`Heap.free`; what is embedded in the object has the object's history."""
-        entry = self._histories.get(id(obj))
-        parts = list(_embedded(obj)) if obj is not None and not memory.is_dead(obj) else []
-        super().free(obj)
-        if entry is None:
-            return
-        entry[1]["freed"] = self._take()
-        for part in parts:
-            self._histories[id(part)] = (part, entry[1])
-
-    def history(self, obj: object) -> dict[str, Taken]:
-        """``allocated`` and ``freed`` of the object, as far as they have happened."""
-        entry = self._histories.get(id(obj))
-        return {} if entry is None else entry[1]
-
-    def _take(self) -> Taken:
-        return Taken(of_caller(), *self._whose())
-
-
-def _embedded(obj: Allocated) -> Iterator[Allocated]:
-    for name in type(obj).EMBEDDED:
-        part = getattr(obj, name)
-        if isinstance(part, Allocated) and not memory.is_dead(part):
-            yield part
-            yield from _embedded(part)
-
-
-def history_of(fault: GuestFault, heap: Heap) -> dict[str, Taken]:
-    """Where the object that a fault is about was allocated and freed, if the heap recorded it."""
-    return heap.history(fault.culprit) if isinstance(heap, RecordingHeap) else {}

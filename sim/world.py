@@ -32,18 +32,18 @@ from sim.fault_events import FaultInjected
 from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint
 from sim.oracles.ending import judge_ending
-from sim.oracles.judge import Judgement, judge
+from sim.oracles.judge import END, Judgement, judge
 from sim.oracles.law import LawFactory
 from sim.oracles.laws import LAWS
 from sim.oracles.leaks import census, judge_leaks, rescinded_children
 from sim.oracles.stuck import judge_stuck, judge_waiting
+from sim.recorder import Reading, Recorder, judge_fault
 from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
 from sim.scenario_options import with_needs
-from sim.stacks import RecordingHeap, Taken, history_of, of_fault
 from sim.summary import summarise
 from sim.trace import Stamped
-from sim.violation import Leak, Violation, Whose
+from sim.violation import Leak, Violation
 from sim.watch import Watch
 
 # What a loop that waits for something does again and again: no sign of progress.
@@ -90,7 +90,8 @@ class World:
     ``defects`` are historical bugs that the guest gets back; the host, the faults and the versions
     that they need are the scenario's from then on. ``fine`` switches on the points that multiply
     without telling anything. With ``stacks`` a violation says where the object it is about was
-    allocated and freed. ``laws`` judge the run once it is over.
+    allocated and freed, or where the event that broke a law happened. ``laws`` judge the run once
+    it is over.
     """
 
     def __init__(
@@ -119,6 +120,9 @@ class World:
         )
         self.watch = Watch(waits, self.engine)
         emit = emitter(self.engine, self._happened, self.watch)
+        self._recorder = Recorder(self._whose) if stacks else None
+        if self._recorder is not None:
+            emit = self._recorder.watching(emit)
         memory = PhysicalMemory()
         door = _Door()
         faults = self._faults(emit)
@@ -139,8 +143,8 @@ class World:
             parts=with_mixins(mixins_by_part(defects)),
         )
         self.guest.kernel.fine = fine
-        if stacks:
-            self.guest.kernel.heap = RecordingHeap(self._whose)
+        if self._recorder is not None:
+            self.guest.kernel.heap = self._recorder.heap
         if faults is not None:
             faults.install(self.guest.kernel)
         door.open(self.guest)
@@ -185,7 +189,7 @@ class World:
         laws = self._judge_laws(whole=violation is None)
         violation = violation or laws.violation
         leaks = () if violation else self._leaks()
-        violation = violation or judge_leaks(leaks, self.engine.now_ns())
+        violation = violation or self._judge_leaks(leaks)
         if violation is None:
             self._check_actors()
             violation = judge_ending(self.scenario, self._happened_events(), self.engine.now_ns())
@@ -195,12 +199,25 @@ class World:
 
     def _judge_laws(self, *, whole: bool) -> Judgement:
         """What the laws say; a run that a fault ended is no whole one."""
-        return judge(
-            self._happened,
+        reading = self._happened if self._recorder is None else Reading(self._happened)
+        judgement = judge(
+            reading,
             self.engine.now_ns() if whole else None,
             laws=self._laws,
             may_show=self.scenario.expect.known,
         )
+        violation = judgement.violation
+        if violation is None or self._recorder is None or violation.context == END:
+            return judgement
+        assert isinstance(reading, Reading), "what is recorded is read so"
+        told = self._recorder.with_event(violation, reading.index)
+        return judgement._replace(violation=told)
+
+    def _judge_leaks(self, leaks: tuple[Leak, ...]) -> Violation | None:
+        violation = judge_leaks(leaks, self.engine.now_ns())
+        if violation is None or self._recorder is None:
+            return violation
+        return self._recorder.with_leaks(violation, leaks)
 
     def _happened_events(self) -> Iterator[object]:
         return (event for _, _, event in self._happened)
@@ -241,21 +258,7 @@ class World:
         return violation
 
     def _violation(self, kind: str, law: str, error: Exception) -> Violation:
-        """Says where it was found, and where the object it is about was allocated and freed."""
-        label, now_ns = self._whose()
-        frames = of_fault(error)
-        taken = {"access": Taken(frames, label, now_ns)} if frames else {}
-        if isinstance(error, GuestFault):
-            taken |= history_of(error, self.guest.kernel.heap)
-        return Violation(
-            kind,
-            law,
-            str(error),
-            label,
-            now_ns,
-            stacks=tuple(stack.frames for stack in taken.values()),
-            whose=tuple(Whose(what, t.context, t.at_ns) for what, t in taken.items()),
-        )
+        return judge_fault(error, kind=kind, law=law, whose=self._whose(), recorder=self._recorder)
 
     def _whose(self) -> tuple[str, int]:
         """Who is running, and what time it is."""

@@ -47,7 +47,7 @@ def _calc_hwirq(desc: MsiDesc) -> int:
 
 
 async def free_msi_irqs(irqs: IrqCore, dev: PciDev) -> None:
-    """pcifree_msi_irqs(): deactivate, free the interrupts, then the descriptors."""
+    """pci_free_msi_irqs(): deactivate, free the interrupts, then the descriptors."""
     for desc in dev.msi_descs.values():
         if not desc.irq:
             continue
