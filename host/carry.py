@@ -36,7 +36,7 @@ from host.effects import (
     UnmapConfigWindow,
     WriteBlock,
 )
-from host.events import ConfigWindowRefused
+from host.events import ConfigWindowRefused, InterruptRefused
 from host.hypervisor import BadReference, Hypervisor
 from host.vsp.inputs import (
     BlockFetched,
@@ -137,7 +137,8 @@ def create_interrupts(bus: Bus, effect: CreateInterrupts) -> None:
             continue
         try:
             made.append(_create(bus.around.hypervisor, assigned.device_id, request))
-        except BadReference:
+        except BadReference as refused:
+            bus.around.emit(InterruptRefused(bus.name, effect.wslot, refused.status))
             status = BAD_DATA
             break
     bus.feed(InterruptsCreated(effect.wslot, effect.ticket, status, tuple(made)))

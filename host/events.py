@@ -154,6 +154,26 @@ class InterruptDeleted(FunctionEvent, frozen=True, gc=False):
     data: int
 
 
+class InterruptRefused(FunctionEvent, frozen=True, gc=False):
+    """The hypervisor made no entry for a request; ``status`` is its HV_STATUS."""
+
+    status: int
+
+
+class InterruptRetargeted(msgspec.Struct, frozen=True, gc=False):
+    """A retarget hypercall was understood; on HV_STATUS ``status`` 0 the entry is aimed at ``vps``.
+
+    ``device_id`` as in the hypercall.
+    """
+
+    device_id: int
+    address: int
+    data: int
+    vector: int
+    vps: tuple[int, ...]
+    status: int
+
+
 class InterruptHeld(FunctionEvent, frozen=True, gc=False):
     """The device raised a masked vector (it is pending) or one that is turned off (it is lost)."""
 

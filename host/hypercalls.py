@@ -8,6 +8,7 @@ itself (retarget); the rest goes to a :class:`HypercallPort`. Knows no channel a
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeAlias
 
+from host.events import InterruptRetargeted
 from host.hypervisor import Hypervisor
 from host.vp_sets import vps_of_banks, vps_of_mask
 from protocol.errors import WireFormatError
@@ -73,6 +74,9 @@ class HypercallPort(Protocol):
         ``BarsMapped`` and ``BarsUnmapped`` still say how long the VP would have been held.
         """
 
+    def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
+        """The hypervisor has looked at a retarget hypercall."""
+
 
 def make_hypercall(
     hypervisor: Hypervisor, port: HypercallPort, control: int, data: bytes
@@ -130,7 +134,7 @@ def _mmio_write(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -
     return HV_STATUS_SUCCESS, b""
 
 
-def _retarget(hypervisor: Hypervisor, _: HypercallPort, control: int, data: bytes) -> Answer:
+def _retarget(hypervisor: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
     words = variable_header_qwords(control)
     wanted_bytes = _RETARGET_FIXED_BYTES + 8 * words
     if len(data) < wanted_bytes:
@@ -152,6 +156,11 @@ def _retarget(hypervisor: Hypervisor, _: HypercallPort, control: int, data: byte
     message = entry.msi_entry
     status = hypervisor.retarget(
         request.device_id, message.address, message.data, target.vector, targets
+    )
+    port.interrupt_retargeted(
+        InterruptRetargeted(
+            request.device_id, message.address, message.data, target.vector, targets, status
+        )
     )
     return status, b""
 

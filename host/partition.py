@@ -20,6 +20,7 @@ from host.events import (
     ChannelClosed,
     ChannelOffered,
     ChannelOpened,
+    InterruptRetargeted,
     MessageRefused,
     Rescinded,
     RingRefused,
@@ -157,6 +158,10 @@ class Partition(Administrator):
         if worker is not None:
             worker.signalled()
         return HV_STATUS_SUCCESS
+
+    def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
+        """The hypervisor has looked at a retarget hypercall."""
+        self._emit(event)
 
     # The VMBus server
 

@@ -9,7 +9,17 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from protocol.link import PacketPublished
 from protocol.vmbus import VM_PKT_DATA_INBAND
-from sim.oracles.law import HEAD_BYTES, Handler, Law, LawFactory, LawRaised, OpenItem
+from sim.oracles.law import (
+    ANY,
+    AWAKE,
+    HEAD_BYTES,
+    Handler,
+    Law,
+    LawFactory,
+    LawRaised,
+    Message,
+    OpenItem,
+)
 from sim.trace import Stamped
 from sim.violation import Violation
 
@@ -19,7 +29,7 @@ END: Final = "end of run"
 Happened: TypeAlias = tuple[int, object, Any]
 Seers: TypeAlias = tuple[tuple[int, Handler], ...]  # a law by its place in the line, its handler
 NOBODY: Final[Seers] = ()
-SETS_KEPT: Final = 16  # sets of laws; a campaign has one
+SETS_KEPT: Final = 64  # sets of laws, and of those that are awake; a campaign has few
 
 
 class Judgement(NamedTuple):
@@ -66,34 +76,64 @@ Found: TypeAlias = tuple[Law, str | OpenItem, int, object]
 
 
 def _findings(happened: Iterable[Happened], laws: Sequence[Law]) -> Iterator[Found]:
-    find = _seers(tuple(map(type, laws))).get
+    types = tuple(map(type, laws))
+    awake: frozenset[int] = frozenset()
+    find = _seers(types, awake).get
     law: Law | None = None
     try:
         for at_ns, context, event in happened:
-            kind = type(event)
-            for index, handler in find(kind, NOBODY):
+            seers = find(type(event))
+            if seers is None:
+                if type(event) is not PacketPublished:
+                    continue
+                head = (
+                    event.payload[:HEAD_BYTES] if event.packet_type == VM_PKT_DATA_INBAND else ANY
+                )
+                # As a plain tuple, which is equal to the Message and much quicker to make.
+                seers = find((event.direction, head)) or find((event.direction, ANY), NOBODY)
+            for index, handler in seers:
                 law = laws[index]
                 found = handler(law, event, at_ns, context)
-                if found is not None:
+                if found is None:
+                    continue
+                if found is AWAKE:
+                    awake |= {index}
+                    find = _seers(types, awake).get
+                else:
                     yield law, found, at_ns, context
-            if kind is PacketPublished and event.packet_type == VM_PKT_DATA_INBAND:
-                for index, handler in find((event.direction, event.payload[:HEAD_BYTES]), NOBODY):
-                    law = laws[index]
-                    found = handler(law, event, at_ns, context)
-                    if found is not None:
-                        yield law, found, at_ns, context
     except Exception as error:
         raise _raised(law, error) from error
 
 
 @lru_cache(maxsize=SETS_KEPT)
-def _seers(laws: tuple[type[Law], ...]) -> Mapping[object, Seers]:
-    """Who sees what, in the order of the laws; the same in every run of a campaign."""
-    seers: dict[object, Seers] = {}
-    for index, law in enumerate(laws):
-        for seen, handler in law.sees.items():
-            seers[seen] = (*seers.get(seen, NOBODY), (index, handler))
-    return seers
+def _seers(laws: tuple[type[Law], ...], awake: frozenset[int]) -> Mapping[object, Seers]:
+    """Who sees what, in the order of the laws; the same in every run of a campaign.
+
+    Packets are found by their message, or else by their direction alone.
+    """
+    tables = [
+        {**law.sees, **law.sees_awake} if index in awake else law.sees
+        for index, law in enumerate(laws)
+    ]
+    keys = {key for table in tables for key in table} - {PacketPublished}
+    keys |= {Message("guest-to-host"), Message("host-to-guest")}
+    return {
+        key: tuple(
+            (index, table[one])
+            for index, table in enumerate(tables)
+            for one in _wider(key)
+            if one in table
+        )
+        for key in keys
+    }
+
+
+def _wider(key: type | Message) -> tuple[type | Message, ...]:
+    """The keys under which a law may have asked for it, the widest first."""
+    if not isinstance(key, Message):
+        return (key,)
+    any_message = Message(key.direction)
+    return (PacketPublished, any_message, *((key,) if key != any_message else ()))
 
 
 def _with_end(
@@ -106,7 +146,7 @@ def _with_end(
             found = law.end(ended_at_ns)
         except Exception as error:
             raise _raised(law, error) from error
-        if found is not None:
+        if isinstance(found, (str, OpenItem)):
             yield law, found, ended_at_ns, END
 
 

@@ -8,6 +8,7 @@ or the host, so that it also judges what another process wrote down. Knows no la
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import lru_cache
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
@@ -22,7 +23,19 @@ class OpenItem(NamedTuple):
     message: str
 
 
+ANY: Final = b""
 HEAD_BYTES: Final = 4  # of a vPCI message: its type
+ASSIGN_MESSAGES: Final = (
+    MessageType.PCI_RESOURCES_ASSIGNED,
+    MessageType.PCI_RESOURCES_ASSIGNED2,
+    MessageType.PCI_RESOURCES_ASSIGNED3,
+)
+CREATE_MESSAGES: Final = (
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
+    MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
+)
+NO_SLOT: Final = -1
 HEADS_KEPT: Final = 4096  # message types and slots, of all devices of the largest built-in scenario
 
 
@@ -31,14 +44,26 @@ class LawRaised(Exception):
 
 
 class Message(NamedTuple):
-    """In-band ring packets of one vPCI message, as something a law can see."""
+    """Ring packets of one vPCI message, or all in one direction, as something a law can see."""
 
     direction: Direction
-    head: bytes  # the payload's first bytes: the message type
+    head: bytes = ANY  # the payload's first bytes: the message type
 
+
+FROM_GUEST: Final = Message("guest-to-host")
+FROM_HOST: Final = Message("host-to-guest")
+
+
+class Awake(Enum):
+    """Not broken, but from the next event on the law wants to see its second table as well."""
+
+    AWAKE = 0
+
+
+AWAKE: Final = Awake.AWAKE
 
 # What a handler says: how the law is broken, or None.
-Finding: TypeAlias = str | OpenItem | None
+Finding: TypeAlias = str | OpenItem | Awake | None
 # (law, event, simulated nanoseconds, who was running); contexts can be told apart, nothing more.
 Handler: TypeAlias = Callable[[Any, Any, int, object], Finding]
 Sees: TypeAlias = Mapping[type | Message, Handler]
@@ -48,12 +73,14 @@ class Law(Protocol):
     """One law, made anew for each trace; what it keeps of the trace is its instance's.
 
     ``name`` is the law in words, ``kind`` the violation kind it ends in. ``sees`` is the class's:
-    which of its methods takes which type of event, or which message.
+    which of its methods takes which type of event, or which message. What is frequent and matters
+    only from some moment on is in ``sees_awake``; the handler that notices that moment says AWAKE.
     """
 
     name: str
     kind: str
     sees: ClassVar[Sees]
+    sees_awake: ClassVar[Sees] = {}
 
     def end(self, _at_ns: int) -> Finding:
         """The trace is over: nothing more can happen. Not asked if something ended it early."""
@@ -75,10 +102,13 @@ def to_guest(message: MessageType) -> Message:
 
 
 def slot_of(packet: PacketPublished) -> int:
-    """The function that a message is about: behind its type, in every message that names one."""
+    """The function that a message is about: behind its type, in every message that names one.
+
+    NO_SLOT for a message that is too short to name any.
+    """
     return _slot(packet.payload[: PciChildMessage.SIZE])
 
 
 @lru_cache(maxsize=HEADS_KEPT)
 def _slot(head: bytes) -> int:
-    return PciChildMessage.parse(head).wslot
+    return PciChildMessage.parse(head).wslot if len(head) == PciChildMessage.SIZE else NO_SLOT

@@ -58,6 +58,7 @@ _SILENT: Final = frozenset(
         "host.interrupt-created",
         "host.interrupt-raised",
         "host.interrupt-deleted",
+        "host.interrupt-retargeted",
         "guest.msi-freed",
     }
 )

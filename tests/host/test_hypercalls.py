@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host.events import InterruptRetargeted
 from host.hypercalls import HYPERCALLS, make_hypercall
 from host.hypervisor import Hypervisor
 from protocol.hypercall import (
@@ -63,6 +64,9 @@ class Board:
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
         self.calls.append(("write", gpa, size, value))
         return 0
+
+    def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
+        self.calls.append(("retargeted", event))
 
 
 class Remembering(Hypervisor):

@@ -9,12 +9,20 @@ from sim.oracles.laws.children_agree import ChildrenAgree
 from sim.oracles.laws.dead_functions import DeadFunctions
 from sim.oracles.laws.ejects_answered import EjectsAnswered
 from sim.oracles.laws.interrupts_arrive import InterruptsArrive
+from sim.oracles.laws.interrupts_of_assigned import InterruptsOfAssigned
 from sim.oracles.laws.lawful_power import LawfulPower
+from sim.oracles.laws.messages_from_host import MessagesFromHost
 from sim.oracles.laws.no_intx import NoIntx
+from sim.oracles.laws.no_zombies import NoZombies
 from sim.oracles.laws.one_driver import OneDriver
+from sim.oracles.laws.open_interrupts_mapped import OpenInterruptsMapped
+from sim.oracles.laws.processors_exist import ProcessorsExist
 from sim.oracles.laws.quiet_when_installed import QuietWhenInstalled
+from sim.oracles.laws.relids_released import RelidsReleased
 from sim.oracles.laws.request_ids import RequestIds
+from sim.oracles.laws.retargets_aim_right import RetargetsAimRight
 from sim.oracles.laws.silence_after_rescind import SilenceAfterRescind
+from sim.oracles.laws.slots_returned import SlotsReturned
 from sim.oracles.laws.unique_domains import UniqueDomains
 from sim.oracles.laws.work_before_teardown import WorkBeforeTeardown
 
@@ -24,12 +32,20 @@ LAWS: Final[Sequence[LawFactory]] = (
     DeadFunctions,
     EjectsAnswered,
     InterruptsArrive,
+    InterruptsOfAssigned,
     LawfulPower,
+    MessagesFromHost,
     NoIntx,
+    NoZombies,
     OneDriver,
+    OpenInterruptsMapped,
+    ProcessorsExist,
     QuietWhenInstalled,
+    RelidsReleased,
     RequestIds,
+    RetargetsAimRight,
     SilenceAfterRescind,
+    SlotsReturned,
     UniqueDomains,
     WorkBeforeTeardown,
 )

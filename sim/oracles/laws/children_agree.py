@@ -8,7 +8,6 @@ ask again (open item O15).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar, Final
@@ -35,17 +34,16 @@ class _Bus:
     __slots__ = ("children", "given_up", "judged", "last", "queued", "sent")
 
     def __init__(self) -> None:
-        self.children: Counter[Identity] = Counter()
+        self.children: list[Identity] = []
         self.judged = False  # the channel is open and nothing excuses the guest
-        self.last = b""  # the payload of the host's last list
+        self.last: tuple[Identity, ...] | None = None  # the host's last list
         self.given_up: set[int] = set()  # slots, since that list
         self.sent = 0
         self.queued = 0
 
-    def wanted(self) -> Counter[Identity]:
+    def wanted(self) -> list[Identity]:
         """The functions of the host's last list, less what was given up since."""
-        listed = _functions(self.last) or ()
-        return Counter(entry for entry in listed if entry[0] not in self.given_up)
+        return sorted(entry for entry in self.last or () if entry[0] not in self.given_up)
 
 
 @lru_cache(maxsize=LISTS_KEPT)
@@ -74,7 +72,7 @@ class ChildrenAgree(Law):
     def _opened(self, event: ChannelOpened, *_: object) -> None:
         bus = self._bus(event.relid)
         bus.judged = True
-        bus.last, bus.sent, bus.queued = b"", 0, 0
+        bus.last, bus.sent, bus.queued = None, 0, 0
 
     def _excused(self, event: ChannelClosed | Rescinded | MessageIgnored, *_: object) -> None:
         self._bus(event.relid).judged = False
@@ -84,10 +82,11 @@ class ChildrenAgree(Law):
             self._bus(event.relid).judged = False
 
     def _listed(self, event: PacketPublished, *_: object) -> None:
-        if _functions(event.payload) is None:
+        functions = _functions(event.payload)
+        if functions is None:
             return  # a hostile host's: the guest drops it
         bus = self._bus(event.relid)
-        bus.last = event.payload
+        bus.last = functions
         bus.sent += 1
         bus.given_up.clear()
 
@@ -98,17 +97,19 @@ class ChildrenAgree(Law):
         self._bus(event.relid).queued += 1
 
     def _added(self, event: ChildAdded, *_: object) -> None:
-        self._bus(event.relid).children[event.wslot, event.serial] += 1
+        self._bus(event.relid).children.append((event.wslot, event.serial))
 
     def _removed(self, event: ChildRemoved, *_: object) -> None:
-        self._bus(event.relid).children[event.wslot, event.serial] -= 1
+        children = self._bus(event.relid).children
+        if (event.wslot, event.serial) in children:
+            children.remove((event.wslot, event.serial))
 
     def end(self, _at_ns: int) -> Finding:
         """Compare, for each channel that is open."""
         for relid, bus in self._buses.items():
-            if not bus.judged or not bus.last:
+            if not bus.judged or bus.last is None:
                 continue
-            wanted, children = bus.wanted(), +bus.children
+            wanted, children = bus.wanted(), sorted(bus.children)
             if wanted == children:
                 continue
             message = f"channel {relid} has {_told(children)} where the host says {_told(wanted)}"
@@ -131,6 +132,6 @@ class ChildrenAgree(Law):
     }
 
 
-def _told(functions: Counter[Identity]) -> str:
-    slots = sorted(wslot for wslot, _ in functions.elements())
-    return f"slots {', '.join(map(hex, slots))}" if slots else "no functions"
+def _told(functions: list[Identity]) -> str:
+    slots = ", ".join(hex(wslot) for wslot, _ in functions)
+    return f"slots {slots}" if slots else "no functions"

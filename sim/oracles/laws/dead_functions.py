@@ -24,14 +24,9 @@ from protocol.link import (
 )
 from protocol.vpci import MessageType
 from sim.oracles.addresses import address_of
-from sim.oracles.law import Finding, Law, OpenItem, Sees, slot_of, to_host
+from sim.oracles.law import AWAKE, CREATE_MESSAGES, Finding, Law, OpenItem, Sees, slot_of, to_host
 
-INTERRUPT_CHANGES = (
-    MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
-    MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
-    MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
-    MessageType.PCI_DELETE_INTERRUPT_MESSAGE,
-)
+INTERRUPT_CHANGES = (*CREATE_MESSAGES, MessageType.PCI_DELETE_INTERRUPT_MESSAGE)
 
 Place = tuple[str, int]  # bus, wslot
 
@@ -81,24 +76,23 @@ class DeadFunctions(Law):
         self._dead.discard(place)
         self._removed.discard(place)
 
-    def _given_up(self, event: PacketPublished, *_: object) -> None:
+    def _given_up(self, event: PacketPublished, *_: object) -> Finding:
         self._dead.add((self._bus_of_relid.get(event.relid, ""), slot_of(event)))
+        return AWAKE
 
     def _config_touched(self, event: ConfigRead | ConfigWritten, *_: object) -> Finding:
-        if self._dead and (event.bus, event.wslot) in self._dead:
+        if (event.bus, event.wslot) in self._dead:
             what = f"configuration space at {event.offset:#x}"
             return self._finding((event.bus, event.wslot), what)
         return None
 
     def _bar_touched(self, event: BarRead | BarWritten, *_: object) -> Finding:
-        if self._dead and (event.bus, event.wslot) in self._dead:
+        if (event.bus, event.wslot) in self._dead:
             what = f"BAR {event.bar} at {event.offset:#x}"
             return self._finding((event.bus, event.wslot), what)
         return None
 
     def _unclaimed(self, event: UnclaimedAccess, *_: object) -> Finding:
-        if not self._dead:
-            return None
         for place, start, end in reversed(self._bars.values()):
             if start <= event.gpa < end:
                 gone = place in self._dead
@@ -106,8 +100,6 @@ class DeadFunctions(Law):
         return None
 
     def _interrupt_changed(self, event: PacketPublished, *_: object) -> Finding:
-        if not self._dead:
-            return None
         place = self._bus_of_relid.get(event.relid, ""), slot_of(event)
         return self._finding(place, "an interrupt") if place in self._dead else None
 
@@ -124,6 +116,8 @@ class DeadFunctions(Law):
         BarAssigned: _bar_assigned,
         ChildAdded: _child_added,
         to_host(MessageType.PCI_EJECTION_COMPLETE): _given_up,
+    }
+    sees_awake: ClassVar[Sees] = {
         ConfigRead: _config_touched,
         ConfigWritten: _config_touched,
         BarRead: _bar_touched,

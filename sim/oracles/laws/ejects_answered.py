@@ -39,7 +39,7 @@ class EjectsAnswered(Law):
         self._linked: set[Place] = set()
         self._asked: dict[Place, list[int]] = {}  # when
         self._may_answer: dict[Place, int] = {}  # how often, owed or not
-        self._unlinked: set[Place] = set()  # asked for before they were linked
+        self._early: set[Place] = set()  # asked for before they were linked
         self._taken: dict[Place, int] = {}  # how often
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
@@ -47,6 +47,7 @@ class EjectsAnswered(Law):
         self._forget(event.relid)
         for place in [place for place in self._may_answer if place[0] == event.relid]:
             del self._may_answer[place]
+            self._early.discard(place)
 
     def _gone(self, event: Rescinded | ChannelClosed, *_: object) -> None:
         self._forget(event.relid)
@@ -70,10 +71,11 @@ class EjectsAnswered(Law):
 
     def _eject_sent(self, event: PacketPublished, at_ns: int, _context: object) -> None:
         place = event.relid, slot_of(event)
-        self._asked.setdefault(place, []).append(at_ns)
         self._may_answer[place] = self._may_answer.get(place, 0) + 1
-        if place not in self._linked:
-            self._unlinked.add(place)
+        if place in self._linked:
+            self._asked.setdefault(place, []).append(at_ns)
+        else:
+            self._early.add(place)
 
     def _queued(self, event: EjectQueued, *_: object) -> None:
         place = event.relid, event.wslot
@@ -100,10 +102,12 @@ class EjectsAnswered(Law):
 
     def _overdue(self, event: EjectOverdue, *_: object) -> Finding:
         place = self._relids.get(event.bus, 0), event.wslot
-        if not self._asked.get(place) or place in self._taken or place not in self._linked:
+        if place in self._taken or place not in self._linked:
             return None
         message = f"the guest lost the EJECT of slot {event.wslot:#x}"
-        return OpenItem("O4", message) if place in self._unlinked else message
+        if place in self._early:
+            return OpenItem("O4", message)
+        return message if self._asked.get(place) else None
 
     def end(self, at_ns: int) -> Finding:
         """Whether an eject is left that was taken on, or that is late."""

@@ -14,18 +14,7 @@ from typing import ClassVar
 from host.events import ChannelOffered, ChannelOpened
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
-from sim.oracles.law import Finding, Law, Sees, slot_of, to_host
-
-ASSIGNED = (
-    MessageType.PCI_RESOURCES_ASSIGNED,
-    MessageType.PCI_RESOURCES_ASSIGNED2,
-    MessageType.PCI_RESOURCES_ASSIGNED3,
-)
-CREATE = (
-    MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
-    MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
-    MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
-)
+from sim.oracles.law import ASSIGN_MESSAGES, CREATE_MESSAGES, Finding, Law, Sees, slot_of, to_host
 
 
 class LawfulPower(Law):
@@ -93,6 +82,6 @@ class LawfulPower(Law):
         to_host(MessageType.PCI_BUS_D0ENTRY): _d0_entry,
         to_host(MessageType.PCI_BUS_D0EXIT): _d0_exit,
         to_host(MessageType.PCI_RESOURCES_RELEASED): _release,
-        **dict.fromkeys(map(to_host, ASSIGNED), _assign),
-        **dict.fromkeys(map(to_host, CREATE), _create),
+        **dict.fromkeys(map(to_host, ASSIGN_MESSAGES), _assign),
+        **dict.fromkeys(map(to_host, CREATE_MESSAGES), _create),
     }

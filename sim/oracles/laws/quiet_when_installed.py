@@ -7,21 +7,29 @@ a list brings, and the answers to ejects. All else belongs to a bus that comes o
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import ClassVar
 
 from guest.events import BusStateChanged
 from host.events import ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
-from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees, slot_of, to_guest, to_host
+from sim.oracles.law import (
+    AWAKE,
+    CREATE_MESSAGES,
+    FROM_GUEST,
+    HEAD_BYTES,
+    Finding,
+    Law,
+    Sees,
+    slot_of,
+    to_guest,
+    to_host,
+)
 
 LAWFUL = frozenset(
     to_host(message).head
     for message in (
-        MessageType.PCI_CREATE_INTERRUPT_MESSAGE,
-        MessageType.PCI_CREATE_INTERRUPT_MESSAGE2,
-        MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
+        *CREATE_MESSAGES,
         MessageType.PCI_DELETE_INTERRUPT_MESSAGE,
         MessageType.PCI_DELETE_INTERRUPT_MESSAGE2,
         MessageType.PCI_READ_BLOCK,
@@ -40,8 +48,8 @@ class QuietWhenInstalled(Law):
 
     def __init__(self) -> None:
         self._installed: set[int] = set()
-        self._lists: Counter[int] = Counter()
-        self._asked: Counter[tuple[int, int]] = Counter()
+        self._lists: dict[int, int] = {}
+        self._asked: dict[tuple[int, int], int] = {}
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._installed.discard(event.relid)
@@ -49,17 +57,18 @@ class QuietWhenInstalled(Law):
         for place in [place for place in self._asked if place[0] == event.relid]:
             del self._asked[place]
 
-    def _state_changed(self, event: BusStateChanged, *_: object) -> None:
-        if event.state == "installed":
-            self._installed.add(event.relid)
-        else:
+    def _state_changed(self, event: BusStateChanged, *_: object) -> Finding:
+        if event.state != "installed":
             self._installed.discard(event.relid)
+            return None
+        self._installed.add(event.relid)
+        return AWAKE
 
     def _listed(self, event: PacketPublished, *_: object) -> None:
-        self._lists[event.relid] += 1
+        self._lists[event.relid] = self._lists.get(event.relid, 0) + 1
 
     def _published(self, event: PacketPublished, *_: object) -> Finding:
-        if event.relid not in self._installed or event.direction != "guest-to-host":
+        if event.relid not in self._installed:
             return None
         head = event.payload[:HEAD_BYTES]
         if head in LAWFUL:
@@ -69,16 +78,16 @@ class QuietWhenInstalled(Law):
     def _queried(self, event: PacketPublished, *_: object) -> Finding:
         """A list makes the guest ask once for each of its functions that are new."""
         place = event.relid, slot_of(event)
-        self._asked[place] += 1
-        if self._asked[place] <= self._lists[event.relid]:
+        often = self._asked[place] = self._asked.get(place, 0) + 1
+        if often <= self._lists.get(event.relid, 0):
             return None
         return f"resources of slot {place[1]:#x} queried more often than lists have come"
 
     sees: ClassVar[Sees] = {
         ChannelOffered: _offered,
         BusStateChanged: _state_changed,
-        PacketPublished: _published,
         to_guest(MessageType.PCI_BUS_RELATIONS): _listed,
         to_guest(MessageType.PCI_BUS_RELATIONS2): _listed,
         to_host(MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS): _queried,
     }
+    sees_awake: ClassVar[Sees] = {FROM_GUEST: _published}

@@ -13,7 +13,7 @@ from guest.events import RequestCompleted
 from host.events import ChannelClosed, ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
-from sim.oracles.law import Finding, Law, Sees
+from sim.oracles.law import FROM_GUEST, Finding, Law, Sees
 
 
 class RequestIds(Law):
@@ -29,10 +29,7 @@ class RequestIds(Law):
         self._open.pop(event.relid, None)
 
     def _published(self, event: PacketPublished, _at_ns: int, _context: object) -> None:
-        if (
-            event.flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
-            and event.direction == "guest-to-host"
-        ):
+        if event.flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED:
             self._open.setdefault(event.relid, set()).add(event.transaction_id)
 
     def _completed(self, event: RequestCompleted, *_: object) -> Finding:
@@ -45,6 +42,6 @@ class RequestIds(Law):
     sees: ClassVar[Sees] = {
         ChannelOffered: _fresh,
         ChannelClosed: _fresh,
-        PacketPublished: _published,
+        FROM_GUEST: _published,
         RequestCompleted: _completed,
     }

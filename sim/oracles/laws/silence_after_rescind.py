@@ -13,7 +13,7 @@ from typing import ClassVar
 from guest.events import RescindFlagRaised
 from host.events import ChannelOffered
 from protocol.link import PacketPublished
-from sim.oracles.law import Finding, Law, Sees
+from sim.oracles.law import AWAKE, FROM_GUEST, Finding, Law, Sees
 
 
 class SilenceAfterRescind(Law):
@@ -28,20 +28,18 @@ class SilenceAfterRescind(Law):
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._late.pop(event.relid, None)
 
-    def _raised(self, event: RescindFlagRaised, _at_ns: int, context: object) -> None:
+    def _raised(self, event: RescindFlagRaised, _at_ns: int, context: object) -> Finding:
         self._late[event.relid] = {context}
+        return AWAKE
 
     def _published(self, event: PacketPublished, _at_ns: int, context: object) -> Finding:
         late = self._late.get(event.relid)
-        if late is None or event.direction != "guest-to-host":
+        if late is None:
             return None
         if context in late:
             return f"a packet on channel {event.relid}, which was rescinded before"
         late.add(context)
         return None
 
-    sees: ClassVar[Sees] = {
-        ChannelOffered: _offered,
-        RescindFlagRaised: _raised,
-        PacketPublished: _published,
-    }
+    sees: ClassVar[Sees] = {ChannelOffered: _offered, RescindFlagRaised: _raised}
+    sees_awake: ClassVar[Sees] = {FROM_GUEST: _published}

@@ -6,12 +6,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from guest.pci_core.events import DriverBound, DriverUnbound
+from protocol.link import PacketPublished
+from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType
 from sim.oracles.judge import judge, judge_trace
-from sim.oracles.law import Finding, Law, LawRaised, OpenItem, Sees, to_guest, to_host
+from sim.oracles.law import (
+    AWAKE,
+    FROM_GUEST,
+    FROM_HOST,
+    Finding,
+    Law,
+    LawRaised,
+    OpenItem,
+    Sees,
+    to_guest,
+    to_host,
+)
 from sim.oracles.laws import LAWS
 from sim.scenario_reader import load_scenario
 from sim.trace import read_trace, write_trace
@@ -42,6 +56,10 @@ class NothingBinds(Law):
 class NothingEver(NothingBinds):
     says = None
     says_at_end = "something was missing"
+
+
+class Silent(NothingBinds):
+    says = None
 
 
 class Known(NothingBinds):
@@ -98,6 +116,42 @@ def test_a_message_is_seen_by_its_type_and_direction() -> None:
     others = [message(MessageType.PCI_EJECT), from_host(MessageType.PCI_BUS_D0EXIT)]
     judge([(0, None, event) for event in (eject, *others, exit_)], 0, laws=(TwoMessages,))
     assert seen == [eject, exit_]
+
+
+def test_packets_are_seen_by_their_direction_and_as_events_as_well() -> None:
+    seen: list[tuple[str, object]] = []
+
+    class Packets(NothingBinds):
+        sees: ClassVar[Sees] = {
+            PacketPublished: lambda _law, event, *_: seen.append(("any", event)),
+            FROM_GUEST: lambda _law, event, *_: seen.append(("guest", event)),
+            FROM_HOST: lambda _law, event, *_: seen.append(("host", event)),
+            to_guest(MessageType.PCI_EJECT): lambda _law, event, *_: seen.append(("eject", event)),
+        }
+
+    eject, sent = from_host(MessageType.PCI_EJECT), message(MessageType.PCI_BUS_D0EXIT)
+    answer = msgspec.structs.replace(eject, packet_type=VM_PKT_COMP)
+    judge([(0, None, event) for event in (eject, sent, answer)], 0, laws=(Packets,))
+    assert seen == [
+        *(("any", eject), ("host", eject), ("eject", eject)),
+        *(("any", sent), ("guest", sent)),
+        *(("any", answer), ("host", answer)),
+    ]
+
+
+def test_a_law_sees_its_second_table_once_it_is_awake() -> None:
+    class Sleeper(NothingBinds):
+        def _woken(self, _event: DriverUnbound, *_: object) -> Finding:
+            return AWAKE
+
+        sees: ClassVar[Sees] = {DriverUnbound: _woken}
+        sees_awake: ClassVar[Sees] = {DriverBound: NothingBinds.sees[DriverBound]}
+
+    asleep = [(0, None, BOUND), (1, None, UNBOUND)]
+    assert judge(asleep, 9, laws=(Silent, Sleeper)) == (None, ())
+    violation = judge([*asleep, (2, None, BOUND)], 9, laws=(Silent, Sleeper)).violation
+    assert violation is not None
+    assert violation.at_ns == 2
 
 
 def test_a_law_that_fails_is_told_in_one_line() -> None:

@@ -73,6 +73,12 @@ def test_an_answer_after_the_grace_period_is_a_limit_of_the_design() -> None:
     assert "after 60" in broken(EjectsAnswered, *tale).message
 
 
+def test_an_eject_of_a_slot_that_nobody_has_needs_no_answer() -> None:
+    nobody = from_host(MessageType.PCI_EJECT, 9)
+    short = message(MessageType.PCI_EJECT, payload=ASKED.payload[:4], direction="host-to-guest")
+    assert holds(EjectsAnswered, *LINKED, nobody, short, LATE)
+
+
 @pytest.mark.parametrize(
     "excuse",
     [

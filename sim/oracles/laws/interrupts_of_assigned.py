@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Interrupts are created for functions whose resources the guest has assigned.
+
+RESOURCES_ASSIGNED is what moves the host's state machine on. Linux sends it once, for the functions
+that are there when the bus is set up; one that comes later gets none, which is not held against it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from guest.events import ChildAdded
+from host.events import ChannelOffered, ChannelOpened
+from protocol.link import PacketPublished
+from protocol.vpci import MessageType
+from sim.oracles.law import ASSIGN_MESSAGES, CREATE_MESSAGES, Finding, Law, Sees, slot_of, to_host
+
+Place = tuple[int, int]  # relid, wslot
+
+
+class InterruptsOfAssigned(Law):
+    """``assigned`` are the functions with resources, ``late`` those that came afterwards."""
+
+    name = "interrupts are created for assigned functions only"
+    kind = "protocol"
+
+    def __init__(self) -> None:
+        self._assigned: set[Place] = set()
+        self._set_up: set[int] = set()  # relids whose resources were assigned
+        self._late: set[Place] = set()
+
+    def _fresh(self, event: ChannelOffered | ChannelOpened, *_: object) -> None:
+        relid = event.relid
+        self._set_up.discard(relid)
+        self._assigned = {place for place in self._assigned if place[0] != relid}
+        self._late = {place for place in self._late if place[0] != relid}
+
+    def _child_added(self, event: ChildAdded, *_: object) -> None:
+        if event.relid in self._set_up:
+            self._late.add((event.relid, event.wslot))
+
+    def _assign(self, event: PacketPublished, *_: object) -> None:
+        self._set_up.add(event.relid)
+        self._assigned.add((event.relid, slot_of(event)))
+
+    def _release(self, event: PacketPublished, *_: object) -> None:
+        self._assigned.discard((event.relid, slot_of(event)))
+
+    def _create(self, event: PacketPublished, *_: object) -> Finding:
+        place = event.relid, slot_of(event)
+        if place in self._assigned or place in self._late:
+            return None
+        return f"an interrupt created for slot {place[1]:#x}, which has no resources assigned"
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _fresh,
+        ChannelOpened: _fresh,
+        ChildAdded: _child_added,
+        to_host(MessageType.PCI_RESOURCES_RELEASED): _release,
+        **dict.fromkeys(map(to_host, ASSIGN_MESSAGES), _assign),
+        **dict.fromkeys(map(to_host, CREATE_MESSAGES), _create),
+    }

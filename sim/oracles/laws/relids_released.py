@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""A channel whose rescind the guest has noticed is released to the host once, with RELID_RELEASED.
+
+Only then may the host use the number for another channel.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar, Final
+
+from guest.events import RescindFlagRaised
+from host.events import ChannelOffered
+from protocol.link import MessagePosted
+from protocol.vmbus import ChannelMessageType, VmbusChannelRelidReleased
+from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees
+
+RELEASED: Final = int(ChannelMessageType.CHANNELMSG_RELID_RELEASED).to_bytes(HEAD_BYTES, "little")
+RELIDS_KEPT: Final = 4096  # more channels than a VM may have
+
+
+@lru_cache(maxsize=RELIDS_KEPT)
+def _relid(payload: bytes) -> int:
+    return VmbusChannelRelidReleased.parse(payload).child_relid
+
+
+class RelidsReleased(Law):
+    """``owed`` are the channels that were rescinded and not yet released."""
+
+    name = "a rescinded channel is released exactly once"
+    kind = "leak"
+
+    def __init__(self) -> None:
+        self._owed: dict[int, None] = {}
+        self._released: set[int] = set()
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        self._owed.pop(event.relid, None)
+        self._released.discard(event.relid)
+
+    def _raised(self, event: RescindFlagRaised, *_: object) -> None:
+        self._owed[event.relid] = None
+
+    def _posted(self, event: MessagePosted, *_: object) -> Finding:
+        if event.payload[:HEAD_BYTES] != RELEASED or event.direction != "guest-to-host":
+            return None
+        relid = _relid(event.payload)
+        if relid in self._released:
+            return f"channel {relid} was released twice"
+        self._released.add(relid)
+        self._owed.pop(relid, None)
+        return None
+
+    def end(self, _at_ns: int) -> Finding:
+        """Every rescind has had its end."""
+        for relid in self._owed:
+            return f"channel {relid} was rescinded and never released"
+        return None
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        RescindFlagRaised: _raised,
+        MessagePosted: _posted,
+    }
