@@ -14,7 +14,7 @@ from guest.kernel.memory import GFP_KERNEL, Allocated
 from guest.kernel.sync import SpinLock
 from guest.kernel.work import alloc_ordered_workqueue
 from sim.choices import RandomChooser
-from sim.oracles.law import Sees
+from sim.oracles.law import Law, Sees
 from sim.recorder import LEAKS_TOLD_MAX, Recorder, RecordingHeap
 from sim.scenario_reader import load_scenario
 from sim.violation import Leak, Violation, Whose
@@ -146,7 +146,7 @@ def test_a_lost_object_among_others_that_are_in_use_is_not_told_from_them() -> N
     assert told(Leak("Thing", len(things), "O9")) == 0
 
 
-class Grudge:
+class Grudge(Law):
     """A law that is broken at the end of every run."""
 
     name = "no run ends"
