@@ -54,8 +54,8 @@ def passing_twin(trials: Trials, failing: Named) -> Named | None:
     found = next(filter(trials.passes, less), None)
     if found is not None:
         return found
-    moments = _moments(trials, failing)
-    more = (replace(failing, delays=(*failing.delays, delay)) for delay in _stops(moments))
+    stops = reversed(list(_stops(_moments(trials, failing))))  # what decides comes late
+    more = (replace(failing, delays=(*failing.delays, delay)) for delay in stops)
     return next(filter(trials.passes, more), None)
 
 

@@ -14,13 +14,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from sim.choices import PASSING, Choice, DecisionChooser
+from sim.choices import PASSING, Choice, Chooser, DecisionChooser
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import Named
 from sim.explore.shorten import passing_twin, retold, shortest
 from sim.explore.shrink_scenario import reduced
 from sim.explore.smaller import Smaller
-from sim.explore.trials import Play, Trials, recorded
+from sim.explore.trials import Trials, recorded
 from sim.player import outcome
 from sim.setup import Lab, Setup
 from sim.violation import Violation
@@ -28,9 +28,10 @@ from sim.violation import Violation
 ORDER_TRIALS_MAX: Final = 1_000  # a bug of two delays in a run of 300 choices takes about 250
 SCENARIO_TRIALS_MAX: Final = 300  # every step, device, vector and CPU of a built-in goes once
 TWIN_TRIALS_MAX: Final = 300
-# So many choices in all: a long run is tried less often, but often enough to come to something.
-CHOICES_MAX: Final = 1_000_000
-TRIALS_MIN: Final = 40
+# Each of the three stops earlier where runs are long: at so many steps of the engine, some 20 s,
+# yet not before it could come to something. (An overdue eject polls for 60 s: 60,000 steps a run.)
+STEPS_MAX: Final = 1_000_000
+TRIALS_MIN: Final = 20
 
 
 class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +61,11 @@ def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
     Raises ScheduleDiverged if the decisions are none of this setup, and ValueError if they do not
     fail.
     """
-    play = playing(Lab(setup))
+    play = Playing(Lab(setup))
     run = recorded(play, DecisionChooser(decisions))
     if run.violation is None:
         raise ValueError("a schedule that does not fail cannot be shrunk")
-    affordable = max(TRIALS_MIN, CHOICES_MAX // max(1, len(run.choices)))
+    affordable = max(TRIALS_MIN, STEPS_MAX // max(1, play.steps))
     order = Trials(play, run.violation, min(ORDER_TRIALS_MAX, affordable))
     found = shortest(order, run)
     if found is None:
@@ -76,7 +77,7 @@ def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
 
 def _told(setup: Setup, found: Named, wanted: Violation, affordable: int) -> Shrunk:
     """The end of the story: how it is said best in this scenario, and its twin."""
-    trials = Trials(playing(Lab(setup)), wanted, min(TWIN_TRIALS_MAX, affordable))
+    trials = Trials(Playing(Lab(setup)), wanted, min(TWIN_TRIALS_MAX, affordable))
     found = retold(trials, found) if trials.fails(found) else found
     run = recorded(trials.play, found.chooser())
     assert run.violation is not None, "it has failed before, and nothing has changed"
@@ -90,6 +91,15 @@ def _told(setup: Setup, found: Named, wanted: Violation, affordable: int) -> Shr
     )
 
 
-def playing(lab: Lab) -> Play:
-    """What plays a chooser to its violation, if any, in this lab."""
-    return lambda chooser: outcome(lab.world(chooser))[0].violation
+class Playing:
+    """Plays choosers to their violation, if any, in one lab; ``steps`` are the engine's in all."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.steps = 0
+
+    def __call__(self, chooser: Chooser) -> Violation | None:
+        world = self._lab.world(chooser)
+        verdict, _ = outcome(world)
+        self.steps += world.engine.steps
+        return verdict.violation

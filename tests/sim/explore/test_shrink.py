@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from sim.choices import RandomChooser, ReplayChooser
 from sim.distinct import mistake_of
+from sim.explore.delay import DelayStrategy
 from sim.explore.delays import Delay
 from sim.explore.named import NATURAL, Named, waits_of
-from sim.explore.profile import profile_of
-from sim.explore.shrink import Shrunk, playing, shrink
+from sim.explore.profile import baseline_of, profile_of
+from sim.explore.shrink import Playing, Shrunk, shrink
 from sim.explore.smaller import Smaller
 from sim.explore.trials import recorded
 from sim.scenario_reader import BUILT_IN
@@ -33,7 +34,7 @@ LATE = setup_of("unload-slow-host", "busexit-stack-packet")
 
 def failing(setup: Setup) -> tuple[list[int], Violation]:
     """The first random schedule that fails."""
-    play = playing(Lab(setup))
+    play = Playing(Lab(setup))
     for seed in range(200):
         run = recorded(play, RandomChooser(seed))
         if run.violation is not None:
@@ -51,7 +52,7 @@ def racing() -> Shrunk:
 
 def test_a_shrunk_schedule_ends_in_the_same_violation_choice_by_choice_and_by_its_delays() -> None:
     found = racing()
-    play = playing(Lab(found.setup))
+    play = Playing(Lab(found.setup))
     assert mistake_of(found.violation) == mistake_of(failing(RACING)[1])
     assert play(ReplayChooser(found.choices)) == found.violation
     assert play(Named(found.delays, found.faults).chooser()) == found.violation
@@ -63,7 +64,7 @@ def test_it_comes_down_to_at_most_two_delays_and_a_twin_of_one_less_that_passes(
     twin = found.passing_twin
     assert twin is not None
     assert len(twin.delays) == len(found.delays) - 1
-    assert playing(Lab(found.setup))(twin.chooser()) is None
+    assert Playing(Lab(found.setup))(twin.chooser()) is None
 
 
 def test_a_shrunk_schedule_passes_on_the_driver_without_the_bug() -> None:
@@ -97,6 +98,21 @@ def test_a_schedule_that_does_not_fail_is_refused() -> None:
         shrink(setup_of("eject-idle"), [])
 
 
+def test_the_race_of_an_eject_with_the_probe_comes_down_to_one_delay_that_names_both() -> None:
+    setup = setup_of("eject-during-probe", "eject-before-root-bus")
+    play = Playing(Lab(setup))
+    plans = DelayStrategy(baseline_of(play), seed=0).plans(100)
+    runs = (recorded(play, plan.chooser()) for plan in plans)
+    run = next(run for run in runs if run.violation is not None)
+    found = shrink(setup, [choice.index for choice in run.choices])
+    assert found is not None
+    (delay,) = found.delays
+    assert delay.context.startswith("vmbus_add_channel_work")  # there hv_pci_probe runs
+    assert delay.until.startswith("ended hv_eject_device_work")
+    assert found.passing_twin == NATURAL
+    assert Lab(found.setup).scenario.guest.vcpus == 1
+
+
 # --- which smaller scenarios are accepted ---
 
 
@@ -128,7 +144,7 @@ def test_after_too_many_runs_no_scenario_is_tried_any_more() -> None:
 
 def test_a_delay_is_found_again_under_the_name_that_its_context_has_in_a_smaller_scenario() -> None:
     lab = Lab(LATE)
-    play = playing(lab)
+    play = Playing(lab)
     waits = waits_of(profile_of(play).moments)
     late = (Delay(*wait.stop, "late") for wait in waits if wait.stop.point == "lock req_lock")
     delay = next(delay for delay in late if play(Named((delay,)).chooser()) is not None)
