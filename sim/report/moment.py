@@ -45,5 +45,5 @@ def _found(violation: Violation) -> Row:
         lane=lane_of(violation.context),
         direction="",
         message="",
-        note=f"<== {violation.kind}: {violation.message}",
+        note=f"<== {violation.kind}",
     )

@@ -42,9 +42,10 @@ HEADLINES: Final[Mapping[str, str]] = {
 _NARROWER: Final = (
     ("deadlock", "which it already holds", "WARNING: recursive locking detected"),
     ("deadlock", "which it does not hold", "WARNING: bad unlock balance detected!"),
-    ("hang", "CPU#", "watchdog: BUG: soft lockup - {message}"),
-    ("hang", "nothing happened", "INFO: {message}"),
-    ("hang", "more than", "INFO: {message}"),
+    ("hang", "CPU#", "watchdog: BUG: soft lockup - {reason}"),
+    ("hang", "nothing happened", "INFO: {reason}"),
+    ("hang", "more than", "INFO: {reason}"),
+    ("hang", "in vain", "INFO: {reason}"),
 )
 # What is told of each context in turn, since no single one is at fault.
 _OF_MANY: Final = frozenset({"deadlock", "hang"})
@@ -73,10 +74,9 @@ def report_lines(violation: Violation) -> Iterator[str]:
 
 def headline(violation: Violation) -> str:
     """One line that names kind and kernel function."""
+    reason = violation.message.partition("; ")[0]  # of many parts, what the lab itself says
     narrower = (
-        text
-        for kind, words, text in _NARROWER
-        if violation.kind == kind and words in violation.message
+        text for kind, words, text in _NARROWER if violation.kind == kind and words in reason
     )
     return next(narrower, HEADLINES[violation.kind]).format(
         function=kernel_function(violation),
@@ -108,16 +108,16 @@ def _happened(violation: Violation) -> Iterator[str]:
         yield from (f"  {part}" for part in violation.message.split("; "))
         yield f"noticed at {time_of(violation.at_ns)}"
         return
-    told = violation.message
+    at = time_of(violation.at_ns)
+    task = task_of(violation.context)
     for words, text in _ACCESSES:
-        if told.endswith(words):
-            told = text.format(what=told.removesuffix(words))
-    yield f"{told}{_by(violation.context)} at {time_of(violation.at_ns)}"
-
-
-def _by(label: str) -> str:
-    """Who did it, if it was a context of the guest and not the end of the run or the host."""
-    return f" by task {task_of(label)}" if ":" in label else f", {label},"
+        if violation.message.endswith(words):
+            what = violation.message.removesuffix(words)
+            yield f"{text.format(what=what)} by task {task} at {at}"
+            return
+    yield violation.message
+    is_task = ":" in violation.context  # a label; not so the host, and the end of the run
+    yield f"in task {task} at {at}" if is_task else f"{task}, at {at}"
 
 
 def _stacks(violation: Violation) -> Iterator[str]:

@@ -66,7 +66,8 @@ def test_a_stack_that_nobody_claims_is_the_one_the_violation_was_found_at() -> N
     lines = told("crash", "unexpected", stacks=(("hv_msi_free",),))
     assert lines == [
         "kernel BUG in hv_msi_free",
-        "unexpected by task hv_eject_device_work/hv_pci_96f2#2 at 12.346 ms",
+        "unexpected",
+        "in task hv_eject_device_work/hv_pci_96f2#2 at 12.346 ms",
         "",
         "Call trace:",
         " hv_msi_free",
@@ -129,7 +130,8 @@ def test_a_deadlock_says_of_each_context_what_it_holds_and_waits_for() -> None:
         ),
         ("hang", "{f} waits for done", "INFO: task {f}/hv_pci_96f2#2 blocked for ever"),
         ("hang", "CPU#0 stuck for 20 s: x", "watchdog: BUG: soft lockup - CPU#0 stuck for 20 s: x"),
-        ("hang", "more than 9 steps", "INFO: more than 9 steps"),
+        ("hang", "more than 9 steps; {f} waits for its CPU", "INFO: more than 9 steps"),
+        ("hang", "it looks in vain; {f} waits for done", "INFO: it looks in vain"),
         ("hang", "nothing happened for 600 s", "INFO: nothing happened for 600 s"),
         ("warning", "ended atomic", "WARNING: in {f}"),
         ("leak", "left behind: 1 HvPciDev", "BUG: memory leak"),
@@ -152,4 +154,8 @@ def test_every_kind_of_violation_has_a_headline() -> None:
 
 def test_what_is_found_at_the_end_is_no_tasks_doing() -> None:
     lines = told("leak", "left behind: 1 HvPciDev", context="end of run")
-    assert lines == ["BUG: memory leak", "left behind: 1 HvPciDev, end of run, at 12.346 ms"]
+    assert lines == [
+        "BUG: memory leak",
+        "left behind: 1 HvPciDev",
+        "end of run, at 12.346 ms",
+    ]
