@@ -31,7 +31,8 @@ class Row(NamedTuple):
 
 
 def measure(lives: int = LIVES) -> list[Row]:
-    """The modules by falling share; warmed up by one run, so that remembered answers are there."""
+    """The modules by falling number of calls; warmed up by one run, so that remembered answers are
+    there."""
     World(one_life(lives=lives)).run()
     world = World(one_life(lives=lives))
     profile = cProfile.Profile()
@@ -46,8 +47,8 @@ def measure(lives: int = LIVES) -> list[Row]:
         seconds[_module(file)] += own_s
     total_s = sum(seconds.values())
     return [
-        Row(module, calls[module] / lives, own_s / total_s)
-        for module, own_s in seconds.most_common()
+        Row(module, count / lives, seconds[module] / total_s)
+        for module, count in calls.most_common()
     ]
 
 
