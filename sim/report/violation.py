@@ -82,7 +82,7 @@ def headline(violation: Violation) -> str:
         function=kernel_function(violation),
         task=task_of(violation.context),
         law=violation.law,
-        message=violation.message.partition("; ")[0],
+        reason=reason,
     )
 
 
