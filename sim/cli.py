@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "device import": Command("device_import", "import a real device from an lspci capture"),
     "bench codec": Command("bench_codec", "measure the codec beside construct's"),
     "bench lifecycle": Command("bench_lifecycle", "measure what a device's life costs"),
+    "bench explore": Command("bench_explore", "measure what a schedule costs"),
 }
 
 _EXAMPLE: Final = "vpcisim run arrival --protocol 1.4"
