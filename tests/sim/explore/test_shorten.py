@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sim.choices import Chooser, RandomChooser
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import NATURAL, Named
+from sim.explore.profile import Profile
 from sim.explore.shorten import passing_twin, shortest
 from sim.explore.trials import Play, Run, Trials, recorded
 from sim.violation import Violation
@@ -168,3 +169,11 @@ def test_however_few_trials_there_are_what_is_returned_fails(most: int) -> None:
     found = shortest(trials, run)
     assert found is None or play(found.chooser()) == run.violation
     assert trials.made <= most
+
+
+def test_a_run_whose_departures_do_not_fail_by_themselves_is_made_simpler_first() -> None:
+    play = playing({"user": user, **NOISE, "remover": remover})
+    unsaid = failing_run(play)._replace(profile=Profile(()))
+    found, _ = shortened(play, unsaid)
+    (delay,) = found.delays
+    assert (delay.context, delay.until) == ("user", "ended remover")
