@@ -267,6 +267,13 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         bool,
         _doc("Fault: send a list without the function right behind EJECT (open items O1, O2)."),
     ] = False
+    list_before_eject: Annotated[
+        bool, _doc("Fault: send a list without the function right ahead of EJECT (open item O2).")
+    ] = False
+    last_bar_wide: Annotated[
+        bool,
+        _doc("Fault: describe BAR 5 as the lower half of a 64-bit one (open item O13)."),
+    ] = False
     repeat_rescind: Annotated[
         bool,
         _doc(

@@ -33,6 +33,7 @@ class Command(NamedTuple):
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "scenarios": Command("scenarios", "list the built-in scenarios, or print their grammar"),
+    "races": Command("races", "list historical bugs and what is open in the driver to this day"),
     "devices": Command("devices", "list the built-in device profiles"),
     "run": Command("run", "play one scenario and show its messages and its verdict"),
     "explore": Command("explore", "play many orders of a scenario and save those that fail"),

@@ -51,9 +51,13 @@ class Deadlines:
             env.step()
         return int(env.now)
 
-    def pending(self) -> Iterator[Any]:
-        """What is due some day, in no order."""
-        return (handle[0] for _, _, handle in self._heap if handle[0] is not None)
+    def pending(self, until_ns: int) -> Iterator[Any]:
+        """What is due by then, in no order."""
+        return (
+            handle[0]
+            for at_ns, _, handle in self._heap
+            if handle[0] is not None and at_ns <= until_ns
+        )
 
     def due(self, now_ns: int) -> Iterator[Any]:
         """Take out what is due by now, in order."""

@@ -94,7 +94,7 @@ class Engine(Timekeeper):
                 chosen = pick()
                 if chosen is not None:
                     resume(chosen)
-                elif not self._advance():
+                elif not self._pass():
                     return
         except Stuck:
             raise

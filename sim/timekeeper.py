@@ -135,6 +135,17 @@ class Timekeeper:
         self._advance()
         self._stall_ns -= self.time_ns - before_ns
 
+    def _pass(self) -> bool:
+        """Nothing can go on: let time pass to the next deadline; False if there is none.
+
+        Raises Stuck where only pollers are left. What is due after the longest silence does not
+        count: nobody will see it.
+        """
+        soon = self._deadlines.pending(self._progress_ns + QUIET_MAX_NS)
+        if not self._ready and self._pollers.in_vain(soon, self.progress_step):
+            raise Stuck("whoever still wakes up looks in vain, again and again")
+        return self._advance()
+
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
         if self._deadlines.earliest_ns() == NEVER:
@@ -146,8 +157,6 @@ class Timekeeper:
         self._late = None
         if self.time_ns - self._progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")
-        if self._pollers.in_vain(self._deadlines.pending(), self.progress_step):
-            raise Stuck("whoever still wakes up looks in vain, again and again")
         for target in self._deadlines.due(self.time_ns):
             if isinstance(target, HostAction):
                 self._ready.append(target)

@@ -33,9 +33,11 @@ from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint
 from sim.oracles.ending import judge_ending
 from sim.oracles.judge import END, Judgement, judge
+from sim.oracles.known import recognise
 from sim.oracles.law import LawFactory
 from sim.oracles.laws import LAWS
-from sim.oracles.leaks import census, judge_leaks, rescinded_children
+from sim.oracles.leaks import census, judge_leaks
+from sim.oracles.signatures import SIGNATURES
 from sim.oracles.stuck import judge_stuck, judge_waiting
 from sim.recorder import Reading, Recorder, judge_fault
 from sim.result import RunResult, Verdict
@@ -188,14 +190,18 @@ class World:
         violation = self._play()
         laws = self._judge_laws(whole=violation is None)
         violation = violation or laws.violation
-        leaks = () if violation else self._leaks()
+        items = recognise(self.scenario.expect.known, self._happened, SIGNATURES)
+        known = items.explaining(violation) if violation else set()
+        if known:  # which ended the run early, so that nothing else follows from its end
+            return Verdict("known", None, tuple(sorted(known)), ())
+        leaks = () if violation else items.excuse(self._leaks())
         violation = violation or self._judge_leaks(leaks)
         if violation is None:
             self._check_actors()
             violation = judge_ending(self.scenario, self._happened_events(), self.engine.now_ns())
-        known = tuple(sorted({*laws.known, *(leak.known for leak in leaks if leak.known)}))
+        known = {*laws.known, *items.showing(), *(leak.known for leak in leaks if leak.known)}
         verdict = "violation" if violation else "known" if known else "clean"
-        return Verdict(verdict, violation, known, leaks)
+        return Verdict(verdict, violation, tuple(sorted(known)), leaks)
 
     def _judge_laws(self, *, whole: bool) -> Judgement:
         """What the laws say; a run that a fault ended is no whole one."""
@@ -228,14 +234,7 @@ class World:
             self.guest,
             keepers=keepers,
             held_relids=self.partition.server.held_relids(),
-            rescinded_children=self._excused(),
         )
-
-    def _excused(self) -> int:
-        """How many leaked functions open item O9 explains, where the scenario says it may show."""
-        if "O9" not in self.scenario.expect.known:
-            return 0
-        return rescinded_children(self._happened_events())
 
     def _play(self) -> Violation | None:
         """The violation that ended the run, or that its end shows."""

@@ -46,11 +46,15 @@ async def _pci_stop_dev(dev: PciDev) -> None:
 
 
 async def _pci_destroy_dev(dev: PciDev) -> None:
-    """pci_destroy_dev(): does nothing to a device that was destroyed already."""
+    """pci_destroy_dev(): does nothing to a device that was destroyed already.
+
+    A driver that somebody has bound since the device was stopped goes now (device_del()).
+    """
     if not dev.is_registered:
         return
     bus = dev.bus
     dev.is_registered = False
+    await device_release_driver(dev)
     del bus.pci.devices[(bus.domain_nr, bus.number, dev.devfn)]
     bus.devices.delete(dev)
     for res in dev.resource:

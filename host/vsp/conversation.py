@@ -101,7 +101,7 @@ def relations(rules: Rules, state: VspState) -> tuple[Effect, ...]:
     """The bus as it is now, in the form of the agreed version."""
     dialect = rules.versions[state.version]
     functions = state.functions
-    if rules.knobs.list_omits_ejecting:
+    if rules.knobs.list_omits_ejecting or rules.knobs.list_before_eject:
         functions = tuple(f for f in functions if f.phase not in EJECTING_PHASES)
     describe = _DESCRIBE[dialect.function_description]
     entries = tuple(describe(function.facts) for function in functions)

@@ -73,7 +73,8 @@ def eject(rules: Rules, state: VspState, input_: EjectRequested) -> Outcome:
     packets = (packet, packet) if knobs.repeat_eject else (packet,)
     timer = ArmTimer(EJECT_TIMER, slot, knobs.eject_timeout_ns)
     after = with_function(state, replace(function, phase=phase))
-    effects: tuple[Effect, ...] = (*packets, timer, Report(EjectSent(rules.bus, slot)))
+    ahead = relations(rules, after) if knobs.list_before_eject else ()
+    effects: tuple[Effect, ...] = (*ahead, *packets, timer, Report(EjectSent(rules.bus, slot)))
     if knobs.unassign_at_eject:
         effects += (ReleaseFunction(slot),)
     if knobs.list_omits_ejecting:

@@ -19,6 +19,7 @@ from host.vsp.state import (
     find,
     with_function,
 )
+from protocol.pci_regs import PCI_BASE_ADDRESS_MEM_TYPE_64
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import (
     POWER_STATE_D0,
@@ -38,7 +39,10 @@ def requirements(rules: Rules, state: VspState, packet: PacketReceived) -> Outco
     function = find(state, PciChildMessage.parse(packet.payload).wslot)
     if function is None:
         return refuse_bad(rules, state, packet, UNKNOWN_SLOT)
-    answer = PciQResReqResponse(STATUS_SUCCESS, function.facts.probed_bars)
+    probed = function.facts.probed_bars
+    if rules.knobs.last_bar_wide:
+        probed = (*probed[:-1], PCI_BASE_ADDRESS_MEM_TYPE_64)
+    answer = PciQResReqResponse(STATUS_SUCCESS, probed)
     return state, reply(packet, answer.build())
 
 

@@ -7,15 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from guest.events import ChildAdded, ChildRemoved, DriverRemoved
 from guest.kernel.resource import Resource
 from guest.kernel.work import Work
 from guest.pci_core.types import PciDev, PciSlot
-from guest.pci_hyperv.device import HvPciDev
 from guest.reference import ReferenceGuest
-from host.events import Rescinded
-from protocol.ids import RelId, SlotNumber
-from sim.oracles.leaks import census, judge_leaks, rescinded_children
+from sim.oracles.leaks import census, judge_leaks
 from sim.scenario_reader import load_scenario
 from sim.world import World
 
@@ -91,33 +87,6 @@ def test_a_device_that_a_process_holds_open_is_not_lost() -> None:
     guest.kernel.heap.add(held)
     assert [leak.what for leak in census(guest)] == ["PciDev"]
     assert census(guest, keepers=[held]) == ()
-
-
-def lose_a_child(guest: ReferenceGuest) -> None:
-    guest.kernel.heap.add(HvPciDev.__new__(HvPciDev))
-
-
-def test_an_open_item_explains_as_many_as_it_is_about_and_no_more(guest: ReferenceGuest) -> None:
-    lose_a_child(guest)
-    lose_a_child(guest)
-    leaks = census(guest, rescinded_children=1)
-    assert [(leak.what, leak.count, leak.known) for leak in leaks] == [
-        ("HvPciDev", 1, "O9"),
-        ("HvPciDev", 1, None),
-    ]
-
-
-def test_children_are_excused_only_where_a_rescind_took_their_bus() -> None:
-    events = [
-        ChildAdded(RelId(1), SlotNumber(0), 1, 2, 3),
-        ChildAdded(RelId(2), SlotNumber(0), 1, 2, 3),
-        ChildAdded(RelId(3), SlotNumber(0), 1, 2, 3),
-        ChildRemoved(RelId(3), SlotNumber(0), 3, "eject"),
-        Rescinded("one", RelId(1)),
-        Rescinded("three", RelId(3)),
-        *(DriverRemoved(RelId(relid)) for relid in (1, 2, 3)),
-    ]
-    assert rescinded_children(events) == 1
 
 
 def test_nothing_lost_is_no_violation() -> None:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O23.
+
+They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
+seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
+``sim/oracles/known.py``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+
+class OpenItem(msgspec.Struct, frozen=True):
+    """One item.
+
+    ``where`` names the kernel functions, ``needs`` what it takes. ``scenario`` is the built-in that
+    shows it; None where none can, and then ``why`` says why.
+    """
+
+    id: str
+    title: str
+    where: str
+    needs: str
+    certainty: str
+    scenario: str | None
+    why: str
+
+
+_ITEMS: Final = (
+    OpenItem(
+        "O1", "A later list overtakes an eject that was queued before it",
+        "hv_pci_start_relations_work(), hv_eject_device_work()",
+        "a list without the function before its eject is answered, while the queue is held up",
+        "code path certain; that a host sends such a list is uncertain",
+        "list-overtakes-eject",
+        "A list that finds another one waiting is taken by the work that is queued already, so the"
+        " function is unlinked, and its eject unlinks it again.",
+    ),
+    OpenItem(
+        "O2", "A list that omits a function, and then its eject",
+        "hv_pci_start_relations_work(), hv_eject_device_work()",
+        "a host that sends the list ahead of the eject",
+        "code path certain; a conforming host is unlikely to",
+        "list-before-eject",
+        "The eject is taken on because the list was not obeyed yet, and both works remove the"
+        " function.",
+    ),
+    OpenItem(
+        "O3", "A second eject of one function",
+        "hv_pci_eject_device()",
+        "a host that repeats its EJECT",
+        "code path certain; takes a hostile or broken host",
+        "eject-twice",
+        "Nothing notes that an eject is under way: the queued work is initialised again, or runs"
+        " twice.",
+    ),
+    OpenItem(
+        "O4", "An eject of a function that is not linked yet is lost",
+        "hv_pci_onchannelcallback()",
+        "an eject right behind the offer",
+        "documented upstream (commit 340d45569940)",
+        "eject-before-linked",
+        "The message is dropped and never answered, and nobody repeats it.",
+    ),
+    OpenItem(
+        "O5", "A rescan revives a function that is being ejected",
+        "hv_eject_device_work(), between pci_unlock_rescan_remove() and list_del()",
+        "a rescan of the PCI bus at the same time",
+        "high by reading; never seen reported",
+        "rescan-during-eject",
+        "The scan still finds the function, makes a new PCI device and binds a driver to it, and"
+        " the host is told that it may take the function away.",
+    ),
+    OpenItem(
+        "O6", "The callback that composing calls passes the gate of remove",
+        "hv_pci_remove(), hv_compose_msi_msg()",
+        "interrupts being composed while the bus is unbound, and an EJECT or a list in the ring",
+        "medium to high by reading; the window is tiny",
+        "unload-during-bind",
+        "The gate is the channel's tasklet, and composing calls the callback without it: a work may"
+        " be queued when the queue has gone.",
+    ),
+    OpenItem(
+        "O7", "A failing probe closes the channel before the queue is drained, and keeps functions",
+        "hv_pci_probe()",
+        "a probe that fails without a rescind",
+        "high by reading; the leak is certain",
+        "probe-fails",
+        "A work that waited for the bus goes on with a closed channel: it writes to a ring that is"
+        " gone or waits for an answer that cannot come. Functions are never freed.",
+    ),
+    OpenItem(
+        "O8", "After a failed suspend or resume, remove takes too little down",
+        "hv_pci_suspend(), hv_pci_resume(), hv_pci_remove()",
+        "a host that refuses D0 or is late while the guest hibernates, then an unbind or rescind",
+        "high by reading",
+        None,
+        "Needs hibernation, which the scenarios do not have yet.",
+    ),
+    OpenItem(
+        "O9", "A rescind without an eject leaks the functions of the bus",
+        "hv_pci_bus_exit()",
+        "a device that is taken away by surprise",
+        "certain by reading",
+        "rescind-without-eject",
+        "The function returns before it removes the children, and the bus is freed without them.",
+    ),
+    OpenItem(
+        "O10", "A host that neither answers nor rescinds is waited for without end",
+        "wait_for_response()",
+        "a host that has died",
+        "acknowledged upstream",
+        "silent-host",
+        "Only an answer or a rescind ends the wait; locks are held meanwhile.",
+    ),
+    OpenItem(
+        "O11", "Taking the invalidation callback back races with its being called",
+        "hv_register_block_invalidate(), hv_pci_onchannelcallback()",
+        "a driver that leaves while a notice of stale blocks is on its way",
+        "medium",
+        "invalidate-during-unbind",
+        "Function and context are two plain stores, and nobody waits for a call that is under way.",
+    ),
+    OpenItem(
+        "O12", "A vendor id is used although reading it failed",
+        "hv_pcifront_get_vendor_id()",
+        "a confidential VM, and a device that has gone",
+        "certain by reading; what it does is uncertain",
+        None,
+        "Needs configuration space by hypercall, which no scenario asks for yet, and a host that"
+        " fails such a read; ours answers with all ones.",
+    ),
+    OpenItem(
+        "O13", "A BAR 5 of 64 bits is read beyond the array",
+        "survey_child_resources(), prepopulate_bars()",
+        "a hostile host",
+        "certain by reading",
+        "wide-last-bar",
+        "The upper half of the last BAR is looked for behind the six.",
+    ),
+    OpenItem(
+        "O14", "What could not be sent is not sent again",
+        "hv_eject_device_work(), hv_int_desc_free(), hv_send_resources_released()",
+        "a ring that is full",
+        "certain by reading",
+        "eject-ring-full",
+        "The error is ignored: the host waits a minute for an answer, or keeps a mapping.",
+    ),
+    OpenItem(
+        "O15", "A message for which there is no memory is lost",
+        "hv_pci_onchannelcallback(), hv_pci_start_relations_work()",
+        "a guest that is short of memory",
+        "certain by reading",
+        "list-without-memory",
+        "Nobody asks for a list again, and probe waits for it without end.",
+    ),
+    OpenItem(
+        "O16", "A function that a list omits keeps its PCI device",
+        "pci_devices_present_work()",
+        "a function that disappears from a bus with others",
+        "high by reading",
+        "relations-shrink",
+        "Only the function is freed; a scan of the bus never removes a PCI device.",
+    ),
+    OpenItem(
+        "O17", "An interrupt without a message is unmasked",
+        "hv_compose_msi_msg(), hv_irq_unmask()",
+        "a request for an interrupt that could not be sent, or a device that has gone",
+        "high by reading",
+        "interrupt-ring-full",
+        "The message is all zeroes and the vector is unmasked all the same, so the interrupt is"
+        " lost.",
+    ),
+    OpenItem(
+        "O18", "An eject waits for a function driver's probe",
+        "create_root_hv_pci_bus(), hv_eject_device_work()",
+        "a function driver that takes a minute",
+        "a limit of the design (commit 067d6ec7ed5b)",
+        "eject-slow-probe",
+        "state_lock is held while drivers probe, so the host may lose its patience first.",
+    ),
+    OpenItem(
+        "O19", "A host that takes the registers away before the guest has answered",
+        "the host's side (openvmm issue 3077)",
+        "a host that does not conform",
+        "reported",
+        "eject-unassigned-at-once",
+        "The function driver still uses the device while it is being removed.",
+    ),
+    OpenItem(
+        "O20", "The configuration window may lie over the framebuffer",
+        "hv_allocate_config_window()",
+        "a crash kernel on a VM of generation 2",
+        "discussed upstream",
+        None,
+        "Needs a crash kernel, which the scenarios do not have yet.",
+    ),
+    OpenItem(
+        "O21", "What functions need is summed up once",
+        "survey_child_resources()",
+        "a function that joins a bus later",
+        "certain by reading",
+        "relations-grow",
+        "The bridge windows stay as they were sized for the first functions.",
+    ),
+    OpenItem(
+        "O22", "Probing asynchronously was proposed and never merged",
+        "struct hv_driver",
+        "nothing: it is not in 6.12",
+        "the driver's structure has no such flag",
+        None,
+        "With it, a probe that is done would no longer mean that probing has ended.",
+    ),
+    OpenItem(
+        "O23", "An unload releases no resources",
+        "hv_pci_bus_exit()",
+        "a plain unload or unbind",
+        "certain by reading; hosts seem to tolerate it",
+        "unload",
+        "The functions are unlinked before the message is to be sent for each of them, so only D0"
+        " is left.",
+    ),
+)  # fmt: skip
+
+OPEN_ITEMS: Final[Mapping[str, OpenItem]] = MappingProxyType({item.id: item for item in _ITEMS})

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The signatures of all open items that have one, in the order of the items' numbers."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sim.oracles.known import Signature
+from sim.oracles.signatures_failure import (
+    EmptyMessage,
+    InvalidatedWhileLeaving,
+    MessageWithoutMemory,
+    PolledPastTheGate,
+    SentOnce,
+    SilentHost,
+    WideLastBar,
+)
+from sim.oracles.signatures_removal import (
+    FailedProbe,
+    LateFunction,
+    ListThenEject,
+    NothingReleased,
+    OverdueInProbe,
+    OvertakenEject,
+    RepeatedEject,
+    RescindedChildren,
+    TakenTooEarly,
+    ZombieOfAList,
+)
+
+SIGNATURES: Final[Sequence[type[Signature]]] = (
+    OvertakenEject,
+    ListThenEject,
+    RepeatedEject,
+    PolledPastTheGate,
+    FailedProbe,
+    RescindedChildren,
+    SilentHost,
+    InvalidatedWhileLeaving,
+    WideLastBar,
+    SentOnce,
+    MessageWithoutMemory,
+    ZombieOfAList,
+    EmptyMessage,
+    OverdueInProbe,
+    TakenTooEarly,
+    LateFunction,
+    NothingReleased,
+)

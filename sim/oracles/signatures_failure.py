@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""How the open items of failure show: silent hosts, lost memory, full rings, callbacks in the way.
+
+Which item is about what is in ``guest/defects/open_items.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from guest.events import EjectQueued, MsiComposed, MsiNotComposed, RelationsQueued, RequestCompleted
+from host.events import BlockInvalidateSent
+from protocol.link import PacketPublished
+from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
+from protocol.vpci import MessageType, PciQResReqResponse
+from sim.fault_events import FaultInjected
+from sim.oracles.known import Signature
+from sim.oracles.law import Sees
+
+CALLBACK: Final = "vmbus_on_event"
+SENT_ONCE: Final = frozenset(
+    message.name
+    for message in (
+        MessageType.PCI_EJECTION_COMPLETE,
+        MessageType.PCI_DELETE_INTERRUPT_MESSAGE,
+        MessageType.PCI_RESOURCES_RELEASED,
+        MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS,
+    )
+)
+# What a message from the host needs on its way; the last is VMBus's own.
+TAKEN_IN: Final = frozenset({"HvDrState", "HvDrWork", "PacketBuffer", "HvPciDev", "OnMessageWork"})
+WIDE: Final = 0x4  # PCI_BASE_ADDRESS_MEM_TYPE_64
+
+
+class PolledPastTheGate(Signature):
+    """Composing has called the callback itself, and the callback queued a work."""
+
+    item = "O6"
+    kinds = frozenset({"null-dereference", "use-after-free"})
+    what = ("hbus->wq", "WorkQueue.")
+
+    def _queued(self, _event: EjectQueued | RelationsQueued, _at_ns: int, who: object) -> None:
+        name = str(getattr(who, "name", who))
+        self.possible |= not name.rpartition(":")[2].startswith(CALLBACK)
+
+    sees: ClassVar[Sees] = {EjectQueued: _queued, RelationsQueued: _queued}
+
+
+class SilentHost(Signature):
+    """A request is not answered, and nobody takes the channel away."""
+
+    item = "O10"
+    kinds = frozenset({"hang"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: set[tuple[int, int]] = set()
+
+    def _published(self, event: PacketPublished, *_: object) -> None:
+        wants = event.flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
+        if wants and event.direction == "guest-to-host":
+            self._open.add((event.relid, event.transaction_id))
+            self.possible = True
+
+    def _completed(self, event: RequestCompleted, *_: object) -> None:
+        self._open.discard((event.relid, event.transaction_id))
+        self.possible = bool(self._open)
+
+    sees: ClassVar[Sees] = {PacketPublished: _published, RequestCompleted: _completed}
+
+
+class InvalidatedWhileLeaving(Signature):
+    """A notice of stale blocks met a driver that was taking its callback back."""
+
+    item = "O11"
+    kinds = frozenset({"null-dereference", "use-after-free"})
+    where = (CALLBACK,)
+    what = ("block_invalidate", "FunctionInstance.", "WorkQueue.")
+
+    def _notice(self, _event: BlockInvalidateSent, *_: object) -> None:
+        self.possible = True
+
+    sees: ClassVar[Sees] = {BlockInvalidateSent: _notice}
+
+
+class WideLastBar(Signature):
+    """A host has said of BAR 5 that it takes the word behind it, too."""
+
+    item = "O13"
+    kinds = frozenset({"out-of-bounds"})
+    what = ("probed_bar",)
+
+    def _answered(self, event: PacketPublished, *_: object) -> None:
+        if event.direction == "host-to-guest" and len(event.payload) == PciQResReqResponse.SIZE:
+            last = PciQResReqResponse.parse(event.payload).probed_bar[-1]
+            self.shown |= bool(last & WIDE)
+
+    sees: ClassVar[Sees] = {PacketPublished: _answered}
+
+
+class SentOnce(Signature):
+    """The ring was full for a message that nobody sends again."""
+
+    item = "O14"
+    kinds = frozenset({"lost-device"})
+
+    def _failed(self, event: FaultInjected, *_: object) -> None:
+        self.shown |= event.fault == "ring-full" and event.at in SENT_ONCE
+
+    sees: ClassVar[Sees] = {FaultInjected: _failed}
+
+
+class MessageWithoutMemory(Signature):
+    """There was no memory to take a message in, and nobody asks for it again."""
+
+    item = "O15"
+    kinds = frozenset({"hang", "lost-device"})
+
+    def _failed(self, event: FaultInjected, *_: object) -> None:
+        self.shown |= event.fault == "allocation-failure" and event.at in TAKEN_IN
+
+    def leaks(self) -> Mapping[str, int]:
+        return {"relid": 1} if self.shown else {}  # of an offer that was never seen
+
+    sees: ClassVar[Sees] = {FaultInjected: _failed}
+
+
+class EmptyMessage(Signature):
+    """An interrupt whose composing failed is left with a message of zeroes."""
+
+    item = "O17"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._empty: set[tuple[int, int]] = set()
+
+    def _not_composed(self, event: MsiNotComposed, *_: object) -> None:
+        self._empty.add((event.relid, event.irq))
+        self.shown = True
+
+    def _composed(self, event: MsiComposed, *_: object) -> None:
+        self._empty.discard((event.relid, event.irq))
+        self.shown = bool(self._empty)
+
+    sees: ClassVar[Sees] = {MsiNotComposed: _not_composed, MsiComposed: _composed}

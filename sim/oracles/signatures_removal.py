@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""How the open items of removal show: ejects, lists, rescinds and unloads that cross or fail.
+
+Which item is about what is in ``guest/defects/open_items.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from guest.events import (
+    BusStateChanged,
+    ChildAdded,
+    ChildRemoved,
+    D0Left,
+    DomainChosen,
+    DriverRemoved,
+    EjectCompleted,
+    EjectQueued,
+    FunctionReturned,
+    RelationsQueued,
+    ResourcesAssigned,
+    ResourcesReleased,
+)
+from guest.pci_core.events import PciDevAdded, PciDevRemoved
+from host.events import (
+    ChannelOffered,
+    EjectCompleteReceived,
+    EjectOverdue,
+    EjectSent,
+    Rescinded,
+)
+from protocol.link import UnclaimedAccess
+from sim.oracles.addresses import address_of
+from sim.oracles.known import Signature
+from sim.oracles.law import Sees
+
+CHILD: Final = "HvPciDev"
+EJECT_WORK: Final = "hv_eject_device_work"
+UNLINKED_TWICE: Final = frozenset({"list-corruption", "use-after-free", "refcount", "double-free"})
+
+Place = tuple[int, int]  # relid, wslot
+
+
+class _RemovedTwice(Signature):
+    """A function whose eject waits is removed by a list; ``overtook`` are such lists, by relid."""
+
+    kinds = UNLINKED_TWICE
+    where = (EJECT_WORK,)
+    coalesced: ClassVar[bool]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: set[Place] = set()
+        self._overtook: set[int] = set()
+        self._gone: set[Place] = set()  # removed by a list
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        self._gone.discard((event.relid, event.wslot))
+
+    def _queued(self, event: EjectQueued, *_: object) -> None:
+        place = event.relid, event.wslot
+        self._waiting.add(place)
+        self._overtook.discard(event.relid)
+        self.shown |= place in self._gone and not self.coalesced
+
+    def _list_queued(self, event: RelationsQueued, *_: object) -> None:
+        if event.coalesced:
+            self._overtook.add(event.relid)
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        place = event.relid, event.wslot
+        if event.why == "relations":
+            self._gone.add(place)
+        if event.why == "relations" and place in self._waiting:
+            self.shown |= (event.relid in self._overtook) is self.coalesced
+
+    def _completed(self, event: EjectCompleted, *_: object) -> None:
+        self._waiting.discard((event.relid, event.wslot))
+
+    sees: ClassVar[Sees] = {
+        ChildAdded: _added,
+        EjectQueued: _queued,
+        RelationsQueued: _list_queued,
+        ChildRemoved: _removed,
+        EjectCompleted: _completed,
+    }
+
+
+class OvertakenEject(_RemovedTwice):
+    item = "O1"
+    coalesced = True
+
+
+class ListThenEject(_RemovedTwice):
+    item = "O2"
+    coalesced = False
+
+
+class RepeatedEject(Signature):
+    """A second eject was queued for a function that was still there."""
+
+    item = "O3"
+    kinds = UNLINKED_TWICE
+    where = (EJECT_WORK, "vmbus_on_event")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: set[Place] = set()
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        self._asked.discard((event.relid, event.wslot))
+
+    def _queued(self, event: EjectQueued, *_: object) -> None:
+        place = event.relid, event.wslot
+        self.shown |= place in self._asked
+        self._asked.add(place)
+
+    sees: ClassVar[Sees] = {ChildAdded: _added, EjectQueued: _queued}
+
+
+class _LostChildren(Signature):
+    """Functions that were on the list of a bus when its driver let go of it without them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._on_list: Counter[int] = Counter()
+        self._rescinded: set[int] = set()
+        self._lost = 0
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        self._on_list[event.relid] += 1
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        self._on_list[event.relid] -= 1
+
+    def _taken_back(self, event: Rescinded, *_: object) -> None:
+        self._rescinded.add(event.relid)
+
+    lists: ClassVar[Sees] = {ChildAdded: _added, ChildRemoved: _removed, Rescinded: _taken_back}
+
+    def _lose(self, relid: int) -> None:
+        self._lost += self._on_list.pop(relid, 0)
+        self.shown = self._lost > 0
+
+    def leaks(self) -> Mapping[str, int]:
+        return {CHILD: self._lost}
+
+
+class RescindedChildren(_LostChildren):
+    item = "O9"
+
+    def _bus_gone(self, event: DriverRemoved, *_: object) -> None:
+        if event.relid in self._rescinded:
+            self._lose(event.relid)
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        if event.function == "hv_pci_probe" and event.errno and event.relid in self._rescinded:
+            self._lose(event.relid)
+
+    sees: ClassVar[Sees] = {
+        **_LostChildren.lists,
+        DriverRemoved: _bus_gone,
+        FunctionReturned: _returned,
+    }
+
+
+class FailedProbe(_LostChildren):
+    """Or a work that waited for the bus writes to the channel, which was closed before it ran, or
+    waits for an answer that the closed channel does not bring, and probe for the work."""
+
+    item = "O7"
+    kinds = frozenset({"null-dereference", "hang"})
+    what = ("ring of channel", "waits for flush_workqueue(hv_pci")
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        self.possible |= event.errno != 0  # some step of probe, and probe itself will follow
+        if event.function == "hv_pci_probe" and event.errno and event.relid not in self._rescinded:
+            self._lose(event.relid)
+
+    sees: ClassVar[Sees] = {
+        **_LostChildren.lists,
+        FunctionReturned: _returned,
+    }
+
+
+class ZombieOfAList(Signature):
+    """A list has removed a function, and its PCI device is still on the bus."""
+
+    item = "O16"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._domain: dict[int, int] = {}
+        self._devices: set[Place] = set()  # domain, wslot
+        self._gone: set[Place] = set()
+
+    def _chosen(self, event: DomainChosen, *_: object) -> None:
+        self._domain[event.relid] = event.domain
+
+    def _dev_added(self, event: PciDevAdded, *_: object) -> None:
+        self._devices.add(address_of(event.address))
+
+    def _dev_removed(self, event: PciDevRemoved, *_: object) -> None:
+        self._devices.discard(address_of(event.address))
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        place = self._domain.get(event.relid, 0), event.wslot
+        self.shown |= event.why == "relations" and place in self._devices
+
+    sees: ClassVar[Sees] = {
+        DomainChosen: _chosen,
+        PciDevAdded: _dev_added,
+        PciDevRemoved: _dev_removed,
+        ChildRemoved: _removed,
+    }
+
+
+class OverdueInProbe(Signature):
+    """An eject ran out of time while the bus was still being probed."""
+
+    item = "O18"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._relid: dict[str, int] = {}
+        self._installed: set[int] = set()
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        self._relid[event.bus] = event.relid
+
+    def _state(self, event: BusStateChanged, *_: object) -> None:
+        if event.state == "installed":
+            self._installed.add(event.relid)
+
+    def _overdue(self, event: EjectOverdue, *_: object) -> None:
+        self.shown |= self._relid.get(event.bus) not in self._installed
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        BusStateChanged: _state,
+        EjectOverdue: _overdue,
+    }
+
+
+class TakenTooEarly(Signature):
+    """The guest touches a function that it was asked for, has not given up, and that is gone."""
+
+    item = "O19"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: set[tuple[str, int]] = set()
+
+    def _sent(self, event: EjectSent, *_: object) -> None:
+        self._asked.add((event.bus, event.wslot))
+
+    def _answered(self, event: EjectCompleteReceived, *_: object) -> None:
+        self._asked.discard((event.bus, event.wslot))
+
+    def _unclaimed(self, _event: UnclaimedAccess, *_: object) -> None:
+        self.shown |= bool(self._asked)
+
+    sees: ClassVar[Sees] = {
+        EjectSent: _sent,
+        EjectCompleteReceived: _answered,
+        UnclaimedAccess: _unclaimed,
+    }
+
+
+class LateFunction(Signature):
+    """A function joined a bus whose windows had been sized."""
+
+    item = "O21"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._installed: set[int] = set()
+
+    def _state(self, event: BusStateChanged, *_: object) -> None:
+        if event.state == "installed":
+            self._installed.add(event.relid)
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        self.shown |= event.relid in self._installed
+
+    sees: ClassVar[Sees] = {BusStateChanged: _state, ChildAdded: _added}
+
+
+class NothingReleased(Signature):
+    """A bus left D0 with resources that were assigned and never released."""
+
+    item = "O23"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._assigned: set[Place] = set()
+
+    def _assign(self, event: ResourcesAssigned, *_: object) -> None:
+        self._assigned.add((event.relid, event.wslot))
+
+    def _release(self, event: ResourcesReleased, *_: object) -> None:
+        self._assigned.discard((event.relid, event.wslot))
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        if event.why != "bus-exit":
+            self._assigned.discard((event.relid, event.wslot))
+
+    def _left(self, event: D0Left, *_: object) -> None:
+        self.shown |= any(relid == event.relid for relid, _ in self._assigned)
+
+    sees: ClassVar[Sees] = {
+        ResourcesAssigned: _assign,
+        ResourcesReleased: _release,
+        ChildRemoved: _removed,
+        D0Left: _left,
+    }

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Signatures of open items: what they recognise, what they explain, and what they leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from guest.events import (
+    ChildAdded,
+    ChildRemoved,
+    DriverRemoved,
+    EjectQueued,
+    FunctionReturned,
+    RelationsQueued,
+)
+from host.events import Rescinded
+from protocol.ids import RelId, SlotNumber
+from sim.oracles.known import Recognised, recognise
+from sim.oracles.signatures import SIGNATURES
+from sim.violation import Leak, Violation
+
+ONE, TWO, THREE = RelId(1), RelId(2), RelId(3)
+SLOT = SlotNumber(0)
+QUEUED = EjectQueued(ONE, SLOT)
+OMITTED = ChildRemoved(ONE, SLOT, 1, "relations")
+OVERTAKEN = (QUEUED, RelationsQueued(ONE, 0, True), OMITTED)
+LISTED_FIRST = (RelationsQueued(ONE, 0, False), QUEUED, OMITTED)
+
+
+def seen(events: Sequence[object], *items: str) -> Recognised:
+    return recognise(items, [(0, None, event) for event in events], SIGNATURES)
+
+
+def found(kind: str, context: str, message: str = "") -> Violation:
+    return Violation(kind, "a law", message, context, 0)
+
+
+UNLINKED_TWICE = found("list-corruption", "work/1:hv_eject_device_work/hv_pci_1#3")
+
+
+@pytest.mark.parametrize(("events", "item"), [(OVERTAKEN, "O1"), (LISTED_FIRST, "O2")])
+def test_a_function_that_is_removed_twice_is_told_by_how_the_list_came(
+    events: Sequence[object], item: str
+) -> None:
+    both = seen(events, "O1", "O2")
+    assert both.showing() == {item}
+    assert both.explaining(UNLINKED_TWICE) == {item}
+
+
+def test_an_item_that_is_not_named_explains_nothing() -> None:
+    assert seen(OVERTAKEN).showing() == set()
+    assert seen(OVERTAKEN, "O2").explaining(UNLINKED_TWICE) == set()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        found("deadlock", UNLINKED_TWICE.context),
+        found("list-corruption", "work/1:pci_devices_present_work/hv_pci_1#3"),
+    ],
+)
+def test_an_item_explains_its_own_violation_and_no_other(other: Violation) -> None:
+    assert seen(OVERTAKEN, "O1").explaining(other) == set()
+
+
+def test_what_an_item_needs_must_be_in_the_trace() -> None:
+    assert seen((QUEUED,), "O1", "O2", "O3").explaining(UNLINKED_TWICE) == set()
+
+
+def children(*relids: RelId) -> list[object]:
+    return [ChildAdded(relid, SLOT, 1, 2, 3) for relid in relids]
+
+
+def test_children_are_excused_only_where_a_rescind_took_their_bus() -> None:
+    events = [
+        *children(ONE, TWO, THREE),
+        ChildRemoved(THREE, SLOT, 3, "eject"),
+        Rescinded("one", ONE),
+        Rescinded("three", THREE),
+        *(DriverRemoved(relid) for relid in (ONE, TWO, THREE)),
+    ]
+    leaks = seen(events, "O9").excuse((Leak("HvPciDev", 2), Leak("Work", 1)))
+    assert leaks == (Leak("HvPciDev", 1, "O9"), Leak("HvPciDev", 1), Leak("Work", 1))
+
+
+def test_a_failing_probe_loses_children_with_a_rescind_and_without() -> None:
+    failed = FunctionReturned(ONE, "hv_pci_probe", -71)
+    without = seen([*children(ONE), failed], "O7", "O9")
+    assert without.showing() == {"O7"}
+    taken_back = seen([*children(ONE), Rescinded("one", ONE), failed], "O7", "O9")
+    assert taken_back.showing() == {"O9"}
