@@ -3,7 +3,8 @@
 
 Judged at the end, for channels that are open then. A function that was given up on the host's
 demand is not missed. What the guest could not take in, for want of memory, is lost with nobody to
-ask again (open item O15).
+ask again (open item O15), and so is a function whose resources it could not ask for because the
+ring was full (O14).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from host.events import ChannelClosed, ChannelOffered, ChannelOpened, Rescinded
 from protocol.errors import WireFormatError
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciBusRelations, PciBusRelations2
+from sim.fault_events import FaultInjected
+from sim.faults import RING_FULL
 from sim.oracles.law import HEAD_BYTES, Finding, Law, OpenItem, Sees, slot_of, to_guest, to_host
 
 LISTS_KEPT: Final = 256  # a campaign sees the same few again and again
@@ -31,13 +34,14 @@ RECORDS: Final[Mapping[bytes, type[PciBusRelations | PciBusRelations2]]] = {
 class _Bus:
     """What one channel has carried since it was opened, and what came of it."""
 
-    __slots__ = ("children", "given_up", "judged", "last", "queued", "sent")
+    __slots__ = ("asked", "children", "given_up", "judged", "last", "queued", "sent")
 
     def __init__(self) -> None:
         self.children: list[Identity] = []
         self.judged = False  # the channel is open and nothing excuses the guest
         self.last: tuple[Identity, ...] | None = None  # the host's last list
         self.given_up: set[int] = set()  # slots, since that list
+        self.asked: set[int] = set()  # slots whose resources the guest asked for since
         self.sent = 0
         self.queued = 0
 
@@ -62,9 +66,13 @@ class ChildrenAgree(Law):
 
     def __init__(self) -> None:
         self._buses: dict[int, _Bus] = {}
+        self._ring_was_full = False
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._buses[event.relid] = _Bus()
+
+    def _fault(self, event: FaultInjected, *_: object) -> None:
+        self._ring_was_full = self._ring_was_full or event.fault == RING_FULL
 
     def _bus(self, relid: int) -> _Bus:
         return self._buses.setdefault(relid, _Bus())
@@ -89,9 +97,13 @@ class ChildrenAgree(Law):
         bus.last = functions
         bus.sent += 1
         bus.given_up.clear()
+        bus.asked.clear()
 
     def _given_up(self, event: PacketPublished, *_: object) -> None:
         self._bus(event.relid).given_up.add(slot_of(event))
+
+    def _queried(self, event: PacketPublished, *_: object) -> None:
+        self._bus(event.relid).asked.add(slot_of(event))
 
     def _queued(self, event: RelationsQueued, *_: object) -> None:
         self._bus(event.relid).queued += 1
@@ -113,7 +125,12 @@ class ChildrenAgree(Law):
             if wanted == children:
                 continue
             message = f"channel {relid} has {_told(children)} where the host says {_told(wanted)}"
-            return OpenItem("O15", message) if bus.queued < bus.sent else message
+            if bus.queued < bus.sent:
+                return OpenItem("O15", message)
+            missing = [function for function in wanted if function not in children]
+            if missing and not any(wslot in bus.asked for wslot, _ in missing):
+                return OpenItem("O14" if self._ring_was_full else "O15", message)
+            return message
         return None
 
     sees: ClassVar[Sees] = {
@@ -126,7 +143,9 @@ class ChildrenAgree(Law):
         to_guest(MessageType.PCI_BUS_RELATIONS): _listed,
         to_guest(MessageType.PCI_BUS_RELATIONS2): _listed,
         to_host(MessageType.PCI_EJECTION_COMPLETE): _given_up,
+        to_host(MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS): _queried,
         RelationsQueued: _queued,
+        FaultInjected: _fault,
         ChildAdded: _added,
         ChildRemoved: _removed,
     }

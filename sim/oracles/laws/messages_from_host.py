@@ -2,7 +2,8 @@
 """Every message that an interrupt gets is one that the host has made for its function.
 
 A vector of a multi-MSI block other than the first derives its message from the block's: same
-address, data plus its index. Not judged is whether the host still has the entry: it may take a
+address, data plus its index. Where the first could not be composed it derives from zeroes (open
+item O17). Not judged is whether the host still has the entry: it may take a
 function away while its answer is on the way.
 """
 
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 from guest.events import MsiComposed
 from host.events import ChannelOffered, InterruptCreated
-from sim.oracles.law import Finding, Law, Sees
+from sim.oracles.law import Finding, Law, OpenItem, Sees
 
 Place = tuple[int, int]  # relid, wslot
 
@@ -44,6 +45,8 @@ class MessagesFromHost(Law):
             lawful = any(a == address and d <= data < d + count for (a, d), count in made.items())
         if lawful:
             return None
+        if not event.vector_count and not address:  # the block's own message is a null message
+            return OpenItem("O17", f"irq {event.irq} derives its message from one that failed")
         return f"irq {event.irq} got the message {address:#x}/{data:#x}, which the host never made"
 
     sees: ClassVar[Sees] = {

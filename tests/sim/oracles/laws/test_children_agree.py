@@ -17,6 +17,8 @@ from protocol.vpci import (
     PciFunctionDescription,
     PciFunctionDescription2,
 )
+from sim.fault_events import FaultInjected
+from sim.faults import RING_FULL
 from sim.oracles.laws.children_agree import ChildrenAgree
 from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds, message, told
 
@@ -35,6 +37,7 @@ def listed(*functions: tuple[int, int]) -> PacketPublished:
     return message(MessageType.PCI_BUS_RELATIONS2, payload=payload, direction="host-to-guest")
 
 
+ASKED = message(MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS)
 BOTH = (listed((0, 7), (1, 8)), QUEUED)
 FIRST = (listed((0, 7)), QUEUED)
 NONE = (listed(), QUEUED)
@@ -96,6 +99,14 @@ def test_a_guest_that_was_told_nothing_is_right() -> None:
 def test_functions_outlive_a_channel_that_is_closed_and_opened_again() -> None:
     again = (ChannelClosed(BUS, RELID), OPEN[1], *FIRST)
     assert holds(ChildrenAgree, *OPEN, *FIRST, ADDED, *again)
+
+
+def test_a_function_that_could_not_be_asked_about_is_an_open_item() -> None:
+    no_memory = (*OPEN, *FIRST)
+    assert told(ChildrenAgree, *no_memory, may_show=("O15",)) == (None, ("O15",))
+    no_room = (*OPEN, *FIRST, FaultInjected(RING_FULL, "PCI_QUERY_RESOURCE_REQUIREMENTS"))
+    assert told(ChildrenAgree, *no_room, may_show=("O14",)) == (None, ("O14",))
+    assert "open item" not in broken(ChildrenAgree, *OPEN, *FIRST, ASKED).message
 
 
 def test_a_list_that_was_never_queued_is_open_item_15() -> None:

@@ -7,7 +7,7 @@ from guest.events import MsiComposed
 from host.events import ChannelOffered, InterruptCreated, InterruptDeleted
 from protocol.ids import SlotNumber, Vector
 from sim.oracles.laws.messages_from_host import MessagesFromHost
-from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds
+from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds, told
 
 ADDRESS = 0xFEE0_1000
 MADE = (ChannelOffered(BUS, RELID), InterruptCreated(BUS, SLOT, ADDRESS, 16, 4))
@@ -35,6 +35,12 @@ def test_a_message_out_of_nowhere_is_found() -> None:
     violation = broken(MessagesFromHost, ChannelOffered(BUS, RELID), composed(16, 1))
     assert violation.kind == "wrong-value"
     assert "0xfee01000/0x10" in violation.message
+
+
+def test_a_vector_of_a_block_that_could_not_be_composed_is_open_item_17() -> None:
+    tale = (ChannelOffered(BUS, RELID), composed(1, address=0))
+    assert told(MessagesFromHost, *tale, may_show=("O17",)) == (None, ("O17",))
+    assert "open item O17" in broken(MessagesFromHost, *tale).message
 
 
 def test_a_message_of_another_function_is_not_ones_own() -> None:
