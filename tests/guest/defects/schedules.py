@@ -8,6 +8,7 @@ from sim.explore.delays import Delay, DelayChooser, FaultAt
 
 PROBE = "vmbus_add_channel_work/1/hv_pri_chan#1"
 EJECT = "hv_eject_device_work/hv_pci_96f2#2"
+CALLBACK = "vmbus_on_event/1@1"
 REMOVE = "vmbus_onoffer_rescind/hv_vmbus_rescind#1"
 
 
@@ -32,6 +33,16 @@ FAILING: Mapping[str, Named] = {
     "remove-vs-pending-work": Named(
         (Delay(EJECT, "lock device_list_lock", 9, f"reached {REMOVE} @ lock pci_slot_mutex # 1"),)
     ),
+    # Probe has asked for memory to ask with; the rescind's flag goes up before it looks.
+    "open-info-list-uaf": Named((Delay(PROBE, "lock channelmsg_lock", 2),)),
+    # The device is there and not bound yet; the rescind takes it away.
+    "rescind-before-probe-done": Named((Delay(PROBE, "lock device_lock"),)),
+    # The offer finds no memory for its channel.
+    "relid-leak": Named(faults=(FaultAt("fault allocation-failure", "VmbusChannel"),)),
+    # The callback has the answer before it; whoever waits sees the flag and returns.
+    "rescind-flag-before-callback-stop": Named((Delay(CALLBACK, "lock req_lock", until="late"),)),
+    # The interrupt has seen a callback; the rescind closes the channel.
+    "sched-vs-close": Named((Delay("vmbus_isr@1", "onchannel_callback"),)),
 }
 
 
