@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from time import perf_counter
 from typing import Final, TypeAlias
 
@@ -18,14 +16,12 @@ import msgspec
 
 from sim.closing import Closing, closing
 from sim.distinct import Mistake, mistake_of
-from sim.explore.strategy import Plan, RunReport, Strategy
-from sim.player import Player
-from sim.setup import Setup
-from sim.workers import Lost, Workers
+from sim.explore.strategy import LOST, Plan, RunReport, Strategy
+from sim.workers import Lost
 
 BATCH_PLANS: Final = 128  # enough to keep many workers busy, few enough to learn from soon
 CHECKED_OF: Final = 100  # one schedule in so many is played twice
-LOST: Final = RunReport(verdict="lost", fingerprint=0, steps=0, choices=0)
+LOST_REPORT: Final = RunReport(verdict=LOST, fingerprint=0, steps=0, choices=0)
 
 Run: TypeAlias = Callable[[Sequence[Plan]], Iterator[tuple[int, RunReport | Lost]]]
 Progress: TypeAlias = Callable[[int, int], None]  # schedules played, mistakes found
@@ -150,7 +146,7 @@ def _batch(
     tally.checks += len(twice)
     for place, plan in enumerate(plans):
         report = results[place]
-        yield plan, LOST if isinstance(report, Lost) else report
+        yield plan, LOST_REPORT if isinstance(report, Lost) else report
 
 
 def _compare(plan: Plan, number: int, one: RunReport | Lost, other: RunReport | Lost) -> None:
@@ -161,21 +157,3 @@ def _compare(plan: Plan, number: int, one: RunReport | Lost, other: RunReport | 
     raise NotDeterministic(
         f"schedule {number} ({plan.strategy}), played twice, came out with another {differ}"
     )
-
-
-@contextmanager
-def players(setup: Setup, *, jobs: int) -> Iterator[Run]:
-    """What plays plans: this process for one job, else so many others, which end with this."""
-    if jobs == 1:
-        yield partial(_one_by_one, Player(setup))
-        return
-    workers = Workers(jobs, partial(Player, setup))
-    try:
-        yield workers.run
-    finally:
-        workers.close()
-
-
-def _one_by_one(play: Player, plans: Sequence[Plan]) -> Iterator[tuple[int, RunReport]]:
-    for place, plan in enumerate(plans):
-        yield place, play(plan)

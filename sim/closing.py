@@ -84,7 +84,8 @@ def statement(what: Closing) -> Iterator[str]:
         f" different from each other, {what.failed:,} failed"
     )
     for each in what.exhausted:
-        yield f"all of   the {_many(each.schedules, 'schedule')} with {each.bound}"
+        if each.schedules > 1:  # that natural order was played is no news
+            yield f"all of   the {each.schedules:,} schedules with {each.bound}"
     yield (
         f"unseen   one more schedule is a new trace with probability {what.unseen:.2f}"
         f" ({_many(what.seen_once, 'trace')} seen once)"

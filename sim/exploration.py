@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
 """What ``vpcisim explore`` does, from a setup to schedule files; prints nothing.
 
-An interruption is no loss: it ends what is under way, and what was found goes on to be kept.
+An interruption is no loss: it ends what is under way, and what was found is kept as it was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
-from sim.campaign import Progress, Result, campaign, players
+from sim.campaign import Found, Progress, Result, campaign
 from sim.explore.profile import Baseline, baseline_of
 from sim.explore.strategies import STRATEGIES
-from sim.explore.strategy import Strategy
-from sim.keeping import Kept, kept, written
-from sim.player import outcome
+from sim.keeping import Kept, as_found, explaining, shortened, written
+from sim.player import Player, outcome
 from sim.setup import Lab, Setup
+from sim.workers import Run, at_work
 
 
 def baseline(setup: Setup) -> Baseline:
@@ -24,16 +26,55 @@ def baseline(setup: Setup) -> Baseline:
     return baseline_of(lambda chooser: outcome(lab.world(chooser)))
 
 
+def players(setup: Setup, *, jobs: int) -> AbstractContextManager[Run]:
+    """What plays plans of a setup, in so many processes."""
+    return at_work(partial(Player, setup), jobs=jobs)
+
+
 def explored(
     setup: Setup, *, strategy: str, schedules: int, seed: int, jobs: int, progress: Progress
 ) -> Result:
     """Play many schedules by the strategy of that name. Raises NotDeterministic."""
-    source: Strategy = STRATEGIES[strategy](baseline(setup), seed)
+    source = STRATEGIES[strategy](baseline(setup), seed)
     with players(setup, jobs=jobs) as run:
         return campaign(source, run, schedules=schedules, progress=progress)
 
 
-def keeping(setup: Setup, result: Result, *, seed: int, folder: Path) -> Iterator[Kept]:
-    """Each mistake that was found, as a schedule file in the folder."""
-    for found in result.found:
-        yield written(kept(setup, found, seed=seed), folder)
+def keeping(
+    setup: Setup, result: Result, *, seed: int, folder: Path, jobs: int, explain: bool
+) -> Iterator[Kept]:
+    """Each mistake that was found, as a schedule file in the folder, as short as it can be made.
+
+    Interrupted, and where a process is killed, as it was found.
+    """
+    short: dict[int, Kept] = {}
+    if result.found and not result.interrupted:
+        start = partial(_shortening, setup, seed, (explaining,) if explain else ())
+        with at_work(start, jobs=min(jobs, len(result.found))) as run:
+            short.update(_until_interrupted(run, result.found))
+    for place, found in enumerate(result.found):
+        one = short.get(place)
+        yield written(one or as_found(setup, found, seed=seed), folder)
+
+
+def _shortening(
+    setup: Setup, seed: int, more: Sequence[Callable[[Kept], Kept]]
+) -> Callable[[Found], Kept]:
+    """What makes one mistake's schedule short, and what more is wanted of it."""
+
+    def do(found: Found) -> Kept:
+        kept = shortened(setup, found, seed=seed)
+        for step in more:
+            kept = step(kept)
+        return kept
+
+    return do
+
+
+def _until_interrupted(run: Run, mistakes: Sequence[Found]) -> Iterator[tuple[int, Kept]]:
+    try:
+        for place, kept in run(mistakes):
+            if isinstance(kept, Kept):
+                yield place, kept
+    except KeyboardInterrupt:
+        return

@@ -13,7 +13,11 @@ from pathlib import Path
 import msgspec
 
 from sim.campaign import Found
-from sim.choices import DecisionChooser
+from sim.choices import Chooser, DecisionChooser, ReplayChooser
+from sim.distinct import mistake_of
+from sim.explore.explain import Explanation, explained
+from sim.explore.shrink import shrink
+from sim.player import outcome
 from sim.replay import recorded
 from sim.schedule import Schedule, schedule_text, write_schedule
 from sim.setup import Lab, Setup
@@ -21,11 +25,15 @@ from sim.source_hashes import source_hashes
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A mistake with the run that shows it. ``file`` is where it was written; None where it could
-    not be, with the reason in ``unwritten``."""
+    """A mistake with the schedule that shows it.
+
+    ``file`` is where it was written; None where it could not be, with the reason in ``unwritten``.
+    ``explanation`` is there if it was asked for.
+    """
 
     found: Found
     schedule: Schedule
+    explanation: Explanation | None = None
     file: str | None = None
     unwritten: str | None = None
 
@@ -38,21 +46,49 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         return shlex.join(("vpcisim", "replay", self.file, *laws))
 
 
-def kept(setup: Setup, found: Found, *, seed: int) -> Kept:
-    """The schedule as it was found, played once more for names and stacks."""
-    played = recorded(Lab(setup), DecisionChooser(found.report.decisions), seed=seed)
+def as_found(setup: Setup, found: Found, *, seed: int) -> Kept:
+    """The schedule as it was found: one run more, for names and stacks."""
+    schedule = _recorded(setup, DecisionChooser(found.report.decisions), seed=seed)
+    return Kept(found=found, schedule=msgspec.structs.replace(schedule, in_words=False))
+
+
+def shortened(setup: Setup, found: Found, *, seed: int) -> Kept:
+    """The shortest schedule that shows the mistake: hundreds of runs; as it was found if it cannot
+    be put into words."""
+    shrunk = shrink(setup, found.report.decisions)
+    if shrunk is None:
+        return as_found(setup, found, seed=seed)
+    schedule = _recorded(shrunk.setup, ReplayChooser(shrunk.choices), seed=seed)
+    words = {name: getattr(shrunk, name) for name in ("delays", "faults", "passing_twin")}
+    return Kept(found=found, schedule=msgspec.structs.replace(schedule, **words))
+
+
+def explaining(kept: Kept) -> Kept:
+    """The same with the chance of failure over the schedule's prefixes: hundreds of runs."""
+    schedule = kept.schedule
+    lab, mistake = Lab(schedule.setup), mistake_of(schedule.violation)
+
+    def fails(chooser: Chooser) -> bool:
+        violation = outcome(lab.world(chooser))[0].violation
+        return violation is not None and mistake_of(violation) == mistake
+
+    explanation = explained(fails, schedule.choices, seed=schedule.seed)
+    return msgspec.structs.replace(kept, explanation=explanation)
+
+
+def _recorded(setup: Setup, chooser: Chooser, *, seed: int) -> Schedule:
+    """A failing run as a schedule, yet without words."""
+    played = recorded(Lab(setup), chooser, seed=seed)
     violation = played.result.violation
-    assert violation is not None, f"schedule {found.number} fails whenever it is played"
-    schedule = Schedule(
+    assert violation is not None, "what failed once fails whenever it is played"
+    return Schedule(
         scenario=played.result.scenario,
         violation=violation,
-        in_words=False,
         seed=seed,
         setup=setup,
         against=source_hashes(setup.laws),
         choices=played.choices,
     )
-    return Kept(found=found, schedule=schedule)
 
 
 def written(kept: Kept, folder: Path) -> Kept:

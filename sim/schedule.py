@@ -15,6 +15,7 @@ import msgspec
 
 from sim.choices import Choice
 from sim.explore.delays import Delay, FaultAt
+from sim.explore.named import Named
 from sim.files import whole_file
 from sim.setup import Setup
 from sim.violation import Violation
@@ -32,8 +33,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``violation`` is what it ends in and ``scenario`` the name of its story. ``delays`` and
     ``faults`` are the order in words, unless it could not be put into words (``in_words``);
-    ``choices`` are the same order move by move. ``seed`` is the campaign's. ``against`` holds the
-    hashes (:mod:`sim.source_hashes`) of what it ran against.
+    ``passing_twin`` differs in one of them and passes; ``choices`` are the same order move by move.
+    ``seed`` is the campaign's. ``against`` holds the hashes (:mod:`sim.source_hashes`) of what it
+    ran against.
     """
 
     form: str = msgspec.field(name="format", default=FORMAT)
@@ -42,6 +44,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     delays: tuple[Delay, ...] = ()
     faults: tuple[FaultAt, ...] = ()
     in_words: bool = True
+    passing_twin: Named | None = None
     seed: int = 0
     setup: Setup
     against: Mapping[str, str]

@@ -14,6 +14,8 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
@@ -52,6 +54,7 @@ class _Raised(NamedTuple):
 
 Do: TypeAlias = Callable[[Any], Any]
 Start: TypeAlias = Callable[[], Do]  # called once in each worker; must be picklable
+Run: TypeAlias = Callable[[Sequence[Any]], Iterator[tuple[int, Any]]]  # as Workers.run
 
 
 class Chunk(NamedTuple):
@@ -167,3 +170,21 @@ class Workers:
             return [(place, Lost(how)) for place in chunk.places]
         todo.extendleft(Chunk((place,), again=True) for place in reversed(chunk.places))
         return []
+
+
+@contextmanager
+def at_work(start: Start, *, jobs: int) -> Iterator[Run]:
+    """What does tasks: this process for one job, else so many others, which end with this."""
+    if jobs == 1:
+        yield partial(_one_by_one, start())
+        return
+    workers = Workers(jobs, start)
+    try:
+        yield workers.run
+    finally:
+        workers.close()
+
+
+def _one_by_one(do: Do, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    for place, task in enumerate(tasks):
+        yield place, do(task)

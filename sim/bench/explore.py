@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sim.bench.unit import simpy_timeouts_per_s
-from sim.campaign import Run, campaign, players
-from sim.exploration import baseline
+from sim.campaign import Run, campaign
+from sim.exploration import baseline, players
 from sim.explore.delay import DelayStrategy
 from sim.explore.profile import Baseline
 from sim.explore.strategies import STRATEGIES

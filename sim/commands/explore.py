@@ -44,8 +44,8 @@ def explore_scenario(
         list[str] | None, typer.Option(metavar="NAME", help="What may go wrong, once at least.")
     ] = None,
     strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="How orders are chosen.")
-    ] = "random",
+        str, typer.Option(metavar="NAME", help="How orders are chosen; portfolio: in all ways.")
+    ] = "portfolio",
     schedules: Annotated[
         int, typer.Option(min=1, max=SCHEDULES_MAX, help="How many orders at most.")
     ] = SCHEDULES,
@@ -55,6 +55,9 @@ def explore_scenario(
     ] = 1,
     fine: Annotated[
         bool, typer.Option("--fine", help="Stop also at points that seldom matter.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say when in its order the failure was inevitable.")
     ] = False,
     save: Annotated[
         Path, typer.Option(metavar="DIR", help="Where schedules that fail are written.")
@@ -98,7 +101,7 @@ def explore_scenario(
         result = explored(
             setup, strategy=strategy, schedules=schedules, seed=seed, jobs=jobs, progress=progress
         )
-    kept = list(keeping(setup, result, seed=seed, folder=save))
+    kept = list(keeping(setup, result, seed=seed, folder=save, jobs=jobs, explain=explain))
     if as_json:
         print_json(document(setup, ready.name, result, kept))
     else:

@@ -87,7 +87,7 @@ def _replayed(file: Path, schedule: Schedule) -> Replay:
 
 
 def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
-    from sim.report.exploration import order_lines
+    from sim.report.exploration import schedule_lines
     from sim.report.moment import moment_lines
     from sim.report.violation import report_lines
 
@@ -97,7 +97,7 @@ def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
         yield from moment_lines(result.trace, result.violation)
         yield ""
     yield from summary(result)
-    yield from order_lines(schedule.delays, schedule.faults)
+    yield from schedule_lines(schedule)
     yield f"mode     {_mode(replay)}"
 
 

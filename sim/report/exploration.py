@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -12,9 +12,14 @@ from sim.campaign import Result
 from sim.choices import PASSING
 from sim.closing import statement
 from sim.explore.delays import Delay, FaultAt
+from sim.explore.named import Named
 from sim.keeping import Kept
+from sim.report.curve import curve_lines
 from sim.report.violation import report_lines
+from sim.schedule import Schedule
 from sim.setup import Setup
+
+_ENDINGS: Final[Mapping[int, str]] = {1: "st", 2: "nd", 3: "rd"}
 
 
 def document(setup: Setup, name: str, result: Result, kept: Sequence[Kept]) -> dict[str, Any]:
@@ -52,8 +57,9 @@ def _violation(kept: Kept) -> dict[str, Any]:
         "delays": schedule.delays,
         "faults": schedule.faults,
         "late": sum(choice.name == PASSING.name for choice in schedule.choices),
-        "passing_twin": None,
+        "passing_twin": schedule.passing_twin,
         "replay": kept.replay,
+        **({} if kept.explanation is None else {"explanation": kept.explanation}),
     }
 
 
@@ -61,21 +67,52 @@ def kept_lines(kept: Kept) -> Iterator[str]:
     """One mistake: the report, the order that shows it, and how to see it again."""
     yield from report_lines(kept.schedule.violation)
     yield f"found    at schedule {kept.found.number:,}, by {kept.found.plan.strategy}"
-    yield from order_lines(kept.schedule.delays, kept.schedule.faults)
+    yield from schedule_lines(kept.schedule)
+    if kept.explanation is not None:
+        yield from curve_lines(kept.explanation)
     yield f"replay   {kept.replay}" if kept.file else f"unsaved  {kept.unwritten}"
 
 
-def order_lines(delays: Sequence[Delay], faults: Sequence[FaultAt]) -> Iterator[str]:
-    """Natural order but for these."""
-    for delay in delays:
-        where = f"at {delay.point}" if delay.point else "as it is due"
-        yield (
-            f"delay    {delay.context}, stopped {where} for the {_nth(delay.occurrence)} time,"
-            f" until {delay.until}"
-        )
-    for fault in faults:
-        where = f" of {fault.at}" if fault.at else ""
-        yield f"fault    {fault.fault}{where}, the {_nth(fault.occurrence)} time it could happen"
+def schedule_lines(schedule: Schedule) -> Iterator[str]:
+    """The order of a schedule in words, and what differs from it by little and passes."""
+    if not schedule.in_words:
+        yield f"order    {len(schedule.choices):,} choices that could not be put into words"
+        return
+    words = _words(Named(schedule.delays, schedule.faults))
+    yield from (f"{kind:<9}{what}" for kind, what in words or [("order", "natural")])
+    if schedule.passing_twin is None:
+        return
+    twin = _words(schedule.passing_twin)
+    if not twin:
+        yield "passes   in natural order"
+        return
+    yield from (f"passes   without this {' '.join(one)}" for one in words if one not in twin)
+    yield from (f"passes   with one more {' '.join(one)}" for one in twin if one not in words)
+
+
+def _words(order: Named) -> list[tuple[str, str]]:
+    """Each delay and fault: which of these it is, and what."""
+    return [
+        *(("delay", _delay(delay)) for delay in order.delays),
+        *(("fault", _fault(fault)) for fault in order.faults),
+    ]
+
+
+def _delay(delay: Delay) -> str:
+    where = f"stopped at {delay.point}" if delay.point else "due"
+    nth = ordinal(delay.occurrence)
+    return f"{delay.context}, {where} for the {nth} time, until {delay.until}"
+
+
+def _fault(fault: FaultAt) -> str:
+    what = f"{fault.fault} of {fault.at}" if fault.at else fault.fault
+    return f"{what}, the {ordinal(fault.occurrence)} time it could happen"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``11th``."""
+    teen = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teen else _ENDINGS.get(number % 10, 'th')}"
 
 
 def closing_lines(result: Result) -> Iterator[str]:
@@ -96,8 +133,3 @@ def _verdict(result: Result) -> str:
     if result.found:
         return "violation"
     return f"known: {', '.join(result.known)}" if result.known else "clean"
-
-
-def _nth(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
-    return f"{number}{ending or 'th'}"

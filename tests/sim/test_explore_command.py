@@ -135,7 +135,7 @@ def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[
     assert "there are arrival, " in told(capsys, "explore", "arival")
     assert "eject-ref-leak" in told(capsys, "explore", "arrival", "--defect", "mine")
     assert "there are allocation-failure" in told(capsys, "explore", "arrival", "--fault", "mine")
-    assert "there are random, pct" in told(capsys, "explore", "arrival", "--strategy", "mine")
+    assert "there are portfolio, random" in told(capsys, "explore", "arrival", "--strategy", "mine")
     assert "there are hyperv" in told(capsys, "explore", "arrival", "--profile", "mine")
     assert "the openvmm profile never ejects" in told(
         capsys, "explore", "eject-idle", "--profile", "openvmm"

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from sim.campaign import Found
-from sim.keeping import Kept, file_name, kept, written
+from sim.keeping import Kept, as_found, explaining, file_name, shortened, written
 from sim.player import Player
 from sim.schedule import read_schedule
 from sim.source_hashes import source_hashes
@@ -18,7 +18,7 @@ from tests.sim.orders import LEAKING, Drawn
 
 def leak(seed: int = 1) -> Kept:
     plan = Drawn(seed)
-    return kept(LEAKING, Found(9, plan, Player(LEAKING)(plan)), seed=3)
+    return as_found(LEAKING, Found(9, plan, Player(LEAKING)(plan)), seed=3)
 
 
 def test_what_was_found_is_kept_with_all_it_takes_to_play_it_again() -> None:
@@ -61,3 +61,20 @@ def test_a_file_that_cannot_be_written_is_told_and_loses_nothing(tmp_path: Path)
     assert ours.unwritten is not None
     assert str(blocked) in ours.unwritten
     assert ours.schedule == leak().schedule
+
+
+def test_a_schedule_is_made_short_and_put_into_words() -> None:
+    plan = Drawn(1)
+    found = Found(9, plan, Player(LEAKING)(plan))
+    short = shortened(LEAKING, found, seed=3).schedule
+    assert short.in_words
+    assert (short.delays, short.faults) == ((), ())  # it leaks in natural order, too
+    assert short.violation.kind == "leak"
+    assert len(short.setup.text) < len(LEAKING.text)
+
+
+def test_an_explanation_is_of_the_schedule_that_is_kept() -> None:
+    explanation = explaining(leak()).explanation
+    assert explanation is not None
+    assert explanation.inevitable == 0  # in this setup any order leaks
+    assert explanation.curve[-1].choices == len(leak().schedule.choices)

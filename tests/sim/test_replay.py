@@ -11,7 +11,7 @@ import pytest
 from sim.campaign import Found
 from sim.choices import Choice, RandomChooser
 from sim.explore.delays import Delay, FaultAt
-from sim.keeping import kept
+from sim.keeping import as_found
 from sim.player import Player
 from sim.replay import BY_DELAYS, EXACT, CannotReplay, recorded, replayed
 from sim.schedule import Schedule
@@ -23,7 +23,7 @@ OLD = {"guest": "of another day"}  # hashes that are nobody's now
 
 def schedule(**changes: object) -> Schedule:
     plan = Drawn(1)
-    found = kept(LEAKING, Found(1, plan, Player(LEAKING)(plan)), seed=7)
+    found = as_found(LEAKING, Found(1, plan, Player(LEAKING)(plan)), seed=7)
     return msgspec.structs.replace(found.schedule, **changes)
 
 

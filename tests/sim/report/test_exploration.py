@@ -6,23 +6,62 @@ from __future__ import annotations
 import io
 import sys
 
+import msgspec
 import pytest
 
+from sim.choices import Choice
 from sim.explore.delays import Delay, FaultAt
-from sim.report.exploration import order_lines
+from sim.explore.named import Named
+from sim.report.exploration import ordinal, schedule_lines
 from sim.report.progress import progress_of
+from sim.schedule import Schedule
+from sim.setup import Setup
+from sim.violation import Violation
+
+EJECT = Delay("hv_eject_device_work", "lock a", 2, "ended remove")
+DUE = Delay("PCI_EJECT", "", 11)
+LOST = FaultAt("lost-message", "PCI_EJECT", 3)
+BARE = Schedule(
+    scenario="arrival",
+    violation=Violation("leak", "nothing is lost", "left behind", "end of run", 7),
+    setup=Setup(text="", source=""),
+    against={},
+    choices=(Choice(0, "a", "b"),),
+)
+EJECT_WORDS = "hv_eject_device_work, stopped at lock a for the 2nd time, until ended remove"
+
+
+def told(**fields: object) -> list[str]:
+    return list(schedule_lines(msgspec.structs.replace(BARE, **fields)))
 
 
 def test_an_order_is_told_in_words() -> None:
-    delays = [
-        Delay("hv_eject_device_work", "lock a", 2, "ended remove"),
-        Delay("PCI_EJECT", "", 11),
-    ]
-    assert list(order_lines(delays, [FaultAt("lost-message", "PCI_EJECT", 3)])) == [
-        "delay    hv_eject_device_work, stopped at lock a for the 2nd time, until ended remove",
-        "delay    PCI_EJECT, stopped as it is due for the 11th time, until idle",
+    assert told(delays=(EJECT, DUE), faults=(LOST,)) == [
+        f"delay    {EJECT_WORDS}",
+        "delay    PCI_EJECT, due for the 11th time, until idle",
         "fault    lost-message of PCI_EJECT, the 3rd time it could happen",
     ]
+
+
+def test_natural_order_and_an_order_without_words_are_named_so() -> None:
+    assert told() == ["order    natural"]
+    assert told(in_words=False) == ["order    1 choices that could not be put into words"]
+
+
+def test_a_twin_that_passes_is_told_by_what_differs() -> None:
+    assert told(delays=(EJECT,), passing_twin=Named())[1:] == ["passes   in natural order"]
+    less = told(delays=(EJECT,), faults=(LOST,), passing_twin=Named((), (LOST,)))
+    assert less[2:] == [f"passes   without this delay {EJECT_WORDS}"]
+    more = told(faults=(LOST,), passing_twin=Named((EJECT,), (LOST,)))
+    assert more[1:] == [f"passes   with one more delay {EJECT_WORDS}"]
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (112, "112th"), (21, "21st")],
+)
+def test_ordinals_are_english(number: int, name: str) -> None:
+    assert ordinal(number) == name
 
 
 class Terminal(io.StringIO):
