@@ -101,6 +101,20 @@ def to_guest(message: MessageType) -> Message:
     return Message("host-to-guest", int(message).to_bytes(HEAD_BYTES, "little"))
 
 
+def forget(kept: set[Any] | dict[Any, Any], channel: int | str) -> None:
+    """Drop what a law keeps of a channel's earlier life: the keys that begin with its relid or bus.
+
+    Called at every offer, and mostly for nothing.
+    """
+    if not kept:
+        return
+    for place in [place for place in kept if place[0] == channel]:
+        if isinstance(kept, dict):
+            del kept[place]
+        else:
+            kept.remove(place)
+
+
 def slot_of(packet: PacketPublished) -> int:
     """The function that a message is about: behind its type, in every message that names one.
 

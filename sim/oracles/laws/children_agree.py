@@ -75,7 +75,10 @@ class ChildrenAgree(Law):
         self._ring_was_full = self._ring_was_full or event.fault == RING_FULL
 
     def _bus(self, relid: int) -> _Bus:
-        return self._buses.setdefault(relid, _Bus())
+        bus = self._buses.get(relid)
+        if bus is None:
+            bus = self._buses[relid] = _Bus()
+        return bus
 
     def _opened(self, event: ChannelOpened, *_: object) -> None:
         bus = self._bus(event.relid)

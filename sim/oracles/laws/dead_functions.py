@@ -24,7 +24,17 @@ from protocol.link import (
 )
 from protocol.vpci import MessageType
 from sim.oracles.addresses import address_of
-from sim.oracles.law import AWAKE, CREATE_MESSAGES, Finding, Law, OpenItem, Sees, slot_of, to_host
+from sim.oracles.law import (
+    AWAKE,
+    CREATE_MESSAGES,
+    Finding,
+    Law,
+    OpenItem,
+    Sees,
+    forget,
+    slot_of,
+    to_host,
+)
 
 INTERRUPT_CHANGES = (*CREATE_MESSAGES, MessageType.PCI_DELETE_INTERRUPT_MESSAGE)
 
@@ -52,7 +62,7 @@ class DeadFunctions(Law):
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._bus_of_relid[event.relid] = event.bus
-        self._dead = {place for place in self._dead if place[0] != event.bus}
+        forget(self._dead, event.bus)
 
     def _domain_chosen(self, event: DomainChosen, *_: object) -> None:
         self._bus_of_domain[event.domain] = self._bus_of_relid.get(event.relid, "")

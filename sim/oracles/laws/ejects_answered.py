@@ -21,7 +21,7 @@ from guest.events import (
 from host.events import ChannelClosed, ChannelOffered, EjectOverdue, Rescinded
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
-from sim.oracles.law import Finding, Law, OpenItem, Sees, slot_of, to_guest, to_host
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, slot_of, to_guest, to_host
 
 GRACE_NS: Final = 60 * 10**9
 
@@ -44,17 +44,11 @@ class EjectsAnswered(Law):
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._relids[event.bus] = event.relid
-        self._forget(event.relid)
-        for place in [place for place in self._may_answer if place[0] == event.relid]:
-            del self._may_answer[place]
-            self._early.discard(place)
+        for kept in (self._asked, self._may_answer, self._early):
+            forget(kept, event.relid)
 
     def _gone(self, event: Rescinded | ChannelClosed, *_: object) -> None:
-        self._forget(event.relid)
-
-    def _forget(self, relid: int) -> None:
-        for place in [place for place in self._asked if place[0] == relid]:
-            del self._asked[place]
+        forget(self._asked, event.relid)
 
     def _added(self, event: ChildAdded, *_: object) -> None:
         self._linked.add((event.relid, event.wslot))
@@ -67,7 +61,7 @@ class EjectsAnswered(Law):
 
     def _ignored(self, event: MessageIgnored, *_: object) -> None:
         if event.message == "EJECT":
-            self._forget(event.relid)
+            forget(self._asked, event.relid)
 
     def _eject_sent(self, event: PacketPublished, at_ns: int, _context: object) -> None:
         place = event.relid, slot_of(event)

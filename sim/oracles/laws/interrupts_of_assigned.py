@@ -13,7 +13,16 @@ from guest.events import ChildAdded
 from host.events import ChannelOffered, ChannelOpened
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
-from sim.oracles.law import ASSIGN_MESSAGES, CREATE_MESSAGES, Finding, Law, Sees, slot_of, to_host
+from sim.oracles.law import (
+    ASSIGN_MESSAGES,
+    CREATE_MESSAGES,
+    Finding,
+    Law,
+    Sees,
+    forget,
+    slot_of,
+    to_host,
+)
 
 Place = tuple[int, int]  # relid, wslot
 
@@ -30,10 +39,9 @@ class InterruptsOfAssigned(Law):
         self._late: set[Place] = set()
 
     def _fresh(self, event: ChannelOffered | ChannelOpened, *_: object) -> None:
-        relid = event.relid
-        self._set_up.discard(relid)
-        self._assigned = {place for place in self._assigned if place[0] != relid}
-        self._late = {place for place in self._late if place[0] != relid}
+        self._set_up.discard(event.relid)
+        forget(self._assigned, event.relid)
+        forget(self._late, event.relid)
 
     def _child_added(self, event: ChildAdded, *_: object) -> None:
         if event.relid in self._set_up:

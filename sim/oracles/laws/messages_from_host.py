@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from guest.events import MsiComposed
 from host.events import ChannelOffered, InterruptCreated
-from sim.oracles.law import Finding, Law, OpenItem, Sees
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget
 
 Place = tuple[int, int]  # relid, wslot
 
@@ -30,7 +30,7 @@ class MessagesFromHost(Law):
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._relids[event.bus] = event.relid
-        self._made = {place: made for place, made in self._made.items() if place[0] != event.relid}
+        forget(self._made, event.relid)
 
     def _created(self, event: InterruptCreated, *_: object) -> None:
         place = self._relids.get(event.bus, 0), event.wslot

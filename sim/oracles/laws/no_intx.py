@@ -21,7 +21,7 @@ class NoIntx(Law):
     name = "the interrupt pin of a function reads as zero"
     kind = "wrong-value"
 
-    def _read(self, event: ConfigRead, *_: object) -> Finding:
+    def _read(self, event: ConfigRead, _at_ns: int, _context: object) -> Finding:
         if event.offset != PCI_INTERRUPT_PIN or event.size != 1 or not event.value:
             return None
         return f"slot {event.wslot:#x} of {event.bus} was asked for its pin, which is {event.value}"

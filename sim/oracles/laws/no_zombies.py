@@ -15,7 +15,7 @@ from host.events import ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
 from sim.oracles.addresses import address_of
-from sim.oracles.law import Finding, Law, OpenItem, Sees, slot_of, to_host
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, slot_of, to_host
 
 Place = tuple[int, int]  # relid, wslot
 
@@ -34,7 +34,7 @@ class NoZombies(Law):
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         for places in (self._there, self._removed, self._given_up):
-            places -= {place for place in places if place[0] == event.relid}
+            forget(places, event.relid)
 
     def _domain_chosen(self, event: DomainChosen, *_: object) -> None:
         self._relids[event.domain] = event.relid

@@ -18,7 +18,7 @@ from host.events import (
     RequestFailed,
     Rescinded,
 )
-from sim.oracles.law import Finding, Law, OpenItem, Sees
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget
 
 REFUSED = "status"  # how the guest's reason begins where the host refused
 GONE = ("no such function", "the device has gone", "sending gave -19")
@@ -49,7 +49,7 @@ class OpenInterruptsMapped(Law):
         relid = self._relids[event.bus] = event.relid
         self._gone.discard(relid)
         self._failing.discard(relid)
-        self._blocks = {place: b for place, b in self._blocks.items() if place[0] != relid}
+        forget(self._blocks, relid)
 
     def _unassigned(self, event: DeviceUnassigned, *_: object) -> None:
         self._gone.add(self._relids.get(event.bus, 0))

@@ -21,6 +21,7 @@ from sim.oracles.law import (
     Finding,
     Law,
     Sees,
+    forget,
     slot_of,
     to_guest,
     to_host,
@@ -54,8 +55,7 @@ class QuietWhenInstalled(Law):
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._installed.discard(event.relid)
         self._lists[event.relid] = 0
-        for place in [place for place in self._asked if place[0] == event.relid]:
-            del self._asked[place]
+        forget(self._asked, event.relid)
 
     def _state_changed(self, event: BusStateChanged, *_: object) -> Finding:
         if event.state != "installed":
@@ -67,7 +67,7 @@ class QuietWhenInstalled(Law):
     def _listed(self, event: PacketPublished, *_: object) -> None:
         self._lists[event.relid] = self._lists.get(event.relid, 0) + 1
 
-    def _published(self, event: PacketPublished, *_: object) -> Finding:
+    def _published(self, event: PacketPublished, _at_ns: int, _context: object) -> Finding:
         if event.relid not in self._installed:
             return None
         head = event.payload[:HEAD_BYTES]

@@ -32,7 +32,7 @@ class RequestIds(Law):
         if event.flags == VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED:
             self._open.setdefault(event.relid, set()).add(event.transaction_id)
 
-    def _completed(self, event: RequestCompleted, *_: object) -> Finding:
+    def _completed(self, event: RequestCompleted, _at_ns: int, _context: object) -> Finding:
         waiting = self._open.get(event.relid)
         if waiting is None or event.transaction_id not in waiting:
             return f"request {event.transaction_id} completed, which nobody had sent"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from guest.events import ChildSlotCreated, ChildSlotDestroyed, DriverRemoved
 from host.events import ChannelOffered
-from sim.oracles.law import Finding, Law, Sees
+from sim.oracles.law import Finding, Law, Sees, forget
 
 Place = tuple[int, int]  # relid, wslot
 
@@ -22,9 +22,7 @@ class SlotsReturned(Law):
         self._held: dict[Place, int] = {}
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
-        self._held = {
-            place: often for place, often in self._held.items() if place[0] != event.relid
-        }
+        forget(self._held, event.relid)
 
     def _created(self, event: ChildSlotCreated, *_: object) -> None:
         place = event.relid, event.wslot
