@@ -10,6 +10,7 @@ from host.devices import PROFILES
 from host.devices.importing import import_capture
 from host.devices.profile import DeviceProfile
 from host.devices.profile_file import save_profile
+from protocol.pci_regs import PCI_INTERRUPT_PIN
 from sim.cli import OK, main
 from sim.pci_view import guest_view
 from sim.report.lspci import SeenFunction, print_function
@@ -36,8 +37,10 @@ def comes_back(profile: DeviceProfile) -> DeviceProfile:
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_built_in_device_comes_out_of_the_guest_as_it_went_in(name: str) -> None:
     profile = PROFILES[name]
+    config = bytearray(profile.config)
+    config[PCI_INTERRUPT_PIN] = 0  # the driver answers for the device: Hyper-V has no INTx
     # Configuration blocks are no part of configuration space.
-    assert comes_back(profile) == DeviceProfile(profile.name, profile.config, profile.bars)
+    assert comes_back(profile) == DeviceProfile(profile.name, bytes(config), profile.bars)
 
 
 @each_capture()
