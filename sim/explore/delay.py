@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every single delay of natural order, then pairs: most known bugs need no more.
+"""Every single delay and fault of natural order, then pairs: most known bugs need no more.
 
 Emmi, Qadeer and Rakamarić, "Delay-Bounded Scheduling", POPL 2011: a deterministic scheduler, and a
 bound on how often it may be made to depart from its next choice. Here the scheduler is natural
@@ -8,18 +8,18 @@ order, and a departure holds one context at one of its stops (:mod:`sim.explore.
 Departures from the paper: a delayed context goes on after a length, and then at once, where the
 paper puts it behind the others; time may pass meanwhile; pairs are sampled.
 
-One after another: every stop held until nothing else can go on; every stop held until time has
-passed; then in turns shorter delays, those of lengths that double first, and pairs of delays each
-of which changed something.
+One after another: every stop held until nothing else can go on; every fault that could happen;
+every stop held until time has passed; then in turns shorter delays, those of lengths that double
+first, and pairs of delays or faults each of which changed something.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from heapq import heappop, heappush
 from typing import ClassVar, Final
 
-from sim.explore.delays import Delay, DelayChooser
+from sim.explore.delays import Delay, DelayChooser, FaultAt
 from sim.explore.profile import Baseline, Profile
 from sim.explore.stops import Stop
 from sim.explore.strategy import LOST, Exhausted, Plan, RunReport, dice
@@ -31,15 +31,24 @@ LENGTHS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 3
 # A pair that was drawn before is drawn again; so many times running, and most pairs have been.
 REPEATS_MAX: Final = 64
 
+ENDS: Final = "one fault, or one delay until nothing else can go on or time has passed"
+ANY_LENGTH: Final = f"{ENDS} or of any length"
+
 
 class DelayPlan(Plan, frozen=True):
-    """Natural order but for these delays."""
+    """Natural order but for these delays and faults."""
 
     strategy: ClassVar[str] = "delay"
-    delays: tuple[Delay, ...]
+    delays: tuple[Delay, ...] = ()
+    faults: tuple[FaultAt, ...] = ()
 
     def chooser(self) -> DelayChooser:
-        return DelayChooser(self.delays)
+        return DelayChooser(self.delays, self.faults)
+
+    @property
+    def departures(self) -> int:
+        """How many delays and faults."""
+        return len(self.delays) + len(self.faults)
 
 
 class LongestPlan(DelayPlan, frozen=True):
@@ -73,31 +82,30 @@ class DelayStrategy:
     def __init__(self, baseline: Baseline, seed: int) -> None:
         self._random = dice(self.name, seed)
         natural = baseline.natural
-        self._longest: deque[Plan] = deque([DelayPlan(())])
+        self._longest: deque[Plan] = deque([DelayPlan()])
         self._longest += (LongestPlan((Delay(*stop),)) for stop in _contested(natural))
+        self._longest += (DelayPlan(faults=(fault,)) for fault in _possible(natural))
         self._longest += (DelayPlan((Delay(*stop, late()),)) for stop in _may_be_late(natural))
         self._ends = len(self._longest)  # how many of them are not learnt yet
         self._shorter: list[tuple[bool, int, int, DelayPlan]] = []
         self._natural = 0  # the fingerprint of natural order
-        self._telling: list[Delay] = []  # the single delays that changed something
-        self._drawn: set[tuple[int, int]] = set()  # pairs of them, by their indices
+        self._telling: list[DelayPlan] = []  # the single departures that changed something
+        self._drawn: set[tuple[int, ...]] = set()  # pairs of them, by their indices
         self._outstanding = 0
         self._singles = 0  # played so far
         self._lost = False
 
     @property
     def exhausted(self) -> tuple[Exhausted, ...]:
-        """Single delays of the two natural ends; in the end those of every length."""
+        """Single faults, and single delays of the two natural ends; in the end of every length."""
         if not self.passed or self._lost:
             return ()
-        bound = "one delay, until nothing else can go on or time has passed"
-        if not self._shorter and not self._outstanding:
-            bound += ", or of any length"
-        return (Exhausted(bound, self._singles),)
+        any_length = not self._shorter and not self._outstanding
+        return (Exhausted(ANY_LENGTH if any_length else ENDS, self._singles),)
 
     @property
     def passed(self) -> bool:
-        """Whether every stop has been held until nothing else could go on, or time had passed."""
+        """Whether every stop has been held to its ends, and every fault has happened."""
         return self._ends == 0
 
     @property
@@ -119,15 +127,15 @@ class DelayStrategy:
         self._ends -= self._ends > 0  # they come first
         assert isinstance(plan, DelayPlan), "a strategy learns of its own plans"
         self._lost |= report.verdict == LOST
-        if len(plan.delays) > 1:
+        if plan.departures > 1:
             return
         self._singles += 1
-        if not plan.delays:
+        if not plan.departures:
             self._natural = report.fingerprint
             return
         changing = report.fingerprint != self._natural
         if changing:
-            self._telling.append(plan.delays[0])
+            self._telling.append(plan)
         for longest in report.branches:
             self._add_shorter(longest, changing=changing)
 
@@ -149,13 +157,16 @@ class DelayStrategy:
             heappush(self._shorter, (later, length, self._singles, plan))
 
     def _pair(self) -> Plan | None:
-        """Two single delays, each of which changed something, of different stops."""
+        """Two single departures, each of which changed something; of different stops."""
         telling = self._telling
         for _ in range(REPEATS_MAX if telling else 0):
-            one, other = sorted(self._random.below(len(telling)) for _ in "ab")
-            if telling[one].stop != telling[other].stop and (one, other) not in self._drawn:
-                self._drawn.add((one, other))
-                return DelayPlan((telling[one], telling[other]))
+            places = sorted(self._random.below(len(telling)) for _ in "ab")
+            one, other = (telling[place] for place in places)
+            pair = DelayPlan(one.delays + other.delays, one.faults + other.faults)
+            different = len({delay.stop for delay in pair.delays} | {*pair.faults}) == 2
+            if different and tuple(places) not in self._drawn:
+                self._drawn.add(tuple(places))
+                return pair
         return None
 
 
@@ -173,3 +184,13 @@ def _may_be_late(natural: Profile) -> list[Stop]:
     """The stops from which somebody went on although time could have passed."""
     moments = (m for m in natural.moments if m.may_be_late and not m.late)
     return list(dict.fromkeys(m.stops[m.taken] for m in moments))
+
+
+def _possible(natural: Profile) -> list[FaultAt]:
+    """Every fault that could have happened."""
+    seen: Counter[tuple[str, str]] = Counter()
+    faults = []
+    for fault in natural.faults:
+        seen[fault] += 1
+        faults.append(FaultAt(*fault, seen[fault]))
+    return faults

@@ -118,7 +118,7 @@ def report_of(bug: Bug, plan: Plan) -> RunReport:
     harm = Violation("use-after-free", "no harm", "harm", "toy", 0) if toy.state["harm"] else None
     return RunReport(
         verdict="violation" if harm else "clean",
-        fingerprint=crc32("\n".join(toy.log).encode()),
+        fingerprint=crc32("\n".join([*toy.log, str(harm)]).encode()),
         steps=toy.steps,
         choices=toy.choices,
         violation=harm,

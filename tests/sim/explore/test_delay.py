@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from sim.explore.delay import LENGTHS, DelayPlan, DelayStrategy, LongestPlan
-from sim.explore.delays import Delay
+from sim.explore.delay import ANY_LENGTH, ENDS, LENGTHS, DelayPlan, DelayStrategy, LongestPlan
+from sim.explore.delays import Delay, FaultAt
 from sim.explore.strategy import LOST, Exhausted
 from sim.explore.until import steps
 from tests.sim.explore.bugs import BUGS, Bug, first_hit, profile, report_of, reports
@@ -57,9 +57,8 @@ def test_what_is_exhausted_is_said_when_it_is_and_not_before() -> None:
         for plan in strategy.plans(3):
             strategy.learn(plan, report_of(bug, plan))
         said.append(strategy.exhausted)
-    ends = "one delay, until nothing else can go on or time has passed"
-    assert said[:2] == [(), (Exhausted(ends, 6),)]
-    assert said[-1] == (Exhausted(f"{ends}, or of any length", 1 + 18),)
+    assert said[:2] == [(), (Exhausted(ENDS, 6),)]
+    assert said[-1] == (Exhausted(ANY_LENGTH, 1 + 18),)
 
 
 def test_nothing_is_exhausted_once_a_schedule_was_lost() -> None:
@@ -97,7 +96,16 @@ def test_the_longest_delay_tells_the_next_shorter_one() -> None:
     assert not report_of(bug, LongestPlan((Delay("z", "False"),))).branches
 
 
-@pytest.mark.parametrize("bug", ["use after free", "four in turn", "starved", "late"])
+def test_each_fault_that_could_happen_happens_once_alone() -> None:
+    bug = BUGS["fault"]
+    strategy = DelayStrategy(profile(bug), 1)
+    played = [plan for plan, _ in reports(bug, strategy, 100) if isinstance(plan, DelayPlan)]
+    alone = [plan.faults for plan in played if plan.departures == len(plan.faults) == 1]
+    assert alone == [(FaultAt("fault ring-full", "sendpacket", n),) for n in range(1, 7)]
+    assert any(plan.faults and plan.delays for plan in played)
+
+
+@pytest.mark.parametrize("bug", BUGS)
 def test_delays_find_what_a_delay_or_two_bring_about(bug: str) -> None:
     assert first_hit(BUGS[bug], DelayStrategy, 1, 300) <= 300
 

@@ -154,6 +154,13 @@ def test_a_delay_tells_for_how_many_choices_it_held() -> None:
     assert chooser.lasted == (3, 0)
 
 
+def test_the_choice_that_lets_time_pass_counts_too() -> None:
+    bodies: dict[str, Body] = {"b": lambda _: iter([Sleep("nap")]), "a": points("lock x")}
+    log, chooser = play(bodies, Delay("a", "lock x", 1, late()), lates=1)
+    assert log == ["b start", "a start", "b nap", "a lock x"]
+    assert chooser.lasted == (2,)
+
+
 def test_a_lateness_that_is_not_allowed_is_reported() -> None:
     delay = Delay("a", "lock x", 1, late(2))
     log, chooser = play(sleepers(), delay, lates=1)
