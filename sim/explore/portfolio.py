@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Several strategies in turn: none dominates, and a campaign should not have to guess.
 
-First every single delay, which is few schedules and names its culprit; then all strategies share
-what is left, in rounds of constant size. Each plan goes under the name of the strategy it is from.
+First every single delay, which is mostly few schedules and names its culprit; then all strategies
+share what is left, in rounds of constant size. A quarter is theirs from the start, for where there
+are many devices there are many delays. Each plan goes under the name of the strategy it is from.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SHARES: Final[Mapping[Callable[[Baseline, int], Strategy], int]] = {
     DfsStrategy: 2,
 }
 SHARE_OF_DELAYS: Final = 8
+SHARED_ONE_IN: Final = 4  # of the plans while the pass over single delays goes on
 
 
 class Portfolio:
@@ -54,8 +56,9 @@ class Portfolio:
         return tuple(bound for member in self._members for bound in member.exhausted)
 
     def plans(self, most: int) -> list[Plan]:
-        """Single delays as long as there are some; then everybody's share."""
-        quotas: Counter[Strategy] = Counter({self._delays: min(most, self._delays.ends_left)})
+        """Mostly single delays as long as there are some; then everybody's share."""
+        singles = min(most - most // SHARED_ONE_IN, self._delays.ends_left)
+        quotas: Counter[Strategy] = Counter({self._delays: singles})
         while quotas.total() < most:
             quotas[self._turns[0]] += 1
             self._turns.rotate(-1)
