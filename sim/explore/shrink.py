@@ -29,9 +29,9 @@ ORDER_TRIALS_MAX: Final = 1_000  # a bug of two delays in a run of 300 choices t
 SCENARIO_TRIALS_MAX: Final = 300  # every step, device, vector and CPU of a built-in goes once
 TWIN_TRIALS_MAX: Final = 300
 # Each of the three stops earlier where runs are long: at so many steps of the engine, some 20 s,
-# yet not before it could come to something. (An overdue eject polls for 60 s: 60,000 steps a run.)
+# yet not before it could come to something. (A soft lockup polls for 20 s: 200,000 steps a run.)
 STEPS_MAX: Final = 1_000_000
-TRIALS_MIN: Final = 20
+TRIALS_MIN: Final = 8
 
 
 class Shrunk(msgspec.Struct, frozen=True, kw_only=True):

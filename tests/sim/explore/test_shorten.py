@@ -15,7 +15,7 @@ from sim.explore.profile import Profile
 from sim.explore.shorten import passing_twin, shortest
 from sim.explore.trials import Play, Run, Trials, recorded
 from sim.violation import Violation
-from tests.sim.explore.toys import Body, Sleep, Toy, points
+from tests.sim.explore.toys import Await, Body, Sleep, Toy, points
 
 TRIALS_MAX = 500
 BROKEN = Violation("use-after-free", "rules", "object read", "work/0:user", 0)
@@ -124,6 +124,19 @@ def test_a_bug_that_must_stop_half_way_names_the_stop() -> None:
     found, _ = shortened(playing({"user": user, **NOISE, "half": half}))
     (delay,) = found.delays
     assert (delay.context, delay.until) == ("user", "reached half @ half # 1")
+
+
+def test_no_hold_is_said_to_end_by_what_comes_only_after_it() -> None:
+    def waiting(toy: Toy) -> Iterator[object]:
+        yield "lock"
+        toy.state["freed"] = True
+        yield Await("wait used", lambda: "violation" in toy.state)
+        yield "unlock"
+
+    found, _ = shortened(playing({"user": user, "remover": waiting}))
+    (delay,) = found.delays
+    assert delay.context == "user"
+    assert delay.until == "idle"  # the remover returns, but waits for the user before
 
 
 def test_a_fault_that_the_bug_needs_is_kept_and_others_are_not() -> None:

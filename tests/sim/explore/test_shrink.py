@@ -128,8 +128,9 @@ def test_a_smaller_scenario_must_be_one_that_can_be_read_and_played() -> None:
     assert judge.fails(ORDERLY.text)
     assert not judge.fails("name = 1")
     assert not judge.fails(ORDERLY.text.replace('do = "eject"', 'do = "unheard-of"'))
-    never = '{ wait = "driver-bound", count = 99 },\n'
-    assert not judge.fails(ORDERLY.text.replace('  { do = "eject"', f'  {never}  {{ do = "eject"'))
+    before, last, after = ORDERLY.text.rpartition("\n]")
+    assert judge.fails(f"{before}\n  {{ after_ns = 1 }},{last}{after}")
+    assert not judge.fails(f'{before}\n  {{ wait = "driver-bound", count = 99 }},{last}{after}')
 
 
 def test_a_smaller_scenario_that_a_clean_driver_fails_tells_nothing() -> None:

@@ -35,6 +35,7 @@ name = "administrator"
 steps = [
   { do = "offer", device = "disk" },
   { do = "offer", device = "nic" },
+  { after_ns = 5 },
   { do = "eject", device = "nic" },
 ]
 [[actor]]
@@ -63,6 +64,7 @@ def test_what_fails_by_ejecting_one_device_keeps_that_device_and_what_it_takes()
     left = parsed(reduced(CROWD, fails))
     assert left is not None
     assert verbs(left) == [("offer", "nic"), ("eject", "nic")]
+    assert len(left.actors[0].steps) == 2
     assert [device.name for device in left.devices] == ["nic"]
     assert [actor.name for actor in left.actors] == ["administrator"]
     assert left.devices[0].vectors == 1

@@ -67,6 +67,9 @@ def test_a_delay_keeps_its_word_if_it_was_needed_and_ended_as_it_says() -> None:
     assert trials.fails(HELD)
     assert trials.fails(never)
     assert trials.keeps_word(HELD, HELD.delays[0])
+    needless = Named((*HELD.delays, Delay("c", "start", 1, ended("b"))))
+    assert trials.fails(needless)
+    assert not trials.keeps_word(needless, needless.delays[1])
     assert not trials.keeps_word(never, never.delays[0])
 
 
