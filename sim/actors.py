@@ -108,7 +108,8 @@ class Actor:
             await self._do_on_the_host(step)
             return
         body = GUEST_STEPS[step.verb](self._stage, step)
-        thread = self._stage.guest.kernel.spawn_thread(f"{step.verb}:{self._spec.name}", body)
+        spec = self._spec
+        thread = self._stage.guest.kernel.spawn_thread(f"{step.verb}:{spec.name}", body, spec.vcpu)
         while not thread.done:
             self.context.ready = False
             thread.joiner = self.context

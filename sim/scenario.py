@@ -108,9 +108,13 @@ Step: TypeAlias = Do | Wait | Pause
 
 
 class ActorSpec(_Record, frozen=True, kw_only=True):
-    """Somebody who acts by itself, concurrently with everything else."""
+    """Somebody who acts by itself, concurrently with everything else.
+
+    ``vcpu`` is where its steps in the guest run; -1 is the last one.
+    """
 
     name: str
+    vcpu: int = -1
     steps: tuple[Step, ...]
 
 

@@ -108,7 +108,10 @@ DEVICE: Final = (
     Key("present", FLAG, True, "whether the offer begins with it on the bus"),
     Key("numa_node", number(0, 63), None, "node the host reports, from 1.3 on"),
 )
-ACTOR: Final = (Key("name", WORD, REQUIRED, "who acts"),)
+ACTOR: Final = (
+    Key("name", WORD, REQUIRED, "who acts"),
+    Key("vcpu", number(0, VCPUS_MAX - 1), None, "where its steps in the guest run; none: the last"),
+)
 FAULT_COUNT: Final = number(0, 1_000)
 FAULTS: Final = (
     Key("allocation_failure", FAULT_COUNT, 0, "allocations the explorer may let fail"),

@@ -249,7 +249,9 @@ class _Reader(TableReader):
                 raise self.fail(f"{path}.name", told)
             names.add(values["name"])
             assert isinstance(table, Mapping), "the table was read"
-            yield ActorSpec(name=values["name"], steps=steps.steps_of(table, path))
+            vcpu = -1 if values["vcpu"] is None else values["vcpu"]
+            steps.check_vcpu(vcpu, f"{path}.vcpu")
+            yield ActorSpec(name=values["name"], vcpu=vcpu, steps=steps.steps_of(table, path))
 
     def _check(self, scenario: Scenario, steps: StepReader) -> None:
         """What only the whole can tell: waits that nothing causes, hosts that cannot play it."""

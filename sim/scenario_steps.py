@@ -50,6 +50,11 @@ class StepReader:
             steps.append(step)
         return tuple(steps)
 
+    def check_vcpu(self, vcpu: int, path: str) -> None:
+        """Refuse a vCPU that the guest does not have."""
+        if vcpu >= self._vcpus:
+            raise self._tables.fail(path, f"vCPUs are numbered 0 to {self._vcpus - 1}")
+
     # --- reading ---
 
     def _read_list(
@@ -110,8 +115,7 @@ class StepReader:
     ) -> dict[str, Any]:
         """The step's own values, held against what the scenario has."""
         cpus = (*values.get("cpus", ()), *((values["cpu"],) if "cpu" in values else ()))
-        if any(cpu >= self._vcpus for cpu in cpus):
-            raise self._tables.fail(path, f"vCPUs are numbered 0 to {self._vcpus - 1}")
+        self.check_vcpu(max(cpus, default=0), path)
         found = self._devices[device] if device is not None else None
         vectors = (found.vectors if found is not None else None) or self._vcpus
         if values.get("vector", 0) >= vectors:

@@ -13,7 +13,7 @@ from protocol.link import ConfigRead
 from sim.actors import NeverHappened, StepRefused
 from sim.choices import RandomChooser
 from sim.engine import Engine
-from sim.scenario import Scenario
+from sim.scenario import Scenario, ScenarioError
 from sim.scenario_reader import parse_scenario
 from sim.watch import Watch
 from sim.world import World, emitter
@@ -116,3 +116,18 @@ def test_a_channel_that_is_moved_interrupts_another_vcpu() -> None:
     assert world.run().verdict == "clean"
     (channel,) = world.guest.vmbus.channels.values()
     assert channel.target_cpu == 1
+
+
+def test_an_actors_steps_run_on_the_vcpu_it_names() -> None:
+    text = DEVICE + f'[[actor]]\nname = "host"\nsteps = [{OFFER}]\n'
+    text += '[[actor]]\nname = "user"\nvcpu = 0\nsteps = [{ wait = "driver-bound" }, '
+    text += '{ do = "unload" }]\n[expect]\nknown = ["O23"]\n'
+    world = World(parse_scenario(text, source="story.toml", folder=Path()))
+    assert world.run().verdict == "known"
+    assert "thread/0:unload:user" in {stamped.context for stamped in world.trace()}
+
+
+def test_a_vcpu_that_the_guest_does_not_have_is_refused() -> None:
+    text = DEVICE + f'[[actor]]\nname = "host"\nvcpu = 2\nsteps = [{OFFER}]\n'
+    with pytest.raises(ScenarioError, match=r"actor\[0\].vcpu: vCPUs are numbered 0 to 1"):
+        parse_scenario(text, source="story.toml", folder=Path())
