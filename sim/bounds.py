@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from guest.kernel.context import Context
+
 STEPS_MAX: Final = 20_000_000  # of one run: sixty-four devices need about 200,000
 
 # Linux's watchdog calls a CPU stuck after twice watchdog_thresh, 10 s.
@@ -28,3 +30,10 @@ class Stuck(Exception):
     def __init__(self, message: str, context: str = "everybody") -> None:
         super().__init__(message)
         self.context = context
+
+
+def locked_up(context: Context) -> Stuck:
+    """A context that has kept its CPU for longer than the watchdog allows."""
+    assert context.cpu is not None, "who keeps a CPU busy is on it"
+    cpu = context.cpu.index
+    return Stuck(f"CPU#{cpu} stuck for {LOCKUP_NS // 10**9} s: {context.name}", context.label)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from guest.kernel.context import Context, Kind
 from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
-from sim.bounds import LOCKUP_NS, STEPS_MAX, STILL_STEPS_MAX, Stuck
+from sim.bounds import LOCKUP_NS, STEPS_MAX, STILL_STEPS_MAX, Stuck, locked_up
 from sim.choices import PASSING, Chooser, Option, Passing
 from sim.timekeeper import HostAction, Runnable, Timekeeper
 
@@ -209,8 +209,7 @@ class Engine(Timekeeper):
         elif context.busy_since_ns is None:
             context.busy_since_ns = self.time_ns
         elif self.time_ns - context.busy_since_ns > LOCKUP_NS:
-            spent_s = LOCKUP_NS // 10**9
-            raise Stuck(f"CPU#{cpu.index} stuck for {spent_s} s: {context.name}", context.label)
+            raise locked_up(context)
 
     def _finish(self, context: Context) -> None:
         self.current = None

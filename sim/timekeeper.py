@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from guest.kernel.context import Context
 from guest.kernel.kernel import Kernel
-from sim.bounds import QUIET_MAX_NS, STALL_MAX_NS, Stuck
+from sim.bounds import LOCKUP_NS, QUIET_MAX_NS, STALL_MAX_NS, Stuck, locked_up
 from sim.deadlines import NEVER, Deadlines, Handle
 from sim.pollers import Pollers
 
@@ -142,9 +142,20 @@ class Timekeeper:
         count: nobody will see it.
         """
         soon = self._deadlines.pending(self._progress_ns + QUIET_MAX_NS)
-        if not self._ready and self._pollers.in_vain(soon, self.progress_step):
-            raise Stuck("whoever still wakes up looks in vain, again and again")
+        if self._pollers.in_vain(soon, self.progress_step):
+            self._give_up()
         return self._advance()
+
+    def _give_up(self) -> None:
+        """Those who are due will not find what they look for. A CPU that spins is called stuck
+        when the watchdog would: what it does until then is left out."""
+        pollers: list[Context] = list(self._deadlines.pending(self._progress_ns + QUIET_MAX_NS))
+        for spinner in pollers:
+            if spinner.busy_since_ns is not None:
+                self.time_ns = spinner.busy_since_ns + LOCKUP_NS
+                raise locked_up(spinner)
+        if pollers and not self._ready:
+            raise Stuck("whoever still wakes up looks in vain, again and again")
 
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
@@ -161,7 +172,6 @@ class Timekeeper:
             if isinstance(target, HostAction):
                 self._ready.append(target)
             else:
-                if target.busy_since_ns is None:  # else the lockup detector sees it
-                    self._pollers.woke(target, self.progress_step)
+                self._pollers.woke(target, self.progress_step)
                 self.wake(target)
         return True

@@ -140,6 +140,23 @@ def test_a_cpu_that_is_kept_busy_for_twenty_seconds_is_stuck() -> None:
     with pytest.raises(Stuck, match="stuck for 20 s: poller"):
         bench.engine.run()
     assert 20 <= bench.kernel.now_ns() / 10**9 < 21
+    assert bench.engine.steps < 10_000, "what a CPU does that spins alone need not be played"
+
+
+def test_a_cpu_that_spins_until_the_host_comes_is_not_stuck() -> None:
+    bench = Bench()
+    come = []
+    bench.engine.later((10**9, 10**9), "reply", lambda: come.append(True))
+
+    async def poller() -> None:
+        await bench.kernel.local_irq_save()
+        while not come:
+            await ops.udelay(bench.kernel, 100)
+        await bench.kernel.local_irq_restore()
+
+    bench.thread("poller", poller())
+    bench.engine.run()
+    assert bench.kernel.now_ns() == 10**9
 
 
 def test_waiting_for_a_tasklet_in_atomic_context_needs_the_spinning_form() -> None:
