@@ -10,6 +10,8 @@ PROBE = "vmbus_add_channel_work/1/hv_pri_chan#1"
 EJECT = "hv_eject_device_work/hv_pci_96f2#2"
 CALLBACK = "vmbus_on_event/1@1"
 REMOVE = "vmbus_onoffer_rescind/hv_vmbus_rescind#1"
+LAST_TASKLET = "vmbus_on_event/1@0#9"
+BUFFER = "hbus.retarget_msi_interrupt_params"
 
 
 class Named(NamedTuple):
@@ -43,6 +45,24 @@ FAILING: Mapping[str, Named] = {
     "rescind-flag-before-callback-stop": Named((Delay(CALLBACK, "lock req_lock", until="late"),)),
     # The interrupt has seen a callback; the rescind closes the channel.
     "sched-vs-close": Named((Delay("vmbus_isr@1", "onchannel_callback"),)),
+    # The answer to D0 exit has been read, and is looked up after the guest has given up waiting.
+    "busexit-stack-packet": Named(
+        (
+            Delay(
+                LAST_TASKLET,
+                "lock req_lock",
+                until="reached unload:user @ tasklet_disable vmbus_on_event/1 # 1",
+            ),
+        )
+    ),
+    # Between filling the buffer and its hypercall, the other function's probe fills it, too.
+    "retarget-params-on-stack": Named(
+        (Delay("bind:user", BUFFER, 3, f"reached {PROBE} @ unlock irq_request # 4"),)
+    ),
+    # The first mapping that is asked for with the interrupt's descriptor locked.
+    "compose-ignores-send-failure": Named(
+        faults=(FaultAt("fault ring-full", "PCI_CREATE_INTERRUPT_MESSAGE3", 3),)
+    ),
 }
 
 
