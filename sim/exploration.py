@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``vpcisim explore`` does, from a setup to schedule files; prints nothing.
+"""What ``vpcisim explore`` does, from a setup to schedules that fail; prints and writes nothing.
 
 An interruption is no loss: it ends what is under way, and what was found is kept as it was found.
 """
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 
 from sim.campaign import Found, Progress, Result, campaign
 from sim.explore.profile import Baseline, baseline_of
 from sim.explore.strategies import STRATEGIES
-from sim.keeping import Kept, as_found, explaining, shortened, written
+from sim.keeping import Kept, as_found, explaining, shortened
 from sim.player import Player, outcome
 from sim.setup import Lab, Setup
 from sim.workers import Run, at_work
@@ -41,20 +40,27 @@ def explored(
 
 
 def keeping(
-    setup: Setup, result: Result, *, seed: int, folder: Path, jobs: int, explain: bool
+    setup: Setup,
+    result: Result,
+    *,
+    seed: int,
+    jobs: int,
+    explain: bool,
+    progress: Progress,
 ) -> Iterator[Kept]:
-    """Each mistake that was found, as a schedule file in the folder, as short as it can be made.
+    """Each mistake that was found, with a schedule as short as it can be made.
 
-    Interrupted, and where a process is killed, as it was found.
+    Interrupted, and where a process is killed, with the schedule that was found.
     """
     short: dict[int, Kept] = {}
     if result.found and not result.interrupted:
         start = partial(_shortening, setup, seed, (explaining,) if explain else ())
         with at_work(start, jobs=min(jobs, len(result.found))) as run:
-            short.update(_until_interrupted(run, result.found))
+            for place, kept in _until_interrupted(run, result.found):
+                short[place] = kept
+                progress(len(short), len(result.found))
     for place, found in enumerate(result.found):
-        one = short.get(place)
-        yield written(one or as_found(setup, found, seed=seed), folder)
+        yield short.get(place) or as_found(setup, found, seed=seed)
 
 
 def _shortening(

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -24,6 +25,11 @@ from sim.commands.playing import (
     prepared,
 )
 from sim.report.lanes import encodable
+
+if TYPE_CHECKING:
+    from sim.campaign import Result
+    from sim.keeping import Kept
+    from sim.setup import Setup
 
 SCHEDULES: Final = 2_000
 SCHEDULES_MAX: Final = 10**9
@@ -76,11 +82,8 @@ def explore_scenario(
     Example: vpcisim explore eject-during-probe --defect eject-before-root-bus
     """
     ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
-    from sim.commands.exploring import check_folder, setup_of  # brings both sides and the engine
-    from sim.exploration import explored, keeping
+    from sim.commands.exploring import Asked, carried_out, check_folder, setup_of  # the engine
     from sim.explore.strategies import STRATEGIES
-    from sim.report.exploration import closing_lines, document, kept_lines
-    from sim.report.progress import progress_of
 
     choose(strategy, STRATEGIES, "strategy")
     check_folder(save)
@@ -97,15 +100,20 @@ def explore_scenario(
         fine=fine,
     )
     played(ready, seed=seed, laws=law or [])  # what run refuses, this refuses too
-    with one_line(ready), progress_of(schedules) as progress:
-        result = explored(
-            setup, strategy=strategy, schedules=schedules, seed=seed, jobs=jobs, progress=progress
+    with one_line(ready):
+        result, kept = carried_out(
+            setup, Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain)
         )
-    kept = list(keeping(setup, result, seed=seed, folder=save, jobs=jobs, explain=explain))
-    if as_json:
-        print_json(document(setup, ready.name, result, kept))
-    else:
-        lines = [line for one in kept for line in kept_lines(one)]
-        for line in (*lines, *closing_lines(result)):
-            print(encodable(line, sys.stdout.encoding))
+    _print(setup, ready.name, result, kept, as_json=as_json)
     return FOUND if kept else INTERRUPTED if result.interrupted else OK
+
+
+def _print(setup: Setup, name: str, result: Result, kept: Sequence[Kept], *, as_json: bool) -> None:
+    from sim.report.exploration import closing_lines, document, kept_lines
+
+    if as_json:
+        print_json(document(setup, name, result, kept))
+        return
+    lines = [line for one in kept for line in kept_lines(one)]
+    for line in (*lines, *closing_lines(result)):
+        print(encodable(line, sys.stdout.encoding))

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""From what ``explore`` is asked for to a setup; every name that is wrong is refused here.
+"""From what ``explore`` is asked for to what was found; every wrong name is refused here.
 
-Knows what is refused; exploring is ``sim/exploration.py``'s.
+Knows what is refused and how far it is; exploring is ``sim/exploration.py``'s.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from guest.defects.catalogue import CATALOGUE
 from guest.defects.record import Defect, DefectsClash, mixins_by_part
+from sim.campaign import NotDeterministic, Result
 from sim.commands.calling import InputError, choose
+from sim.exploration import explored, keeping
 from sim.faults import FAULTS
+from sim.keeping import Kept, written
+from sim.report.progress import progress_of
 from sim.scenario import Scenario
 from sim.scenario_reader import find_scenario
 from sim.setup import Setup, with_captures
@@ -71,3 +77,46 @@ def check_folder(folder: Path) -> None:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"--save {folder}: no file can be made there; name another folder")
+
+
+class Asked(NamedTuple):
+    """What is asked of a campaign and of what it finds."""
+
+    strategy: str
+    schedules: int
+    seed: int
+    jobs: int
+    save: Path
+    explain: bool
+
+
+def carried_out(setup: Setup, asked: Asked) -> tuple[Result, list[Kept]]:
+    """Explore, and keep what is found; Ctrl-C ends each of the two and not the other.
+
+    Raises InputError where one schedule came out in two ways.
+    """
+    try:
+        with progress_of("exploring", asked.schedules) as progress:
+            result = explored(
+                setup,
+                strategy=asked.strategy,
+                schedules=asked.schedules,
+                seed=asked.seed,
+                jobs=asked.jobs,
+                progress=progress,
+            )
+    except NotDeterministic as error:
+        told = f"{error}; the lab, or a law of yours, is not deterministic"
+        raise InputError(told) from None
+    kept: list[Kept] = []
+    with suppress(KeyboardInterrupt), progress_of("shrinking", len(result.found)) as progress:
+        for one in keeping(
+            setup,
+            result,
+            seed=asked.seed,
+            jobs=asked.jobs,
+            explain=asked.explain,
+            progress=progress,
+        ):
+            kept.append(written(one, asked.save))  # noqa: PERF401 - an interruption keeps the rest
+    return result, kept

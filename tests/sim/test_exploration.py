@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""From a setup to files: what was found is kept, whatever interrupts making it short."""
+"""From a setup to schedules: what was found is kept, whatever interrupts making it short."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +10,6 @@ from sim import exploration
 from sim.campaign import Result
 from sim.exploration import baseline, explored, keeping
 from sim.keeping import Kept
-from sim.schedule import read_schedule
 from tests.sim.orders import IDLE, LEAKING
 
 
@@ -31,30 +28,25 @@ def test_a_baseline_has_the_choices_of_natural_order() -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_is_kept_is_short_and_in_a_file(found: Result, jobs: int, tmp_path: Path) -> None:
-    (kept,) = keeping(LEAKING, found, seed=0, folder=tmp_path, jobs=jobs, explain=False)
-    assert kept.file is not None
-    schedule = read_schedule(Path(kept.file))
-    assert schedule.in_words
+def test_what_is_kept_is_short(found: Result, jobs: int) -> None:
+    (kept,) = keeping(LEAKING, found, seed=0, jobs=jobs, explain=False, progress=quiet)
+    assert kept.schedule.in_words
     assert kept.explanation is None
 
 
-def test_an_interrupted_campaign_keeps_what_it_found_as_it_found_it(
-    found: Result, tmp_path: Path
-) -> None:
+def test_an_interrupted_campaign_keeps_what_it_found_as_it_found_it(found: Result) -> None:
     interrupted = msgspec.structs.replace(found, interrupted=True)
-    (kept,) = keeping(LEAKING, interrupted, seed=0, folder=tmp_path, jobs=1, explain=True)
+    (kept,) = keeping(LEAKING, interrupted, seed=0, jobs=1, explain=True, progress=quiet)
     assert not kept.schedule.in_words
     assert len(kept.schedule.choices) == found.found[0].report.choices
 
 
 def test_ctrl_c_while_schedules_are_made_short_keeps_the_rest_as_found(
-    found: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_arguments: object, **_more: object) -> Kept:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(exploration, "shortened", interrupted)
-    (kept,) = keeping(LEAKING, found, seed=0, folder=tmp_path, jobs=1, explain=False)
-    assert kept.file is not None
+    (kept,) = keeping(LEAKING, found, seed=0, jobs=1, explain=False, progress=quiet)
     assert not kept.schedule.in_words

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -164,35 +165,88 @@ def test_a_device_file_and_a_version_are_part_of_the_schedule(
     assert replay["protocol"] == "1.2"
 
 
-def test_laws_of_the_user_judge_and_are_asked_for_again(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "mine.py").write_text(LAW)
-    options = ("arrival", "--law", "mine.py", *FEW)
-    (violation,) = document(capsys, FOUND, "explore", *options)["violations"]
-    assert violation["law"] == "nobody binds"
-    file = violation["schedule_file"]
-    assert "add --law mine.py" in told(capsys, "replay", file)
-    assert document(capsys, FOUND, *violation["replay"].split()[1:])["mode"] == "exact"
+def law(name: str, body: str) -> str:
+    """A file of one law that looks at each driver that binds."""
+    Path("mine.py").write_text(
+        LAW.format(name=name, body=textwrap.indent(textwrap.dedent(body), " " * 8))
+    )
+    return "mine.py"
 
 
 LAW = """
+import multiprocessing, os, signal
+from pathlib import Path
 from guest.pci_core.events import DriverBound
 
-class NobodyBinds:
-    name = "nobody binds"
+SEEN = []
+
+class Mine:
+    name = {name!r}
     kind = "wrong-value"
 
     def bound(self, event, at_ns, context):
-        return "somebody bound"
-
+{body}
     def end(self, at_ns):
         return None
 
-    sees = {DriverBound: bound}
+    sees = {{DriverBound: bound}}
 
-LAWS = (NobodyBinds,)
+LAWS = (Mine,)
 """
+
+
+def test_laws_of_the_user_judge_and_are_asked_for_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mine = law("nobody binds", "return 'somebody bound'\n")
+    found = document(capsys, FOUND, "explore", "arrival", "--law", mine, *FEW)
+    (violation,) = found["violations"]
+    assert violation["law"] == "nobody binds"
+    assert "add --law mine.py" in told(capsys, "replay", violation["schedule_file"])
+    assert document(capsys, FOUND, *violation["replay"].split()[1:])["mode"] == "exact"
+
+
+def test_a_worker_that_is_killed_costs_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = law(
+        "no process is killed",
+        """
+        if multiprocessing.parent_process() and not Path("killed").exists():
+            Path("killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+    found = document(capsys, FOUND, "explore", *FAILS, "--law", mine, *FEW, "--jobs", "2")
+    assert (folder / "killed").exists()
+    assert (found["schedules"], found["lost"]) == (20, 0)
+    assert [violation["kind"] for violation in found["violations"]] == ["leak"]
+
+
+def test_a_schedule_that_comes_out_in_two_ways_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mine = law(
+        "ten may bind",
+        """
+        SEEN.append(event)
+        return "one too many" if len(SEEN) > 10 else None
+        """,
+    )
+    line = told(capsys, "explore", "arrival", "--law", mine, *FEW)
+    assert "schedule 1 (random), played twice, came out with another verdict" in line
+    assert line.endswith("the lab, or a law of yours, is not deterministic")
+
+
+def test_an_explanation_says_when_the_failure_was_inevitable(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (violation,) = document(capsys, FOUND, "explore", *FAILS, *FEW, "--explain")["violations"]
+    assert violation["explanation"]["inevitable"] == 0
+    assert violation["explanation"]["curve"][0] == {"choices": 0, "failed": 20, "runs": 20}
+    assert main(["explore", *FAILS, *FEW, "--explain"]) == FOUND
+    assert "inevitable from the beginning" in capsys.readouterr().out
+
 
 # Interrupts itself once a tenth of a second of processor time has gone into exploring.
 INTERRUPTED_SOON = (

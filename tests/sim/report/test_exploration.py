@@ -75,7 +75,7 @@ def test_progress_is_for_terminals(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
-    with progress_of(10) as progress:
+    with progress_of("exploring", 10) as progress:
         progress(10, 2)
     assert ("10/10" in stream.getvalue() and "2 found" in stream.getvalue()) == shown
     assert bool(stream.getvalue()) == shown
