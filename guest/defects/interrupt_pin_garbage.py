@@ -30,6 +30,6 @@ DEFECT = Defect(
     fixed="2024-07 / v6.11",
     scenario="arrival",
     expect="wrong-value",
-    why=("The PCI core believes in a pin and an interrupt line that nobody serves."),
+    why="The PCI core believes in a pin and an interrupt line that nobody serves.",
     mixins=(Mixin("driver", PinFromDevice),),
 )

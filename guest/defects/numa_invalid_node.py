@@ -27,7 +27,7 @@ DEFECT = Defect(
     fixed="2022-01 / v5.17",
     scenario="numa-unknown-node",
     expect="null-dereference",
-    why=("The function driver asks for memory on a node that does not exist."),
+    why="The function driver asks for memory on a node that does not exist.",
     protocol=("1.4", "1.3"),
     mixins=(Mixin("driver", AnyNode),),
 )

@@ -17,5 +17,5 @@ DEFECT = Defect(
     fixed="2017-11 / v4.15",
     scenario="rescind-during-probe",
     expect=None,
-    why=("vPCI opens no sub-channels, and nothing else waits for rescind_event."),
+    why="vPCI opens no sub-channels, and nothing else waits for rescind_event.",
 )

@@ -17,5 +17,5 @@ DEFECT = Defect(
     fixed="2024-09 / v6.11",
     scenario="rescind-without-eject",
     expect=None,
-    why=("Concerns uio_hv_generic; a vPCI bus has no user who holds its ring."),
+    why="Concerns uio_hv_generic; a vPCI bus has no user who holds its ring.",
 )

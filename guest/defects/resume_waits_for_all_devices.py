@@ -17,5 +17,5 @@ DEFECT = Defect(
     fixed="2020-09 / v5.9",
     scenario="arrival",
     expect=None,
-    why=("Needs hibernation, which the scenarios do not have yet."),
+    why="Needs hibernation, which the scenarios do not have yet.",
 )

@@ -18,5 +18,5 @@ DEFECT = Defect(
     fixed="2024-02 / v6.9",
     scenario="arrival",
     expect=None,
-    why=("The model's guest has pages of 4 KiB, as the host has, and then the sizes are the same."),
+    why="The model's guest has pages of 4 KiB, as the host has, and then the sizes are the same.",
 )

@@ -13,7 +13,7 @@ from sim.violation import Violation
 from sim.world import World
 from tests.guest.defects.schedules import FAILING, failing
 
-SHOWING = ("A", "B", "D", "E", "F")  # classes of which every bug has its schedule
+SHOWING = ("A", "B", "C", "D", "E", "F")  # classes of which every bug has its schedule
 WALKS = 10  # random walks of a bug that cannot fail
 
 PLAYED = [each for each in CATALOGUE.values() if each.cls in SHOWING and "model" in each.drivers]
