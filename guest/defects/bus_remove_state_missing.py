@@ -14,7 +14,7 @@ from guest.vmbus.channel import HvDevice
 
 
 class StateStays(Remove):
-    """hv_pci_remove() that does not write ``hbus->state``."""
+    """hv_pci_remove() that neither writes ``hbus->state`` nor shuts the callback out to do it."""
 
     async def forbid_new_work(self, hdev: HvDevice, hbus: HvPciBus) -> None:
         pass

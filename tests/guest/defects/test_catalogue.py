@@ -33,7 +33,7 @@ def test_a_record_says_what_is_known_and_no_more(defect: Defect) -> None:
 def test_what_a_record_names_exists(defect: Defect) -> None:
     assert defect.scenario in built_in_names()
     assert defect.expect is None or defect.expect in VIOLATION_KINDS
-    assert defect.bred_by is None or defect.bred_by in FACTS
+    assert defect.bred_by is None or defect.bred_by in CATALOGUE
     assert set(defect.protocol) <= set(PROTOCOLS)
     assert defect.why
 
@@ -49,3 +49,12 @@ def test_a_mixin_overrides_only_what_the_clean_class_has(defect: Defect) -> None
         clean = [vars(base) for base in mixin.cls.__mro__[1:-1]]
         new = [name for name in overridden(mixin.cls) if not any(name in base for base in clean)]
         assert not new, f"{mixin.cls.__name__} invents {new}"
+
+
+BRED = [each for each in CATALOGUE.values() if each.bred_by]
+
+
+@pytest.mark.parametrize("defect", BRED, ids=[each.id for each in BRED])
+def test_a_bug_that_a_fix_brought_was_fixed_after_it(defect: Defect) -> None:
+    assert defect.bred_by is not None
+    assert CATALOGUE[defect.bred_by].fixed < defect.fixed  # both begin with year and month

@@ -57,3 +57,10 @@ def test_a_bug_that_is_said_not_to_show_does_not(defect: Defect) -> None:
 
 def test_every_schedule_belongs_to_a_bug_that_shows() -> None:
     assert all(CATALOGUE[name].expect for name in FAILING)
+
+
+def test_a_reference_that_leaked_hid_the_use_after_free_that_its_fix_brought() -> None:
+    leak, use = CATALOGUE["eject-ref-leak"], CATALOGUE["eject-uaf-after-last-put"]
+    violation = World(story_of(use), defects=(leak, use)).run().violation
+    assert violation is not None
+    assert violation.kind == leak.expect
