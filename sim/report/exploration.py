@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,15 +11,15 @@ import msgspec
 from sim.campaign import Result
 from sim.choices import PASSING
 from sim.closing import statement
-from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import Named
 from sim.keeping import Kept
 from sim.report.curve import curve_lines
+from sim.report.sentences import Sentence, sentences
 from sim.report.violation import report_lines
 from sim.schedule import Schedule
 from sim.setup import Setup
 
-_ENDINGS: Final[Mapping[int, str]] = {1: "st", 2: "nd", 3: "rd"}
+NATURAL: Final = Sentence("order", "natural")
 
 
 def document(setup: Setup, name: str, result: Result, kept: Sequence[Kept]) -> dict[str, Any]:
@@ -78,41 +78,17 @@ def schedule_lines(schedule: Schedule) -> Iterator[str]:
     if not schedule.in_words:
         yield f"order    {len(schedule.choices):,} choices that could not be put into words"
         return
-    words = _words(Named(schedule.delays, schedule.faults))
-    yield from (f"{kind:<9}{what}" for kind, what in words or [("order", "natural")])
+    names = {choice.name for choice in schedule.choices}
+    words = sentences(Named(schedule.delays, schedule.faults), names)
+    yield from (f"{kind:<9}{what}" for kind, what in words or [NATURAL])
     if schedule.passing_twin is None:
         return
-    twin = _words(schedule.passing_twin)
+    twin = sentences(schedule.passing_twin, names)
     if not twin:
         yield "passes   in natural order"
         return
     yield from (f"passes   without this {' '.join(one)}" for one in words if one not in twin)
     yield from (f"passes   with one more {' '.join(one)}" for one in twin if one not in words)
-
-
-def _words(order: Named) -> list[tuple[str, str]]:
-    """Each delay and fault: which of these it is, and what."""
-    return [
-        *(("delay", _delay(delay)) for delay in order.delays),
-        *(("fault", _fault(fault)) for fault in order.faults),
-    ]
-
-
-def _delay(delay: Delay) -> str:
-    where = f"stopped at {delay.point}" if delay.point else "due"
-    nth = ordinal(delay.occurrence)
-    return f"{delay.context}, {where} for the {nth} time, until {delay.until}"
-
-
-def _fault(fault: FaultAt) -> str:
-    what = f"{fault.fault} of {fault.at}" if fault.at else fault.fault
-    return f"{what}, the {ordinal(fault.occurrence)} time it could happen"
-
-
-def ordinal(number: int) -> str:
-    """``1st``, ``2nd``, ``11th``."""
-    teen = number % 100 in (11, 12, 13)
-    return f"{number}{'th' if teen else _ENDINGS.get(number % 10, 'th')}"
 
 
 def closing_lines(result: Result) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 from sim.choices import Choice
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import Named
-from sim.report.exploration import ordinal, schedule_lines
+from sim.report.exploration import schedule_lines
 from sim.report.progress import progress_of
 from sim.schedule import Schedule
 from sim.setup import Setup
@@ -28,7 +28,7 @@ BARE = Schedule(
     against={},
     choices=(Choice(0, "a", "b"),),
 )
-EJECT_WORDS = "hv_eject_device_work, stopped at lock a for the 2nd time, until ended remove"
+EJECT_WORDS = "`hv_eject_device_work` at its 2nd `lock a` until `remove` has returned"
 
 
 def told(**fields: object) -> list[str]:
@@ -38,8 +38,8 @@ def told(**fields: object) -> list[str]:
 def test_an_order_is_told_in_words() -> None:
     assert told(delays=(EJECT, DUE), faults=(LOST,)) == [
         f"delay    {EJECT_WORDS}",
-        "delay    PCI_EJECT, due for the 11th time, until idle",
-        "fault    lost-message of PCI_EJECT, the 3rd time it could happen",
+        "delay    `PCI_EJECT` when it is due the 11th time until nothing else can go on",
+        "fault    `lost-message` of PCI_EJECT, the 3rd time it could happen",
     ]
 
 
@@ -54,14 +54,6 @@ def test_a_twin_that_passes_is_told_by_what_differs() -> None:
     assert less[2:] == [f"passes   without this delay {EJECT_WORDS}"]
     more = told(faults=(LOST,), passing_twin=Named((EJECT,), (LOST,)))
     assert more[1:] == [f"passes   with one more delay {EJECT_WORDS}"]
-
-
-@pytest.mark.parametrize(
-    ("number", "name"),
-    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (112, "112th"), (21, "21st")],
-)
-def test_ordinals_are_english(number: int, name: str) -> None:
-    assert ordinal(number) == name
 
 
 class Terminal(io.StringIO):
