@@ -127,3 +127,7 @@ def test_a_list_that_its_packet_does_not_hold_is_no_word_at_all() -> None:
 
 def test_a_run_that_a_fault_ended_proves_nothing() -> None:
     assert told(ChildrenAgree, *OPEN, *BOTH, ADDED, whole=False) == (None, ())
+
+
+def test_the_next_channel_of_that_number_has_no_functions_yet() -> None:
+    assert holds(ChildrenAgree, *OPEN, *FIRST, ADDED, Rescinded(BUS, RELID), *OPEN, *NONE)

@@ -84,3 +84,8 @@ def test_a_scan_that_finds_an_ejected_slot_again_is_open_item_5() -> None:
 def test_a_slot_number_counts_with_its_function() -> None:
     function = SlotNumber(1 << 5)
     assert holds(DeadFunctions, *ALIVE, GIVEN_UP, ConfigRead(BUS, function, 0, 4, 0))
+
+
+def test_a_device_that_came_back_before_the_answer_is_touched_as_any_other() -> None:
+    back = (PciDevRemoved(ADDRESS), PciDevAdded(ADDRESS, 0x144D, 0xA80A))
+    assert "open item" not in broken(DeadFunctions, *ALIVE, *back, GIVEN_UP, READ).message

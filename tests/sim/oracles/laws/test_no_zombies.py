@@ -47,3 +47,7 @@ def test_a_device_that_a_scan_brought_back_is_open_item_5() -> None:
     assert told(NoZombies, *tale, may_show=("O5",)) == (None, ("O5",))
     assert "open item O5" in broken(NoZombies, *tale).message
     assert "open item O5" in broken(NoZombies, *BORN, ADDED, REMOVED, ANSWER, ADDED).message
+
+
+def test_the_next_channel_of_that_number_has_no_device_yet() -> None:
+    assert holds(NoZombies, *BORN, ADDED, *BORN, ANSWER)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from guest.events import RequestCompleted
-from host.events import ChannelOffered
+from host.events import ChannelClosed, ChannelOffered
 from protocol.ids import TransactionId
 from protocol.vpci import MessageType
 from sim.oracles.laws.request_ids import RequestIds
@@ -42,3 +42,7 @@ def test_ids_of_two_channels_have_nothing_to_do_with_each_other() -> None:
 
 def test_a_new_channel_begins_with_no_request() -> None:
     assert broken(RequestIds, request(1), ChannelOffered(BUS, RELID), FIRST)
+
+
+def test_a_channel_that_was_closed_has_no_request_any_more() -> None:
+    assert broken(RequestIds, request(1), ChannelClosed(BUS, RELID), FIRST)
