@@ -16,8 +16,8 @@ from sim.explore.profile import Baseline
 from sim.explore.strategies import STRATEGIES
 from sim.setup import Setup
 
-ROUNDS: Final = 5  # the best counts: others share the machine
-SCHEDULES: Final = 128  # a batch of a campaign; every strategy is past its first plans by then
+ROUNDS: Final = 3  # the best counts: others share the machine
+SCHEDULES: Final = 64  # enough to keep two processes busy; all of it takes some ten seconds
 JOBS: Final = 2
 
 
