@@ -5,6 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from sim.oracles.known import Signature
+from sim.oracles.signatures_bus import (
+    LateFunction,
+    NothingReleased,
+    OverdueInProbe,
+    TakenTooEarly,
+    ZombieOfAList,
+)
 from sim.oracles.signatures_failure import (
     EmptyMessage,
     InvalidatedWhileLeaving,
@@ -16,15 +23,10 @@ from sim.oracles.signatures_failure import (
 )
 from sim.oracles.signatures_removal import (
     FailedProbe,
-    LateFunction,
     ListThenEject,
-    NothingReleased,
-    OverdueInProbe,
     OvertakenEject,
     RepeatedEject,
     RescindedChildren,
-    TakenTooEarly,
-    ZombieOfAList,
 )
 
 SIGNATURES: Final[Sequence[type[Signature]]] = (
