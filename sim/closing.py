@@ -80,7 +80,7 @@ def statement(what: Closing) -> Iterator[str]:
         yield "nothing was played, and so nothing is known"
         return
     yield (
-        f"played   {_many(what.schedules, 'schedule')}, {_many(what.distinct_traces, 'trace')}"
+        f"played   {many(what.schedules, 'schedule')}, {many(what.distinct_traces, 'trace')}"
         f" different from each other, {what.failed:,} failed"
     )
     for each in what.exhausted:
@@ -88,17 +88,18 @@ def statement(what: Closing) -> Iterator[str]:
             yield f"all of   the {each.schedules:,} schedules with {each.bound}"
     yield (
         f"unseen   one more schedule is a new trace with probability {what.unseen:.2f}"
-        f" ({_many(what.seen_once, 'trace')} seen once)"
+        f" ({many(what.seen_once, 'trace')} seen once)"
     )
     if what.bound95 is not None:
         yield (
             f"bound    below {what.bound95:.2%} of schedules like these fail, with 95 % confidence;"
             " others may"
         )
-    yield f"checked  {_many(what.determinism_checks, 'schedule')} played twice, with equal traces"
+    yield f"checked  {many(what.determinism_checks, 'schedule')} played twice, with equal traces"
     if what.lost:
-        yield f"lost     {_many(what.lost, 'schedule')}: the process was killed, twice"
+        yield f"lost     {many(what.lost, 'schedule')}: the process was killed, twice"
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """``1 schedule``, ``2,000 schedules``."""
     return f"{count:,} {what}" + "s" * (count != 1)

@@ -10,7 +10,7 @@ import msgspec
 
 from sim.campaign import Result
 from sim.choices import PASSING
-from sim.closing import statement
+from sim.closing import many, statement
 from sim.explore.named import Named
 from sim.keeping import Kept
 from sim.report.curve import curve_lines
@@ -94,12 +94,12 @@ def schedule_lines(schedule: Schedule) -> Iterator[str]:
 def closing_lines(result: Result) -> Iterator[str]:
     """The end of the campaign in a few lines."""
     yield from (
-        f"by       {share.name}: {share.schedules:,} schedules, {share.hits:,} failed"
+        f"by       {share.name}: {many(share.schedules, 'schedule')}, {share.hits:,} failed"
         for share in result.shares
     )
     yield from statement(result.closing)
     if result.unplayed:
-        yield f"unplayed {result.unplayed:,} schedules left a step of the scenario undone"
+        yield f"unplayed {many(result.unplayed, 'schedule')} left a step of the scenario undone"
     if result.interrupted:
         yield "ended    early: interrupted"
     yield f"verdict  {_verdict(result)}"

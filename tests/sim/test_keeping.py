@@ -27,6 +27,7 @@ def test_what_was_found_is_kept_with_all_it_takes_to_play_it_again() -> None:
     assert schedule.violation.kind == "leak"
     assert schedule.against == source_hashes()
     assert schedule.choices
+    assert not schedule.in_words
 
 
 def test_a_file_is_written_into_a_folder_that_is_made(tmp_path: Path) -> None:

@@ -63,12 +63,14 @@ def test_the_device_files_of_a_scenario_are_kept_with_the_setup(tmp_path: Path) 
     assert Lab(setup).world().run().verdict == "clean"
 
 
-def test_a_device_file_given_instead_is_found_from_where_the_command_runs(tmp_path: Path) -> None:
-    file = tmp_path / "disk.json"
-    file.write_text(save_profile(PROFILES["nvme-ssd"]))
-    setup = msgspec.structs.replace(ARRIVAL, device=str(file))
+def test_a_device_file_given_instead_is_found_from_where_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("disk.json").write_text(save_profile(PROFILES["nvme-ssd"]))
+    setup = msgspec.structs.replace(ARRIVAL, device="disk.json")
     kept = with_captures(setup, tmp_path / "elsewhere")
-    assert [name for name, _ in kept.captures] == [str(file)]
+    assert [name for name, _ in kept.captures] == ["disk.json"]
 
 
 def test_a_device_file_that_is_missing_is_refused_by_name(tmp_path: Path) -> None:
