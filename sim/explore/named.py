@@ -96,7 +96,7 @@ def _until(
     So of two that are let go one after the other, it must be said of the second why it was not the
     first: by what the first did meanwhile. (Where that was to wait, nothing can be said.)
     """
-    if last is None:
+    if last is None or last == begun:
         return IDLE
     before = moments[last - 1]
     if released[last - 1] and stop in before.stops[: before.taken]:
@@ -104,7 +104,7 @@ def _until(
         new = [reached(other) for other in moments[last].stops if other not in before.stops]
         if new or not _seen(first, moments[last:]):
             return new[0] if new else ended(first)
-    return steps(max(1, released[begun:last].count(False)))
+    return steps(max(1, released[begun:last].count(False)))  # at least one, in the words
 
 
 def _seen(context: str, moments: Sequence[Moment]) -> bool:
