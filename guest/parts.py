@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The classes that the reference guest is made of, and how others are put in front of them.
 
-Data and one rule; knows neither what the classes do nor why somebody wants another one.
+Knows neither what the classes do nor why somebody wants another one.
 """
 
 from __future__ import annotations
@@ -34,27 +34,17 @@ PARTS: Final = Parts()
 
 
 def compose(base: type[T], mixins: Sequence[type]) -> type[T]:
-    """``base`` with the mixins in front of it, under its own name; itself if there are none.
-
-    Raises ValueError, which names both, if two mixins override the same function.
-    """
+    """``base`` with the mixins in front of it, under its own name; itself if there are none."""
     if not mixins:
         return base
-    owners: dict[str, type] = {}
-    for mixin in mixins:
-        for function in _overridden(mixin):
-            owner = owners.setdefault(function, mixin)
-            if owner is not mixin:
-                raise ValueError(
-                    f"{owner.__name__} and {mixin.__name__} both override {function}()"
-                )
     return cast("type[T]", type(base.__name__, (*mixins, base), {}))
 
 
 def with_mixins(mixins: Mapping[str, Sequence[type]]) -> Parts:
     """The guest's parts, each with the mixins that go by its name.
 
-    Raises ValueError for a part that no guest has, and as :func:`compose` does.
+    Raises ValueError for a part that no guest has. Of two that override one function the first
+    counts; whether that is meant is for whoever brings them.
     """
     unknown = sorted(set(mixins) - set(Parts._fields))
     if unknown:
@@ -62,9 +52,3 @@ def with_mixins(mixins: Mapping[str, Sequence[type]]) -> Parts:
     return PARTS._replace(
         **{part: compose(getattr(PARTS, part), classes) for part, classes in mixins.items()}
     )
-
-
-def _overridden(mixin: type) -> list[str]:
-    """What a mixin puts in place of the base's: all that it defines itself."""
-    given = ("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__slots__")
-    return [name for name in vars(mixin) if name not in given and name != "__annotations__"]

@@ -57,7 +57,7 @@ class DefectsClash(ValueError):
 
 def overridden(cls: type) -> tuple[str, ...]:
     """What a mixin puts in place of the clean class's, which it may name as its base."""
-    return tuple(name for name in vars(cls) if not name.startswith("__"))
+    return tuple(n for n in vars(cls) if n == "__init__" or not n.startswith("__"))
 
 
 def mixins_by_part(defects: Sequence[Defect]) -> dict[str, tuple[type, ...]]:

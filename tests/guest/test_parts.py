@@ -16,13 +16,6 @@ class OnePut(Eject):
         """Nothing else."""
 
 
-class NoPut(Eject):
-    """Gives none back."""
-
-    async def put_ejected(self, hpdev: object) -> None:
-        """Nothing."""
-
-
 class Harmless:
     """Overrides nothing that anybody else does."""
 
@@ -41,24 +34,6 @@ def test_a_mixin_goes_in_front_of_the_class_and_keeps_its_name() -> None:
 def test_without_mixins_every_part_is_the_clean_class() -> None:
     assert compose(PARTS.driver, []) is PARTS.driver
     assert with_mixins({}) == PARTS
-
-
-def test_two_mixins_that_override_one_function_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"OnePut and NoPut both override put_ejected\(\)"):
-        compose(PARTS.driver, [OnePut, Harmless, NoPut])
-
-
-def test_a_mixin_that_changes_how_a_part_begins_counts_as_an_override_too() -> None:
-    class First:
-        def __init__(self) -> None:
-            """Begins."""
-
-    class Second:
-        def __init__(self) -> None:
-            """Begins otherwise."""
-
-    with pytest.raises(ValueError, match=r"First and Second both override __init__\(\)"):
-        compose(object, [First, Second])
 
 
 def test_a_part_that_no_guest_has_is_refused_with_those_it_has() -> None:

@@ -24,6 +24,16 @@ class OpensTwice(Clean):
         return "twice"
 
 
+class Begins(Clean):
+    def __init__(self) -> None:
+        """Begins otherwise."""
+
+
+class BeginsAnew(Clean):
+    def __init__(self) -> None:
+        """Begins otherwise, too."""
+
+
 class NeverCloses(Clean):
     def close(self) -> str:
         return "never"
@@ -50,6 +60,12 @@ def test_two_bugs_in_one_function_are_refused_by_name() -> None:
     second = a_bug("second", Mixin("driver", OpensTwice))
     with pytest.raises(DefectsClash, match=r"second: NeverOpens already overrides open\(\)"):
         mixins_by_part((first, second))
+
+
+def test_a_mixin_that_changes_how_a_part_begins_counts_as_an_override_too() -> None:
+    bugs = a_bug("first", Mixin("driver", Begins)), a_bug("second", Mixin("driver", BeginsAnew))
+    with pytest.raises(DefectsClash, match=r"second: Begins already overrides __init__\(\)"):
+        mixins_by_part(bugs)
 
 
 def test_a_mixin_that_two_bugs_share_comes_once() -> None:
