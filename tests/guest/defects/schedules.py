@@ -2,9 +2,9 @@
 """For each bug that natural order does not show, or not soon, one short schedule that does."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from sim.explore.delays import Delay, DelayChooser, FaultAt
+from sim.explore.delays import Delay, FaultAt
+from sim.explore.named import NATURAL, Named
 
 PROBE = "vmbus_add_channel_work/1/hv_pri_chan#1"
 EJECT = "hv_eject_device_work/hv_pci_96f2#2"
@@ -12,17 +12,6 @@ CALLBACK = "vmbus_on_event/1@1"
 REMOVE = "vmbus_onoffer_rescind/hv_vmbus_rescind#1"
 LAST_TASKLET = "vmbus_on_event/1@0#9"
 BUFFER = "hbus.retarget_msi_interrupt_params"
-
-
-class Named(NamedTuple):
-    """Natural order but for these."""
-
-    delays: tuple[Delay, ...] = ()
-    faults: tuple[FaultAt, ...] = ()
-
-    def chooser(self) -> DelayChooser:
-        return DelayChooser(self.delays, self.faults)
-
 
 FAILING: Mapping[str, Named] = {
     # Probe has found the device and stands before its lock; the eject removes and frees it.
@@ -68,4 +57,4 @@ FAILING: Mapping[str, Named] = {
 
 def failing(name: str) -> Named:
     """A schedule in which the bug of that name shows: natural order, or the one written here."""
-    return FAILING.get(name, Named())
+    return FAILING.get(name, NATURAL)
