@@ -71,16 +71,6 @@ PASSING: Final = Passing()
 NO_FAULT: Final = Fault("no fault", "")
 
 
-def is_time(option: Option) -> bool:
-    """Whether this option lets time pass."""
-    return option is PASSING
-
-
-def is_fault(option: Option) -> bool:
-    """Whether this option makes something go wrong."""
-    return isinstance(option, Fault) and option is not NO_FAULT
-
-
 class ScheduleDiverged(Exception):
     """A replayed schedule met other options than it recorded: the code under it has changed.
 
@@ -120,7 +110,10 @@ ONE_FAULT_IN: Final = 32
 
 
 class RandomChooser:
-    """Every runnable option equally likely; that time passes or something fails, seldom."""
+    """Every runnable option equally likely; that time passes or something fails, seldom.
+
+    For when nothing is known of the scenario yet; :mod:`sim.explore.random` knows how often.
+    """
 
     __slots__ = ("_random",)
 

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from sim.choices import PASSING, Choice, Chooser, DecisionChooser
+from sim.choices import Choice, Chooser, DecisionChooser
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import Named
 from sim.explore.shorten import passing_twin, retold, shortest
@@ -48,11 +48,6 @@ class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[Choice, ...]
     violation: Violation
     passing_twin: Named | None
-
-    @property
-    def late(self) -> int:
-        """How often time passes while somebody could go on."""
-        return sum(choice.name == PASSING.name for choice in self.choices)
 
 
 def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:

@@ -18,12 +18,7 @@ from guest.events import (
     ResourcesReleased,
 )
 from guest.pci_core.events import PciDevAdded, PciDevRemoved
-from host.events import (
-    ChannelOffered,
-    EjectCompleteReceived,
-    EjectOverdue,
-    EjectSent,
-)
+from host.events import ChannelOffered, EjectCompleteReceived, EjectOverdue, EjectSent
 from protocol.link import UnclaimedAccess
 from sim.oracles.addresses import address_of
 from sim.oracles.known import Signature
@@ -41,7 +36,6 @@ class ZombieOfAList(Signature):
         super().__init__()
         self._domain: dict[int, int] = {}
         self._devices: set[Place] = set()  # domain, wslot
-        self._gone: set[Place] = set()
 
     def _chosen(self, event: DomainChosen, *_: object) -> None:
         self._domain[event.relid] = event.domain

@@ -19,9 +19,7 @@ from guest.events import (
     FunctionReturned,
     RelationsQueued,
 )
-from host.events import (
-    Rescinded,
-)
+from host.events import Rescinded
 from sim.oracles.known import Signature
 from sim.oracles.law import Sees
 
@@ -168,7 +166,4 @@ class FailedProbe(_LostChildren):
         if event.function == "hv_pci_probe" and event.errno and event.relid not in self._rescinded:
             self._lose(event.relid)
 
-    sees: ClassVar[Sees] = {
-        **_LostChildren.lists,
-        FunctionReturned: _returned,
-    }
+    sees: ClassVar[Sees] = {**_LostChildren.lists, FunctionReturned: _returned}

@@ -24,8 +24,6 @@ from sim.choices import (
     ReplayChooser,
     ScheduleDiverged,
     SplitMix64,
-    is_fault,
-    is_time,
 )
 
 
@@ -81,10 +79,7 @@ def test_time_and_faults_are_chosen_seldom(options: Sequence[Option], one_in: in
     assert set(chosen) == set(range(len(options)))
 
 
-def test_the_pseudo_options_are_told_apart() -> None:
-    everything: list[Option] = [*ABC, PASSING, *FAILING]
-    assert [is_time(option) for option in everything] == [False] * 3 + [True, False, False]
-    assert [is_fault(option) for option in everything] == [False] * 5 + [True]
+def test_that_time_passes_is_an_option_of_no_place() -> None:
     assert (PASSING.name, PASSING.at) == ("time", "")
 
 

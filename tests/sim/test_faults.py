@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from host.channel_worker import ChannelWorker
-from sim.choices import NO_FAULT, Option, RandomChooser, is_fault
+from sim.choices import NO_FAULT, Fault, Option, RandomChooser
 from sim.fault_events import FaultInjected
 from sim.faults import FAULTS, FaultBudget
 from sim.scenario import FaultSpec, Scenario
@@ -29,7 +29,7 @@ class Unlucky:
         if options[0] is not NO_FAULT:
             return 0
         fault = options[1]
-        assert is_fault(fault)
+        assert isinstance(fault, Fault)
         assert len(options) == 2
         self.offered.append((fault.name, fault.at))
         return int(fault.at == self._at)

@@ -9,7 +9,7 @@ import pytest
 
 from guest.kernel import ops
 from sim.bounds import STALL_MAX_NS
-from sim.choices import Chooser, Option, is_time
+from sim.choices import PASSING, Chooser, Option
 from tests.sim.test_engine import Bench
 
 FAR_NS = 10 * STALL_MAX_NS  # the end of a window that keeps no time from passing
@@ -23,7 +23,7 @@ class Late:
 
     def choose(self, options: Sequence[Option]) -> int:
         self.options.append([option.name for option in options])
-        return next((i for i, option in enumerate(options) if is_time(option)), 0)
+        return next((i for i, option in enumerate(options) if option is PASSING), 0)
 
 
 class Prompt:
@@ -33,7 +33,7 @@ class Prompt:
         self.offered = 0
 
     def choose(self, options: Sequence[Option]) -> int:
-        self.offered += is_time(options[-1])
+        self.offered += options[-1] is PASSING
         return 0
 
 
