@@ -108,23 +108,30 @@ def first_failure(player: Player, strategy: Strategy, defect: Defect, cap: int) 
     return None
 
 
-def table(rows: Sequence[Row], cap: int) -> Iterator[str]:
-    """The table in Markdown."""
-    strategies = [cell.strategy for cell in rows[0].cells]
+def heading(strategies: Sequence[str]) -> Iterator[str]:
+    """The first lines of a table in Markdown."""
     yield "| historical bug | " + " | ".join(strategies) + " |"
     yield "|---|" + "--:|" * len(strategies)
-    for row in rows:
-        cells = (f">{cap:,}" if cell.median is None else f"{cell.median:,}" for cell in row.cells)
-        yield f"| {row.defect} | " + " | ".join(cells) + " |"
-    rates = (
-        sum(row.cells[at].schedules for row in rows) / sum(row.cells[at].seconds for row in rows)
-        for at in range(len(strategies))
+
+
+def line(row: Row, cap: int) -> str:
+    """A row of the table."""
+    cells = (f">{cap:,}" if cell.median is None else f"{cell.median:,}" for cell in row.cells)
+    return f"| {row.defect} | " + " | ".join(cells) + " |"
+
+
+def rates(rows: Sequence[Row]) -> str:
+    """The last row: what was played in what time, over all bugs."""
+    by_strategy = zip(*(row.cells for row in rows), strict=True)
+    per_s = (
+        sum(cell.schedules for cell in cells) / sum(cell.seconds for cell in cells)
+        for cells in by_strategy
     )
-    yield "| *schedules per second* | " + " | ".join(f"*{rate:,.0f}*" for rate in rates) + " |"
+    return "| *schedules per second* | " + " | ".join(f"*{rate:,.0f}*" for rate in per_s) + " |"
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, each row as soon as it is there."""
     parser = argparse.ArgumentParser(description="schedules to the first failure")
     parser.add_argument("defects", nargs="*", default=failing(), metavar="DEFECT")
     parser.add_argument("--strategy", action="append", choices=STRATEGIES, metavar="NAME")
@@ -134,9 +141,13 @@ def main() -> None:
     asked = parser.parse_args()
     strategies = asked.strategy or list(STRATEGIES)
     row = partial(measure, strategies=strategies, seeds=asked.seeds, cap=asked.cap)
+    print("\n".join(heading(strategies)), flush=True)
+    rows = []
     with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
-        rows = pool.map(row, asked.defects, chunksize=1)
-    print("\n".join(table(rows, asked.cap)))
+        for one in pool.imap(row, asked.defects):
+            print(line(one, asked.cap), flush=True)
+            rows.append(one)
+    print(rates(rows))
 
 
 if __name__ == "__main__":
