@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from sim.labels import function_of, title_of
 from sim.violation import Violation
 
 _NUMBERED: Final = re.compile(r"\w*\d\w*")  # a number, or a name made of one: nvme0, hv_pci_96f2
@@ -29,13 +30,10 @@ def mistake_of(violation: Violation) -> Mistake:
     return Mistake(
         violation.kind,
         violation.law,
-        function_of(violation.context),
-        _NUMBERED.sub("N", violation.message),
+        _without_numbers(function_of(title_of(violation.context))),
+        _without_numbers(violation.message),
     )
 
 
-def function_of(context: str) -> str:
-    """The kernel function of a context's label: ``hv_eject_device_work`` of
-    ``work/0:hv_eject_device_work/hv_pci_1#2``; labels without one as they are, without numbers."""
-    name = context.partition(":")[2] or context
-    return _NUMBERED.sub("N", name.partition("#")[0].partition("/")[0])
+def _without_numbers(text: str) -> str:
+    return _NUMBERED.sub("N", text)

@@ -16,6 +16,7 @@ from sim.explore.delays import Delay
 from sim.explore.named import NATURAL, Named, waits_of
 from sim.explore.profile import profile_of
 from sim.explore.until import IDLE
+from sim.labels import function_of
 from sim.player import outcome
 from sim.scenario import ScenarioError
 from sim.setup import Lab, Setup
@@ -63,11 +64,13 @@ class Smaller:
         yield self.named
         if len(self.named.delays) == 1:
             (delay,) = self.named.delays
+            function = function_of(delay.context)
             profile = profile_of(lambda chooser: outcome(lab.world(chooser)))
             for wait in waits_of(profile.moments):
-                if _alike(wait.stop.context, delay.context) and wait.stop.point == delay.point:
+                stop = wait.stop
+                if function_of(stop.context) == function and stop.point == delay.point:
                     for until in (delay.until, IDLE):
-                        yield replace(self.named, delays=(Delay(*wait.stop, until),))
+                        yield replace(self.named, delays=(Delay(*stop, until),))
 
     def _is_sound(self, lab: Lab, named: Named) -> bool:
         """Whether nothing is wrong with it but what is looked for."""
@@ -79,8 +82,3 @@ class Smaller:
             return natural.violation is None or named == NATURAL
         shrunk, _ = outcome(lab.world(named.chooser(), defects=()))
         return natural.violation is None and shrunk.violation is None
-
-
-def _alike(name: str, other: str) -> bool:
-    """Whether two contexts run the same function."""
-    return name.partition("/")[0].partition("#")[0] == other.partition("/")[0].partition("#")[0]

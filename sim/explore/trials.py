@@ -15,6 +15,7 @@ from sim.explore.ddmin import minimised
 from sim.explore.delays import Delay
 from sim.explore.named import Named
 from sim.explore.profile import Profile, Profiler
+from sim.labels import title_of
 from sim.violation import Violation
 
 Play: TypeAlias = Callable[[Chooser], Violation | None]
@@ -54,7 +55,7 @@ class Trials:
     def __init__(self, play: Play, wanted: Violation, most: int) -> None:
         self.play = play
         self.wanted = mistake_of(wanted)
-        self.culprit = wanted.context.partition(":")[2] or wanted.context
+        self.culprit = title_of(wanted.context)
         self.most = most
         self.made = 0
         self._known: dict[Named, Outcome] = {}

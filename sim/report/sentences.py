@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import Named
 from sim.explore.until import parse_until
+from sim.labels import function_of
 
 _ENDINGS: Final[Mapping[int, str]] = {1: "st", 2: "nd", 3: "rd"}
 
@@ -42,7 +43,7 @@ def ordinal(number: int) -> str:
 
 def _short(names: Iterable[str]) -> Mapping[str, str]:
     """By what to call each context."""
-    functions = {name: name.partition("/")[0].partition("#")[0] for name in names}
+    functions = {name: function_of(name) for name in names}
     owners = Counter(functions.values())
     return {name: short for name, short in functions.items() if owners[short] == 1}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from sim.labels import function_of, title_of
 from sim.violation import Violation, Whose
 
 RULE: Final = "=" * 66
@@ -80,7 +81,7 @@ def headline(violation: Violation) -> str:
     )
     return next(narrower, HEADLINES[violation.kind]).format(
         function=kernel_function(violation),
-        task=task_of(violation.context),
+        task=title_of(violation.context),
         law=violation.law,
         reason=reason,
     )
@@ -90,12 +91,7 @@ def kernel_function(violation: Violation) -> str:
     """Where it happened: the innermost function, or what the context is named after."""
     if violation.stacks and violation.stacks[0]:
         return violation.stacks[0][0]
-    return task_of(violation.context).partition("/")[0]
-
-
-def task_of(label: str) -> str:
-    """A context's name out of its label: ``hv_pci_1`` out of ``work/0:hv_pci_1``."""
-    return label.partition(":")[2] or label
+    return function_of(title_of(violation.context))
 
 
 def time_of(at_ns: int) -> str:
@@ -109,7 +105,7 @@ def _happened(violation: Violation) -> Iterator[str]:
         yield f"noticed at {time_of(violation.at_ns)}"
         return
     at = time_of(violation.at_ns)
-    task = task_of(violation.context)
+    task = title_of(violation.context)
     for words, text in _ACCESSES:
         if violation.message.endswith(words):
             what = violation.message.removesuffix(words)
@@ -125,5 +121,5 @@ def _stacks(violation: Violation) -> Iterator[str]:
     whoses = violation.whose or (access,) * len(violation.stacks)
     for frames, whose in zip(violation.stacks, whoses, strict=True):
         yield ""
-        yield _HEADINGS[whose.what].format(task=task_of(whose.context), at=time_of(whose.at_ns))
+        yield _HEADINGS[whose.what].format(task=title_of(whose.context), at=time_of(whose.at_ns))
         yield from (f" {frame}" for frame in frames)

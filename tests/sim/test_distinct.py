@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sim.distinct import function_of, mistake_of
+from sim.distinct import mistake_of
 from sim.violation import Violation
 
 FREED = Violation(
@@ -55,4 +55,4 @@ def test_another_law_object_or_function_is_another_mistake(field: str, value: ob
     ],
 )
 def test_the_function_is_taken_from_the_label(label: str, function: str) -> None:
-    assert function_of(label) == function
+    assert mistake_of(msgspec.structs.replace(FREED, context=label)).function == function
