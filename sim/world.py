@@ -13,6 +13,7 @@ from typing import Any
 from guest.defects.record import Defect, mixins_by_part
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
+from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.parts import with_mixins
 from guest.reference import ReferenceGuest
@@ -86,6 +87,12 @@ class _Door:
         self.synic_message: Callable[[VpIndex, bytes], None] = guest.vmbus.synic_message
 
 
+def _awaited(scenario: Scenario) -> Iterator[str]:
+    """The events that actors wait for."""
+    steps = (step for actor in scenario.actors for step in actor.steps)
+    return (step.event for step in steps if isinstance(step, Wait))
+
+
 class World:
     """Everything of one run. ``chooser`` None is natural order.
 
@@ -108,26 +115,19 @@ class World:
         stacks: bool = False,
         laws: Sequence[LawFactory] = LAWS,
     ) -> None:
-        scenario = with_needs(scenario, defects)
-        self.scenario = scenario
+        self.scenario = scenario = with_needs(scenario, defects)
         self._laws = laws
-        self.engine = Engine(chooser, lates=lates)
         self._natural = chooser is None
         self._happened: list[Happened] = []
-        waits = (
-            step.event
-            for actor in scenario.actors
-            for step in actor.steps
-            if isinstance(step, Wait)
-        )
-        self.watch = Watch(waits, self.engine)
-        emit = emitter(self.engine, self._happened, self.watch)
+        self.engine = Engine(chooser, lates=lates)
+        self.watch = Watch(_awaited(scenario), self.engine)
         self._recorder = Recorder(self._whose) if stacks else None
+        emit = emitter(self.engine, self._happened, self.watch)
         if self._recorder is not None:
             emit = self._recorder.watching(emit)
+        faults = self._faults(emit)
         memory = PhysicalMemory()
         door = _Door()
-        faults = self._faults(emit)
         self.partition = Partition(
             partition_config(scenario, load or profile_of),
             self.engine,
@@ -144,23 +144,31 @@ class World:
             memory=memory,
             parts=with_mixins(mixins_by_part(defects)),
         )
-        self.guest.kernel.fine = fine
-        if self._recorder is not None:
-            self.guest.kernel.heap = self._recorder.heap
-        if faults is not None:
-            faults.install(self.guest.kernel)
         door.open(self.guest)
-        self.engine.attach(self.guest.kernel)
+        self._settle(self.guest.kernel, faults, fine=fine)
         self._shell = Shell(self.guest)
+        self.actors = self._cast()
+
+    def _settle(self, kernel: Kernel, faults: FaultBudget | None, *, fine: bool) -> None:
+        """Have the guest's kernel run, watched and failing as was asked for."""
+        kernel.fine = fine
+        if self._recorder is not None:
+            kernel.heap = self._recorder.heap
+        if faults is not None:
+            faults.install(kernel)
+        self.engine.attach(kernel)
+
+    def _cast(self) -> list[Actor]:
+        """The scenario's actors, on one stage."""
         stage = Stage(
-            {device.name: device for device in scenario.devices},
+            {device.name: device for device in self.scenario.devices},
             self.engine,
             self.watch,
             self.partition,
             self.guest,
             self._shell,
         )
-        self.actors = [Actor(stage, spec) for spec in scenario.actors]
+        return [Actor(stage, spec) for spec in self.scenario.actors]
 
     def _faults(self, emit: Callable[[Any], None]) -> FaultBudget | None:
         """What may go wrong; None where nobody chooses or nothing may."""
