@@ -22,8 +22,8 @@ from sim.exploration import baseline
 from sim.explore.portfolio import Portfolio
 from sim.explore.strategy import RunReport
 from sim.player import Player
-from sim.scenario_reader import built_in_names, find_scenario
-from sim.setup import Setup
+from sim.scenario_reader import built_in_names
+from sim.setup import read_setup
 
 TIMEOUTS: Final = 10**7
 SCHEDULES_MAX: Final = 20_000  # as good as ten million timeouts, where that comes sooner
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 def measure(name: str, *, seed: int, budget_s: float) -> Row:
     """Play the default portfolio, whole batches, until the time or the schedules are used up."""
-    setup = Setup(text=find_scenario(name).read_text(encoding="utf-8"), source=name)
+    setup = read_setup(name)
     player, strategy = Player(setup), Portfolio(baseline(setup), seed)
     verdicts: Counter[str] = Counter()
     traces: set[int] = set()

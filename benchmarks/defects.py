@@ -24,8 +24,7 @@ from sim.exploration import baseline
 from sim.explore.strategies import STRATEGIES
 from sim.explore.strategy import Strategy
 from sim.player import Player
-from sim.scenario_reader import find_scenario
-from sim.setup import Setup
+from sim.setup import read_setup
 
 SEEDS: Final = 20
 CAP_SCHEDULES: Final = 2_000  # what ``vpcisim explore`` plays by default
@@ -47,12 +46,6 @@ class Row(NamedTuple):
     cells: tuple[Cell, ...]
 
 
-def setup_of(defect: Defect) -> Setup:
-    """The scenario that shows a bug, with the bug."""
-    text = find_scenario(defect.scenario).read_text(encoding="utf-8")
-    return Setup(text=text, source=defect.scenario, defects=(defect.id,))
-
-
 def failing() -> list[str]:
     """The bugs of the catalogue that must fail."""
     return [defect.id for defect in CATALOGUE.values() if defect.expect is not None]
@@ -61,7 +54,7 @@ def failing() -> list[str]:
 def measure(name: str, *, strategies: Sequence[str], seeds: int, cap: int) -> Row:
     """One row of the table."""
     defect = CATALOGUE[name]
-    setup = setup_of(defect)
+    setup = read_setup(defect.scenario, defect.id)
     player, shown = Player(setup), baseline(setup)
     cells = []
     for strategy in strategies:

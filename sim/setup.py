@@ -25,7 +25,7 @@ from sim.oracles.laws import LAWS
 from sim.oracles.user_laws import load_laws
 from sim.scenario import DeviceSpec, Scenario
 from sim.scenario_options import with_faults, with_options
-from sim.scenario_reader import parse_scenario
+from sim.scenario_reader import find_scenario, parse_scenario
 from sim.world import World
 
 LATES: Final = 2  # two late messages are enough to pass each other twice
@@ -63,6 +63,14 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             device=None if self.device is None else Path(self.device),
         )
         return with_faults(scenario, self.faults)
+
+
+def read_setup(name: str, *defects: str) -> Setup:
+    """A scenario, by a built-in's name or a path, with these bugs. Raises ScenarioError, OSError.
+
+    For scenarios whose devices are built-in profiles; else see :func:`with_captures`.
+    """
+    return Setup(text=find_scenario(name).read_text(encoding="utf-8"), source=name, defects=defects)
 
 
 def with_captures(setup: Setup, folder: Path) -> Setup:

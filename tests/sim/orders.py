@@ -8,17 +8,10 @@ from typing import ClassVar
 
 from sim.choices import Chooser, DecisionChooser, Option, RandomChooser
 from sim.explore.strategy import Plan
-from sim.scenario_reader import BUILT_IN
-from sim.setup import Setup
+from sim.setup import read_setup
 
-
-def built_in(name: str, *defects: str) -> Setup:
-    """A built-in scenario, with some old bugs."""
-    return Setup(text=(BUILT_IN / f"{name}.toml").read_text(), source=name, defects=defects)
-
-
-IDLE = built_in("eject-idle")
-LEAKING = built_in("eject-idle", "eject-ref-leak")  # in any order
+IDLE = read_setup("eject-idle")
+LEAKING = read_setup("eject-idle", "eject-ref-leak")  # in any order
 
 
 class Drawn(Plan, frozen=True):

@@ -14,16 +14,16 @@ from sim.exploration import explored
 from sim.explore.delay import DelayPlan
 from sim.keeping import as_found
 from sim.schedule import write_schedule
+from sim.setup import read_setup
 from tests.documentation import Shell
 from tests.house.sources import PACKAGES, ROOT
-from tests.sim.orders import built_in
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 SCRIPT, COMMANDS = re.findall(
     r"^```sh\n(.*?)^```$", (ROOT / "docs/bisect.md").read_text(), re.MULTILINE | re.DOTALL
 )
-RACING = built_in("eject-during-probe", "eject-before-root-bus")
+RACING = read_setup("eject-during-probe", "eject-before-root-bus")
 LOCK = "guest/pci_hyperv/bus.py"
 EJECT = "guest/pci_hyperv/eject.py"
 NO_LOCK = """

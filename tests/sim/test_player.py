@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from sim.choices import DecisionChooser
 from sim.player import Player, outcome
-from sim.setup import Lab, Setup
-from tests.sim.orders import IDLE, LEAKING, Drawn, Natural, built_in
+from sim.setup import Lab, Setup, read_setup
+from tests.sim.orders import IDLE, LEAKING, Drawn, Natural
 
 WAITING = """
 name = "waiting"
@@ -49,7 +49,7 @@ def test_other_orders_are_other_traces() -> None:
 
 
 def test_open_items_that_show_are_reported() -> None:
-    report = Player(built_in("rescind-without-eject"))(Drawn(1))
+    report = Player(read_setup("rescind-without-eject"))(Drawn(1))
     assert (report.verdict, report.known) == ("known", ("O9",))
 
 

@@ -14,10 +14,10 @@ from host.devices import PROFILES
 from host.devices.problems import DeviceFileError
 from host.devices.profile_file import save_profile
 from sim.scenario_options import with_faults, with_needs
-from sim.scenario_reader import BUILT_IN, load_scenario
-from sim.setup import Lab, Setup, with_captures
+from sim.scenario_reader import load_scenario
+from sim.setup import Lab, Setup, read_setup, with_captures
 
-ARRIVAL = Setup(text=(BUILT_IN / "arrival.toml").read_text(), source="arrival")
+ARRIVAL = read_setup("arrival")
 CAPTURED = """
 name = "captured"
 story = "A device of somebody's own arrives."

@@ -11,8 +11,7 @@ import pytest
 from sim.bench import explore
 from sim.cli import main
 from sim.explore.strategies import STRATEGIES
-from sim.scenario_reader import find_scenario
-from sim.setup import Setup
+from sim.setup import read_setup
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +22,7 @@ def _few_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_strategy_has_a_row_with_the_keys_that_programs_read() -> None:
-    text = find_scenario("arrival").read_text(encoding="utf-8")
-    rows = explore.measure(Setup(text=text, source="arrival"), scenario="arrival", seed=1)
+    rows = explore.measure(read_setup("arrival"), scenario="arrival", seed=1)
     assert [row["strategy"] for row in rows] == list(STRATEGIES)
     for row in rows:
         assert (row["driver"], row["scenario"]) == ("model", "arrival")

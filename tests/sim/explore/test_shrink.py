@@ -17,19 +17,12 @@ from sim.explore.profile import baseline_of, profile_of
 from sim.explore.shrink import Playing, Shrunk, shrink
 from sim.explore.smaller import Smaller
 from sim.explore.trials import recorded
-from sim.scenario_reader import BUILT_IN
-from sim.setup import Lab, Setup
+from sim.setup import Lab, Setup, read_setup
 from sim.violation import Violation
 
-
-def setup_of(scenario: str, *defects: str) -> Setup:
-    text = (BUILT_IN / f"{scenario}.toml").read_text()
-    return Setup(text=text, source=scenario, defects=defects)
-
-
-ORDERLY = setup_of("eject-idle", "eject-ref-leak")  # fails in any order
-RACING = setup_of("rescind-during-eject", "remove-vs-pending-work")
-LATE = setup_of("unload-slow-host", "busexit-stack-packet")
+ORDERLY = read_setup("eject-idle", "eject-ref-leak")  # fails in any order
+RACING = read_setup("rescind-during-eject", "remove-vs-pending-work")
+LATE = read_setup("unload-slow-host", "busexit-stack-packet")
 
 
 def failing(setup: Setup) -> tuple[list[int], Violation]:
@@ -95,11 +88,11 @@ def test_what_fails_in_any_order_needs_no_delay_and_shrinks_the_same_way_twice()
 
 def test_a_schedule_that_does_not_fail_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fail"):
-        shrink(setup_of("eject-idle"), [])
+        shrink(read_setup("eject-idle"), [])
 
 
 def test_the_race_of_an_eject_with_the_probe_comes_down_to_one_delay_that_names_both() -> None:
-    setup = setup_of("eject-during-probe", "eject-before-root-bus")
+    setup = read_setup("eject-during-probe", "eject-before-root-bus")
     play = Playing(Lab(setup))
     plans = DelayStrategy(baseline_of(play), seed=0).plans(100)
     runs = (recorded(play, plan.chooser()) for plan in plans)

@@ -9,10 +9,15 @@ import sys
 import msgspec
 import pytest
 
+from sim.campaign import Found
 from sim.choices import Choice
+from sim.explore.delay import DelayPlan
 from sim.explore.delays import Delay, FaultAt
+from sim.explore.explain import Chance, Explanation
 from sim.explore.named import Named
-from sim.report.exploration import schedule_lines
+from sim.explore.strategy import RunReport
+from sim.keeping import Kept
+from sim.report.exploration import kept_lines, schedule_lines
 from sim.report.progress import progress_of
 from sim.schedule import Schedule
 from sim.setup import Setup
@@ -54,6 +59,19 @@ def test_a_twin_that_passes_is_told_by_what_differs() -> None:
     assert less[2:] == [f"passes   without this delay {EJECT_WORDS}"]
     more = told(faults=(LOST,), passing_twin=Named((EJECT,), (LOST,)))
     assert more[1:] == [f"passes   with one more delay {EJECT_WORDS}"]
+
+
+def test_a_mistake_is_told_with_its_finder_its_curve_if_asked_for_and_its_file() -> None:
+    found = Found(3, DelayPlan(), RunReport(verdict="violation", fingerprint=0, steps=0, choices=0))
+    bare = list(kept_lines(Kept(found=found, schedule=BARE, file="a.json")))
+    assert bare[-3:] == [
+        "found    at schedule 3, by delay",
+        "order    natural",
+        "replay   vpcisim replay a.json",
+    ]
+    curve = Explanation((Chance(0, 20, 20),), 0, None)
+    told = list(kept_lines(Kept(found=found, schedule=BARE, file="a.json", explanation=curve)))
+    assert told[-2] == "it was inevitable from the beginning: no completion passed"
 
 
 class Terminal(io.StringIO):
