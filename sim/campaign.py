@@ -17,7 +17,7 @@ import msgspec
 from sim.closing import Closing, closing
 from sim.distinct import Mistake, mistake_of
 from sim.explore.strategy import LOST, Plan, RunReport, Strategy
-from sim.workers import Lost
+from sim.workers import Lost, WorkersDie
 
 BATCH_PLANS: Final = 128  # enough to keep many workers busy, few enough to learn from soon
 CHECKED_OF: Final = 100  # one schedule in so many is played twice
@@ -94,7 +94,7 @@ def campaign(
 ) -> Result:
     """Play at most so many schedules of a strategy; fewer if it has none left, or at Ctrl-C.
 
-    Raises NotDeterministic, and what ``run`` raises.
+    Raises NotDeterministic, and what ``run`` raises; WorkersDie only if nothing was found so far.
     """
     tally = Tally()
     began = perf_counter()
@@ -107,6 +107,10 @@ def campaign(
             for plan, report in _batch(plans, run, tally, progress):
                 strategy.learn(plan, report)
     except KeyboardInterrupt:
+        interrupted = True
+    except WorkersDie:
+        if not tally.found:
+            raise
         interrupted = True
     return Result(
         found=tuple(tally.found.values()),

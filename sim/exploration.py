@@ -16,7 +16,7 @@ from sim.explore.strategies import STRATEGIES
 from sim.keeping import Kept, as_found, explaining, shortened
 from sim.player import Player, outcome
 from sim.setup import Lab, Setup
-from sim.workers import Run, at_work
+from sim.workers import Run, WorkersDie, at_work
 
 
 def baseline(setup: Setup) -> Baseline:
@@ -33,7 +33,7 @@ def players(setup: Setup, *, jobs: int) -> AbstractContextManager[Run]:
 def explored(
     setup: Setup, *, strategy: str, schedules: int, seed: int, jobs: int, progress: Progress
 ) -> Result:
-    """Play many schedules by the strategy of that name. Raises NotDeterministic."""
+    """Play many schedules by the strategy of that name. Raises NotDeterministic and WorkersDie."""
     source = STRATEGIES[strategy](baseline(setup), seed)
     with players(setup, jobs=jobs) as run:
         return campaign(source, run, schedules=schedules, progress=progress)
@@ -50,7 +50,8 @@ def keeping(
 ) -> Iterator[Kept]:
     """Each mistake that was found, with a schedule as short as it can be made.
 
-    Interrupted, and where a process is killed, with the schedule that was found.
+    Interrupted, and where a process is killed, with the schedule that was found. Raises
+    NotDeterministic.
     """
     short: dict[int, Kept] = {}
     if result.found and not result.interrupted:
@@ -82,5 +83,5 @@ def _until_interrupted(run: Run, mistakes: Sequence[Found]) -> Iterator[tuple[in
         for place, kept in run(mistakes):
             if isinstance(kept, Kept):
                 yield place, kept
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WorkersDie):
         return

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from sim.campaign import Found
-from sim.choices import Chooser, DecisionChooser, ReplayChooser
+from sim.campaign import Found, NotDeterministic
+from sim.choices import Chooser, DecisionChooser, ReplayChooser, ScheduleDiverged
 from sim.distinct import mistake_of
 from sim.explore.explain import Explanation, explained
-from sim.explore.shrink import shrink
+from sim.explore.shrink import DoesNotFail, shrink
 from sim.player import outcome
 from sim.replay import recorded
 from sim.schedule import Schedule, schedule_text, write_schedule
@@ -47,18 +49,21 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def as_found(setup: Setup, found: Found, *, seed: int) -> Kept:
-    """The schedule as it was found: one run more, for names and stacks."""
-    schedule = _recorded(setup, DecisionChooser(found.report.decisions), seed=seed)
+    """The schedule as it was found: one run more, for names and stacks. Raises NotDeterministic."""
+    with _again(found):
+        schedule = _recorded(setup, DecisionChooser(found.report.decisions), seed=seed)
     return Kept(found=found, schedule=msgspec.structs.replace(schedule, in_words=False))
 
 
 def shortened(setup: Setup, found: Found, *, seed: int) -> Kept:
     """The shortest schedule that shows the mistake: hundreds of runs; as it was found if it cannot
-    be put into words."""
-    shrunk = shrink(setup, found.report.decisions)
+    be put into words. Raises NotDeterministic."""
+    with _again(found):
+        shrunk = shrink(setup, found.report.decisions)
     if shrunk is None:
         return as_found(setup, found, seed=seed)
-    schedule = _recorded(shrunk.setup, ReplayChooser(shrunk.choices), seed=seed)
+    with _again(found):
+        schedule = _recorded(shrunk.setup, ReplayChooser(shrunk.choices), seed=seed)
     words = {name: getattr(shrunk, name) for name in ("delays", "faults", "passing_twin")}
     return Kept(found=found, schedule=msgspec.structs.replace(schedule, **words))
 
@@ -76,11 +81,23 @@ def explaining(kept: Kept) -> Kept:
     return msgspec.structs.replace(kept, explanation=explanation)
 
 
+@contextmanager
+def _again(found: Found) -> Iterator[None]:
+    """What failed once fails whenever it is played. Raises NotDeterministic where it does not."""
+    try:
+        yield
+    except (DoesNotFail, ScheduleDiverged):
+        raise NotDeterministic(
+            f"schedule {found.number} ({found.plan.strategy}) failed, and not when played again"
+        ) from None
+
+
 def _recorded(setup: Setup, chooser: Chooser, *, seed: int) -> Schedule:
-    """A failing run as a schedule, yet without words."""
+    """A failing run as a schedule, yet without words. Raises DoesNotFail and ScheduleDiverged."""
     played = recorded(Lab(setup), chooser, seed=seed)
     violation = played.result.violation
-    assert violation is not None, "what failed once fails whenever it is played"
+    if violation is None:
+        raise DoesNotFail
     return Schedule(
         scenario=played.result.scenario,
         violation=violation,

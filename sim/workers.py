@@ -3,7 +3,8 @@
 
 Knows neither tasks nor results. What a worker is doing is known to the parent alone, so a dead one
 (out of memory, killed by somebody) takes nothing with it: its tasks are done once more, each by
-itself, and what kills a worker again is reported as lost.
+itself, and what kills a worker again is reported as lost. Where one worker after another dies and
+none does anything, no more are started.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
+from sim.collector import seldom
+
 # Tasks that go to a worker in one message: at most so many, and few enough that each worker has
 # several turns and all end at about the same time.
 CHUNK_TASKS_MAX: Final = 8
@@ -30,6 +33,10 @@ class Lost(NamedTuple):
     """Stands where a result would: ``why`` says how the worker ended that had this task."""
 
     why: str
+
+
+class WorkersDie(Exception):
+    """One worker after another has died, and none did anything; one line with the remedy."""
 
 
 class WorkerError(Exception):
@@ -94,9 +101,10 @@ class _Worker:
 def _work(start: Start, pipe: Connection) -> None:
     """The life of a worker: results for tasks, until the pipe ends."""
     try:
-        do = start()
-        while True:
-            pipe.send([do(task) for task in pipe.recv()])
+        with seldom():
+            do = start()
+            while True:
+                pipe.send([do(task) for task in pipe.recv()])
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
     except Exception as error:
@@ -119,11 +127,14 @@ class Workers:
     def __init__(self, jobs: int, start: Start) -> None:
         self._start = start
         self._workers = [_Worker(start) for _ in range(jobs)]
+        self._deaths = 0  # since a worker has last done something
+        # At worst each worker dies of something else, and then of each task of a chunk.
+        self._deaths_max = jobs + CHUNK_TASKS_MAX
 
     def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         """Do all tasks; gives each result, with its task's place, as it comes.
 
-        Raises what a task raised.
+        Raises what a task raised, and WorkersDie.
         """
         places = range(len(tasks))
         size = min(CHUNK_TASKS_MAX, max(1, len(tasks) // (TURNS_MIN * len(self._workers))))
@@ -161,10 +172,17 @@ class Workers:
             return self._replace(worker, chunk, todo)
         if isinstance(came, _Raised):
             came.again()
+        self._deaths = 0
         return list(zip(chunk.places, came, strict=True))
 
     def _replace(self, worker: _Worker, chunk: Chunk, todo: deque[Chunk]) -> list[tuple[int, Any]]:
         how = worker.end()
+        self._deaths += 1
+        if self._deaths > self._deaths_max:
+            raise WorkersDie(
+                f"{self._deaths} processes in a row ended ({how}) before they had played anything;"
+                " there may be too little memory: use fewer --jobs, or 1 to play in this process"
+            )
         self._workers[self._workers.index(worker)] = _Worker(self._start)
         if chunk.again:
             return [(place, Lost(how)) for place in chunk.places]
@@ -176,7 +194,8 @@ class Workers:
 def at_work(start: Start, *, jobs: int) -> Iterator[Run]:
     """What does tasks: this process for one job, else so many others, which end with this."""
     if jobs == 1:
-        yield partial(_one_by_one, start())
+        with seldom():
+            yield partial(_one_by_one, start())
         return
     workers = Workers(jobs, start)
     try:

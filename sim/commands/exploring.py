@@ -14,7 +14,7 @@ from typing import NamedTuple
 from guest.defects.catalogue import CATALOGUE
 from guest.defects.record import Defect, DefectsClash, mixins_by_part
 from sim.campaign import NotDeterministic, Result
-from sim.commands.calling import InputError, choose
+from sim.commands.calling import InputError, LackingError, choose
 from sim.exploration import explored, keeping
 from sim.faults import FAULTS
 from sim.keeping import Kept, written
@@ -22,6 +22,7 @@ from sim.report.progress import progress_of
 from sim.scenario import Scenario
 from sim.scenario_reader import find_scenario
 from sim.setup import Setup, with_captures
+from sim.workers import WorkersDie
 
 
 def setup_of(
@@ -93,21 +94,31 @@ class Asked(NamedTuple):
 def carried_out(setup: Setup, asked: Asked) -> tuple[Result, list[Kept]]:
     """Explore, and keep what is found; Ctrl-C ends each of the two and not the other.
 
-    Raises InputError where one schedule came out in two ways.
+    Raises InputError where one schedule came out in two ways, LackingError where no process lives.
     """
     try:
-        with progress_of("exploring", asked.schedules) as progress:
-            result = explored(
-                setup,
-                strategy=asked.strategy,
-                schedules=asked.schedules,
-                seed=asked.seed,
-                jobs=asked.jobs,
-                progress=progress,
-            )
+        result = _explored(setup, asked)
+        return result, _kept(setup, asked, result)
     except NotDeterministic as error:
         told = f"{error}; the lab, or a law of yours, is not deterministic"
         raise InputError(told) from None
+    except WorkersDie as error:
+        raise LackingError(str(error)) from None
+
+
+def _explored(setup: Setup, asked: Asked) -> Result:
+    with progress_of("exploring", asked.schedules) as progress:
+        return explored(
+            setup,
+            strategy=asked.strategy,
+            schedules=asked.schedules,
+            seed=asked.seed,
+            jobs=asked.jobs,
+            progress=progress,
+        )
+
+
+def _kept(setup: Setup, asked: Asked, result: Result) -> list[Kept]:
     kept: list[Kept] = []
     with suppress(KeyboardInterrupt), progress_of("shrinking", len(result.found)) as progress:
         for one in keeping(
@@ -119,4 +130,4 @@ def carried_out(setup: Setup, asked: Asked) -> tuple[Result, list[Kept]]:
             progress=progress,
         ):
             kept.append(written(one, asked.save))  # noqa: PERF401 - an interruption keeps the rest
-    return result, kept
+    return kept

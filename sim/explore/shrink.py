@@ -50,16 +50,19 @@ class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
     passing_twin: Named | None
 
 
+class DoesNotFail(ValueError):
+    """There is nothing to make short: the schedule passes."""
+
+
 def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
     """The shortest story found of a schedule that fails; None if it cannot be put into words.
 
-    Raises ScheduleDiverged if the decisions are none of this setup, and ValueError if they do not
-    fail.
+    Raises ScheduleDiverged if the decisions are none of this setup, and DoesNotFail.
     """
     play = Playing(Lab(setup))
     run = recorded(play, DecisionChooser(decisions))
     if run.violation is None:
-        raise ValueError("a schedule that does not fail cannot be shrunk")
+        raise DoesNotFail("a schedule that does not fail cannot be shrunk")
     affordable = max(TRIALS_MIN, STEPS_MAX // max(1, play.steps))
     order = Trials(play, run.violation, min(ORDER_TRIALS_MAX, affordable))
     found = shortest(order, run)

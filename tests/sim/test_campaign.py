@@ -16,7 +16,7 @@ from sim.campaign import BATCH_PLANS, CHECKED_OF, NotDeterministic, Result, Run,
 from sim.choices import Chooser, RandomChooser
 from sim.explore.strategy import Exhausted, Plan, RunReport
 from sim.violation import Violation
-from sim.workers import Lost, Workers
+from sim.workers import Lost, Workers, WorkersDie
 
 
 class Numbered(Plan, frozen=True, tag=True):
@@ -159,6 +159,21 @@ def test_ctrl_c_keeps_what_was_found_even_in_the_batch_it_came_in() -> None:
     assert result.interrupted
     assert [found.number for found in result.found] == [4, 6]
     assert result.closing.schedules == 3
+
+
+@pytest.mark.parametrize("plans_played", [0, 20])
+def test_workers_that_die_end_the_campaign_and_take_nothing_with_them(plans_played: int) -> None:
+    def dying(plans: Sequence[Plan]) -> Iterator[tuple[int, RunReport]]:
+        yield from one_by_one(plans[:plans_played])
+        raise WorkersDie("11 processes in a row ended")
+
+    if not plans_played:
+        with pytest.raises(WorkersDie):
+            campaign(Counting(), dying, schedules=400)
+        return
+    result = campaign(Counting(), dying, schedules=400)
+    assert result.interrupted
+    assert (len(result.found), result.closing.schedules) == (2, 20)
 
 
 def test_lost_schedules_are_counted_and_learnt_as_lost() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -237,6 +238,21 @@ def test_a_schedule_that_comes_out_in_two_ways_is_one_line(
     line = told(capsys, "explore", "arrival", "--law", mine, *FEW)
     assert "schedule 1 (random), played twice, came out with another verdict" in line
     assert line.endswith("the lab, or a law of yours, is not deterministic")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_failure_that_does_not_come_again_is_one_line(
+    capsys: pytest.CaptureFixture[str], jobs: str
+) -> None:
+    mine = law(
+        "the third may not bind",
+        """
+        SEEN.append(event)
+        return "it did" if len(SEEN) == 3 else None
+        """,
+    )
+    line = told(capsys, "explore", "arrival", "--law", mine, *FEW, "--jobs", jobs)
+    assert re.search(r"schedule \d+ \(random\) failed, and not when played again; ", line)
 
 
 def test_an_explanation_says_when_the_failure_was_inevitable(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.workers import Lost, Start, WorkerError, Workers
+from sim.workers import Lost, Start, WorkerError, Workers, WorkersDie
 
 
 @contextmanager
@@ -39,6 +39,11 @@ def dying(over: int, marks: Path, times: int) -> Callable[[int], int]:
         return 2 * task
 
     return do
+
+
+def dead_at_once() -> Callable[[int], int]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("somebody survived")
 
 
 def interrupting() -> Callable[[int], int]:
@@ -87,6 +92,14 @@ def test_a_task_that_kills_every_worker_is_reported_and_costs_no_other(tmp_path:
     assert results.pop(5) == Lost("SIGKILL")
     assert results == {task: 2 * task for task in tasks if task != 5}
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_where_no_worker_lives_an_error_names_the_remedy() -> None:
+    with (
+        working(2, dead_at_once) as workers,
+        pytest.raises(WorkersDie, match=r"^11 processes in a row ended \(SIGKILL\).* --jobs"),
+    ):
+        list(workers.run(range(10**6)))
 
 
 def test_an_exception_of_a_task_is_raised_here_with_the_workers_traceback() -> None:
