@@ -67,6 +67,7 @@ class Fault(NamedTuple):
     done: bool = False
 
 
+FAULT_PREFIX: Final = "fault "  # the fault's own name follows
 PASSING: Final = Passing()
 NO_FAULT: Final = Fault("no fault", "")
 

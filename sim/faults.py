@@ -12,9 +12,9 @@ from typing import Final
 
 from guest.kernel.kernel import Kernel
 from host.unreliable import name_of
-from sim.choices import NO_FAULT, Fault, Option
+from sim.choices import FAULT_PREFIX, NO_FAULT, Fault, Option
 from sim.fault_events import FaultInjected
-from sim.scenario import FaultSpec
+from sim.scenario import FaultSpec, fault_field
 
 ALLOCATION_FAILURE: Final = "allocation-failure"
 RING_FULL: Final = "ring-full"
@@ -48,7 +48,7 @@ class FaultBudget:
         ask: Callable[[Sequence[Option]], int],
         emit: Callable[[object], None],
     ) -> None:
-        self._left = {name: getattr(most, name.replace("-", "_")) for name in FAULTS}
+        self._left = {name: getattr(most, fault_field(name)) for name in FAULTS}
         self._ask = ask
         self._emit = emit
 
@@ -67,7 +67,7 @@ class FaultBudget:
     def _happens(self, name: str, what: str) -> bool:
         if not self._left[name]:
             return False
-        if self._ask((NO_FAULT, Fault(f"fault {name}", what))) == 0:
+        if self._ask((NO_FAULT, Fault(f"{FAULT_PREFIX}{name}", what))) == 0:
             return False
         self._left[name] -= 1
         self._emit(FaultInjected(name, what))

@@ -129,6 +129,11 @@ class FaultSpec(_Record, frozen=True, kw_only=True):
     slow_host: int = 0
 
 
+def fault_field(name: str) -> str:
+    """The field of :class:`FaultSpec` for a fault: ``ring_full`` for ``ring-full``."""
+    return name.replace("-", "_")
+
+
 class ExpectSpec(_Record, frozen=True, kw_only=True):
     """``verdict``: clean, a violation's kind, or an errno's name that the guest must report."""
 

@@ -7,14 +7,14 @@ command and no file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from guest.defects.record import Defect
-from sim.scenario import Scenario
+from sim.scenario import FaultSpec, Scenario, fault_field
 
 
 def with_options(
@@ -38,9 +38,7 @@ def with_options(
 
 def with_faults(scenario: Scenario, faults: Iterable[str]) -> Scenario:
     """Each of these faults (``ring-full``) may happen, at least once a run."""
-    fields = [name.replace("-", "_") for name in faults]
-    least = {field: max(1, getattr(scenario.faults, field)) for field in fields}
-    return replace(scenario, faults=replace(scenario.faults, **least))
+    return replace(scenario, faults=_with_at_least(scenario.faults, dict.fromkeys(faults, 1)))
 
 
 def with_needs(scenario: Scenario, defects: Iterable[Defect]) -> Scenario:
@@ -49,18 +47,21 @@ def with_needs(scenario: Scenario, defects: Iterable[Defect]) -> Scenario:
     Of the versions that both know, the first that the scenario offers.
     """
     for defect in defects:
-        host, faults = scenario.host, scenario.faults
+        host = scenario.host
         host = replace(
             host,
             knobs=MappingProxyType({**host.knobs, **defect.knobs}),
             latency_ns=MappingProxyType({**host.latency_ns, **defect.latency_ns}),
         )
-        most = {
-            field: max(count, getattr(faults, field))
-            for name, count in defect.faults.items()
-            for field in [name.replace("-", "_")]
-        }
+        faults = _with_at_least(scenario.faults, defect.faults)
         offered = tuple(v for v in scenario.guest.protocol if v in defect.protocol)
         guest = replace(scenario.guest, protocol=offered) if offered else scenario.guest
-        scenario = replace(scenario, host=host, faults=replace(faults, **most), guest=guest)
+        scenario = replace(scenario, host=host, faults=faults, guest=guest)
     return scenario
+
+
+def _with_at_least(faults: FaultSpec, least: Mapping[str, int]) -> FaultSpec:
+    """Each of the named faults may happen so often, if it may not more often already."""
+    fields = {fault_field(name): count for name, count in least.items()}
+    more = {field: max(count, getattr(faults, field)) for field, count in fields.items()}
+    return replace(faults, **more)

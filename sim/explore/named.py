@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from sim.choices import NO_FAULT, Choice
+from sim.choices import FAULT_PREFIX, NO_FAULT, Choice
 from sim.explore.delays import Delay, DelayChooser, FaultAt
 from sim.explore.profile import Moment, Profile
 from sim.explore.stops import Stop
@@ -131,4 +131,4 @@ def _faults(run: Profile, choices: Sequence[Choice]) -> Iterator[FaultAt]:
 
 
 def _is_about_a_fault(choice: Choice) -> bool:
-    return choice.name == NO_FAULT.name or choice.name.startswith("fault ")
+    return choice.name == NO_FAULT.name or choice.name.startswith(FAULT_PREFIX)

@@ -15,6 +15,7 @@ from protocol.link import PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
 from protocol.vpci import MessageType, PciQResReqResponse
 from sim.fault_events import FaultInjected
+from sim.faults import ALLOCATION_FAILURE, RING_FULL
 from sim.oracles.known import Signature
 from sim.oracles.law import Sees
 
@@ -106,7 +107,7 @@ class SentOnce(Signature):
     kinds = frozenset({"lost-device"})
 
     def _failed(self, event: FaultInjected, *_: object) -> None:
-        self.shown |= event.fault == "ring-full" and event.at in SENT_ONCE
+        self.shown |= event.fault == RING_FULL and event.at in SENT_ONCE
 
     sees: ClassVar[Sees] = {FaultInjected: _failed}
 
@@ -118,7 +119,7 @@ class MessageWithoutMemory(Signature):
     kinds = frozenset({"hang", "lost-device"})
 
     def _failed(self, event: FaultInjected, *_: object) -> None:
-        self.shown |= event.fault == "allocation-failure" and event.at in TAKEN_IN
+        self.shown |= event.fault == ALLOCATION_FAILURE and event.at in TAKEN_IN
 
     def leaks(self) -> Mapping[str, int]:
         return {"relid": 1} if self.shown else {}  # of an offer that was never seen

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from sim.choices import FAULT_PREFIX
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import Named
 from sim.explore.until import parse_until
@@ -84,6 +85,6 @@ _PLAIN: Final[Mapping[str, str]] = {
 
 
 def _fault(fault: FaultAt) -> str:
-    what = fault.fault.removeprefix("fault ")
+    what = fault.fault.removeprefix(FAULT_PREFIX)
     where = f" of {fault.at}" if fault.at else ""
     return f"`{what}`{where}, the {ordinal(fault.occurrence)} time it could happen"

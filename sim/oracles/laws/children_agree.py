@@ -9,6 +9,7 @@ ring was full (O14).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar, Final
@@ -61,61 +62,57 @@ def _functions(payload: bytes) -> tuple[Identity, ...] | None:
 
 
 class ChildrenAgree(Law):
+    """Each bus is compared once the trace is over."""
+
     name = "the guest's functions end equal to the host's last word"
     kind = "lost-device"
 
     def __init__(self) -> None:
-        self._buses: dict[int, _Bus] = {}
+        self._buses: defaultdict[int, _Bus] = defaultdict(_Bus)
         self._ring_was_full = False
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._buses[event.relid] = _Bus()
 
     def _fault(self, event: FaultInjected, *_: object) -> None:
-        self._ring_was_full = self._ring_was_full or event.fault == RING_FULL
-
-    def _bus(self, relid: int) -> _Bus:
-        bus = self._buses.get(relid)
-        if bus is None:
-            bus = self._buses[relid] = _Bus()
-        return bus
+        self._ring_was_full |= event.fault == RING_FULL
 
     def _opened(self, event: ChannelOpened, *_: object) -> None:
-        bus = self._bus(event.relid)
+        bus = self._buses[event.relid]
         bus.judged = True
         bus.last, bus.sent, bus.queued = None, 0, 0
 
     def _excused(self, event: ChannelClosed | Rescinded | MessageIgnored, *_: object) -> None:
-        self._bus(event.relid).judged = False
+        self._buses[event.relid].judged = False
 
     def _returned(self, event: FunctionReturned, *_: object) -> None:
         if event.errno and event.function == "hv_pci_probe":
-            self._bus(event.relid).judged = False
+            self._buses[event.relid].judged = False
 
     def _listed(self, event: PacketPublished, *_: object) -> None:
         functions = _functions(event.payload)
         if functions is None:
             return  # a hostile host's: the guest drops it
-        bus = self._bus(event.relid)
+        bus = self._buses[event.relid]
         bus.last = functions
         bus.sent += 1
         bus.given_up.clear()
         bus.asked.clear()
 
     def _given_up(self, event: PacketPublished, *_: object) -> None:
-        self._bus(event.relid).given_up.add(slot_of(event))
+        self._buses[event.relid].given_up.add(slot_of(event))
 
     def _queried(self, event: PacketPublished, *_: object) -> None:
-        self._bus(event.relid).asked.add(slot_of(event))
+        self._buses[event.relid].asked.add(slot_of(event))
 
     def _queued(self, event: RelationsQueued, *_: object) -> None:
-        self._bus(event.relid).queued += 1
+        self._buses[event.relid].queued += 1
 
     def _added(self, event: ChildAdded, *_: object) -> None:
-        self._bus(event.relid).children.append((event.wslot, event.serial))
+        self._buses[event.relid].children.append((event.wslot, event.serial))
 
     def _removed(self, event: ChildRemoved, *_: object) -> None:
-        children = self._bus(event.relid).children
+        children = self._buses[event.relid].children
         if (event.wslot, event.serial) in children:
             children.remove((event.wslot, event.serial))
 
