@@ -7,13 +7,14 @@ Until b4b77778ecc5 a mapping that existed was given back and asked for anew, wha
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.pci_core.types import MsiDesc
 from guest.pci_hyperv.interrupts import Interrupts
 
 
 class AlwaysAnew(Interrupts):
     """hv_compose_msi_msg() that never returns the recorded message."""
 
-    def may_reuse(self, _multi_msi: bool) -> bool:
+    def may_reuse(self, _msi_desc: MsiDesc) -> bool:
         return False
 
 

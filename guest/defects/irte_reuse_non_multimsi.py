@@ -9,13 +9,14 @@ until c234ba804292 the second, which names the real CPU, told it nothing.
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.pci_core.types import MsiDesc
 from guest.pci_hyperv.interrupts import Interrupts
 
 
 class AlwaysAgain(Interrupts):
     """hv_compose_msi_msg() that returns the recorded message of any interrupt."""
 
-    def may_reuse(self, _multi_msi: bool) -> bool:
+    def may_reuse(self, _msi_desc: MsiDesc) -> bool:
         return True
 
 

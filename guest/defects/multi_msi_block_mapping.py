@@ -19,7 +19,7 @@ class OneByOne(Interrupts):
     def is_multi_msi(self, _msi_desc: MsiDesc) -> bool:
         return False
 
-    def may_reuse(self, _multi_msi: bool) -> bool:
+    def may_reuse(self, _msi_desc: MsiDesc) -> bool:
         return True
 
 

@@ -2,7 +2,9 @@
 """A rescind waited behind the offer that it takes back: both were handled by one work queue.
 
 Until 54a66265d675 the offer's processing, the driver's probe included, ran on the queue that
-rescinds were put on. The model puts them on the queue that probes now.
+rescinds were put on.
+
+Model: rescinds are put on the queue that probes now.
 """
 
 from __future__ import annotations

@@ -13,20 +13,14 @@ from itertools import pairwise
 from guest.kernel import ops
 from guest.kernel.memory import GFP_KERNEL
 from guest.kernel.resource import Resource
-from guest.pci_core.capability import (
-    pci_init_capabilities,
-)
+from guest.pci_core.capability import pci_init_capabilities
 from guest.pci_core.events import PciDevAdded
 from guest.pci_core.refs import pci_bus_put
-from guest.pci_core.regs import (
-    ALL_ONES,
-)
+from guest.pci_core.regs import ALL_ONES
 from guest.pci_core.setup_device import pci_setup_device
 from guest.pci_core.types import PciBus, PciDev, PciHostBridge
 from protocol.ids import Devfn
-from protocol.pci_regs import (
-    PCI_VENDOR_ID,
-)
+from protocol.pci_regs import PCI_VENDOR_ID
 
 _NO_DEVICE = frozenset((ALL_ONES, 0, 0x0000_FFFF, 0xFFFF_0000))
 _BUS_END = 256  # behind the last devfn

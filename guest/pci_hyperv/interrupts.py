@@ -20,16 +20,14 @@ from guest.pci_hyperv.compose import Compose, message_of
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.interrupt_requests import IntDesc
 from guest.pci_hyperv.mapping_request import U32
-from protocol.vpci import (
-    PciDeleteInterrupt,
-)
+from protocol.vpci import PciDeleteInterrupt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
     from typing import Any
 
     from guest.kernel.irq import IrqData
-    from guest.pci_core.types import PciDev
+    from guest.pci_core.types import MsiDesc, PciDev
 
 
 class Interrupts(Compose):
@@ -108,7 +106,7 @@ class Interrupts(Compose):
         """
         msi_desc = irq_data_get_msi_desc(data)
         multi_msi = self.is_multi_msi(msi_desc)
-        if isinstance(data.chip_data, IntDesc) and self.may_reuse(multi_msi):
+        if isinstance(data.chip_data, IntDesc) and self.may_reuse(msi_desc):
             return message_of(data.chip_data.address, data.chip_data.data)
         pdev = msi_desc.pci_dev
         hbus = self.bus_of(pdev.bus)
@@ -133,9 +131,9 @@ class Interrupts(Compose):
         """Room for a mapping; taken under interrupt locks, so without sleeping."""
         return self.kernel.kzalloc(IntDesc, GFP_ATOMIC)
 
-    def may_reuse(self, multi_msi: bool) -> bool:
+    def may_reuse(self, msi_desc: MsiDesc) -> bool:
         """Only a multi-MSI block keeps its mapping when it is composed again."""
-        return multi_msi
+        return self.is_multi_msi(msi_desc)
 
     def pci_dev_of(self, data: IrqData) -> PciDev:
         """msi_desc_to_pci_dev()."""
