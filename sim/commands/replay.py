@@ -14,13 +14,15 @@ from msgspec.structs import replace
 from sim.cli import FOUND, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, print_json
-from sim.commands.playing import Laws, one_line
+from sim.commands.playing import DRIVERS, Laws, one_line
 from sim.commands.run import as_document, summary, write
 from sim.report.lanes import encodable
+from sim.scenario_grammar import PROFILES, PROTOCOLS
 
 if TYPE_CHECKING:
     from sim.replay import Replay
     from sim.schedule import Schedule
+    from sim.setup import Setup
 
 
 def application() -> typer.Typer:
@@ -72,18 +74,35 @@ def _read(file: Path, laws: list[Path]) -> Schedule:
 
 
 def _replayed(file: Path, schedule: Schedule) -> Replay:
-    from guest.defects.catalogue import CATALOGUE
     from sim.replay import CannotReplay, replayed
     from sim.scenario import ScenarioError
 
-    for defect in schedule.setup.defects:
-        if defect not in CATALOGUE:
-            raise InputError(f"{file}: there is no defect {defect!r} any more")
+    _check_names(file, schedule.setup)
     try:
         with one_line(schedule.setup.scenario()):
             return replayed(schedule)
     except (CannotReplay, ScenarioError) as error:
         raise InputError(f"{file}: {error}") from None
+
+
+def _check_names(file: Path, setup: Setup) -> None:
+    """Refuse what this version does not know by the name that the file has for it."""
+    from guest.defects.catalogue import CATALOGUE
+    from sim.faults import FAULTS
+
+    captures = tuple(name for name, _ in setup.captures)
+    for what, names, valid in (
+        ("defect", setup.defects, tuple(CATALOGUE)),
+        ("fault", setup.faults, tuple(FAULTS)),
+        ("driver", (setup.driver,), DRIVERS),
+        ("protocol", (setup.protocol,), (None, *PROTOCOLS)),
+        ("profile", (setup.profile,), (None, *PROFILES)),
+        ("device", (setup.device,), (None, *captures)),
+    ):
+        for name in names:
+            if name not in valid:
+                told = f"{file}: there is no {what} {name!r} any more"
+                raise InputError(f"{told}; there are {', '.join(filter(None, valid)) or 'none'}")
 
 
 def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:

@@ -36,6 +36,10 @@ class Delay(msgspec.Struct, frozen=True):
     occurrence: int = 1
     until: str = IDLE
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for other words; out of a file that is a msgspec.ValidationError."""
+        parse_until(self.until)
+
     @property
     def stop(self) -> Stop:
         """Where the context is held."""

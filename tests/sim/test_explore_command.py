@@ -331,6 +331,11 @@ def test_what_is_no_schedule_is_one_line(
     for known, gone, says in (
         ('"eject-ref-leak"', '"nothing-of-ours"', "there is no defect 'nothing-of-ours' any more"),
         ("[[device]]", "[[divice]]", "eject-idle: divice: unknown key"),
+        ('"faults":[]', '"faults":["flood"]', "there is no fault 'flood' any more; there are"),
+        ('"driver":"model"', '"driver":"mine"', "there is no driver 'mine' any more; there are"),
+        ('"protocol":null', '"protocol":"0.9"', "there is no protocol '0.9' any more; there are 1"),
+        ('"profile":null', '"profile":"xen"', "there is no profile 'xen' any more; there are hyp"),
+        ('"device":null', '"device":"gone"', "there is no device 'gone' any more; there are none"),
     ):
         (folder / "mine.json").write_text(text.replace(known, gone))
         assert f"mine.json: {says}" in told(capsys, "replay", "mine.json")
