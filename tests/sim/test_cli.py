@@ -164,11 +164,10 @@ def test_a_reader_that_has_gone_is_no_violation(arguments: str) -> None:
     assert (done.returncode, done.stderr) == (NOBODY_READS, "")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("arguments", ["scenarios --json", "run arrival"])
-def test_a_full_disk_is_one_line_with_the_remedy(arguments: str) -> None:
-    done = subprocess.run(
-        f"{sys.executable} -c '{MAIN}' {arguments} > /dev/full",
+def into(output: str, arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with its standard output redirected by a shell."""
+    return subprocess.run(
+        f"{sys.executable} -c '{MAIN}' {arguments} {output}",
         shell=True,
         cwd=ROOT,
         capture_output=True,
@@ -176,21 +175,19 @@ def test_a_full_disk_is_one_line_with_the_remedy(arguments: str) -> None:
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["scenarios --json", "run arrival"])
+def test_a_full_disk_is_one_line_with_the_remedy(arguments: str) -> None:
+    done = into(">/dev/full", arguments)
     assert done.returncode == LACKING
     assert done.stderr == ("vpcisim: standard output: No space left on device; make room for it\n")
 
 
 @pytest.mark.parametrize("arguments", ["run arrival", "devices --json", "--help"])
 def test_no_standard_output_is_one_line_with_the_remedy(arguments: str) -> None:
-    done = subprocess.run(
-        f"{sys.executable} -c '{MAIN}' {arguments} >&-",
-        shell=True,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = into(">&-", arguments)
     assert done.returncode == LACKING
     assert done.stderr == "vpcisim: there is no standard output; do not close it, or use >FILE\n"
 

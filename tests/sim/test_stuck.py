@@ -14,19 +14,25 @@ from sim.violation import Whose
 from tests.sim.test_engine import Bench
 
 
-def test_two_locks_taken_in_opposite_order_are_a_deadlock() -> None:
+def deadlocked() -> Bench:
+    """Two contexts have taken two locks in opposite order."""
     bench = Bench(cpus=2)
     kernel = bench.kernel
     one, two = Mutex(kernel, "one"), Mutex(kernel, "two")
 
-    async def take(first: Mutex, second: Mutex) -> None:
+    async def hv_take(first: Mutex, second: Mutex) -> None:
         await first.lock()
         await ops.msleep(kernel, 1)
         await second.lock()
 
-    bench.thread("a", take(one, two), 0)
-    bench.thread("b", take(two, one), 1)
+    bench.thread("a", hv_take(one, two), 0)
+    bench.thread("b", hv_take(two, one), 1)
     bench.engine.run()
+    return bench
+
+
+def test_two_locks_taken_in_opposite_order_are_a_deadlock() -> None:
+    bench = deadlocked()
     violation = judge_waiting(bench.engine.waiting(), 0)
     assert violation is not None
     assert violation.kind == "deadlock"
@@ -58,18 +64,7 @@ def test_a_softirq_that_spins_on_a_lock_of_the_thread_below_it_is_a_deadlock() -
 
 
 def test_everybody_who_waits_is_told_with_a_stack_in_kernel_function_names() -> None:
-    bench = Bench(cpus=2)
-    kernel = bench.kernel
-    one, two = Mutex(kernel, "one"), Mutex(kernel, "two")
-
-    async def hv_take(first: Mutex, second: Mutex) -> None:
-        await first.lock()
-        await ops.msleep(kernel, 1)
-        await second.lock()
-
-    bench.thread("a", hv_take(one, two), 0)
-    bench.thread("b", hv_take(two, one), 1)
-    bench.engine.run()
+    bench = deadlocked()
     violation = judge_waiting(bench.engine.waiting(), 7)
     assert violation is not None
     assert violation.stacks == (("mutex_lock",), ("mutex_lock",))  # tests are no kernel functions
