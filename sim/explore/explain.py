@@ -67,19 +67,19 @@ def explained(
     ``choices`` are all that the failing run made. The same seed gives the same curve.
     """
     decisions = [choice.index for choice in choices]
-    taken = _Sampler(fails, decisions, SplitMix64(seed))
+    chances = _Completions(fails, decisions, SplitMix64(seed))
     last = len(decisions)
     for step in range(PREFIXES + 1):
-        taken.chance(last * step // PREFIXES)
-    inevitable = _first_certain(taken)
+        chances.chance(last * step // PREFIXES)
+    inevitable = _first_certain(chances)
     return Explanation(
-        curve=taken.curve(),
+        curve=chances.curve(),
         inevitable=inevitable,
         choice=choices[inevitable - 1] if inevitable else None,
     )
 
 
-class _Sampler:
+class _Completions:
     """Plays completions of prefixes, each prefix once."""
 
     def __init__(
@@ -108,10 +108,10 @@ class _Sampler:
         return tuple(self._found[choices] for choices in sorted(self._found))
 
 
-def _first_certain(taken: _Sampler) -> int | None:
+def _first_certain(chances: _Completions) -> int | None:
     """How many choices it takes until every known longer prefix fails for certain."""
     uncertain, certain = -1, None
-    for chance in reversed(taken.curve()):
+    for chance in reversed(chances.curve()):
         if chance.failed < chance.runs:
             uncertain = chance.choices
             break
@@ -122,6 +122,6 @@ def _first_certain(taken: _Sampler) -> int | None:
         if certain - uncertain <= 1:
             break
         middle = (certain + uncertain) // 2
-        chance = taken.chance(middle)
+        chance = chances.chance(middle)
         certain, uncertain = (middle, uncertain) if chance.share == 1 else (certain, middle)
     return certain

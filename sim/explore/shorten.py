@@ -19,7 +19,7 @@ from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import NATURAL, Named, named, waits_of
 from sim.explore.profile import Moment
 from sim.explore.telling import retellings
-from sim.explore.trials import Run, Trials, recorded, simpler
+from sim.explore.trials import ProfiledRun, Trials, profiled, simpler
 from sim.explore.until import IDLE
 
 SINGLES_MAX: Final = 300  # delays tried alone; a campaign has tried them all before it came to this
@@ -27,7 +27,7 @@ SINGLES_MAX: Final = 300  # delays tried alone; a campaign has tried them all be
 Item = Delay | FaultAt
 
 
-def shortest(trials: Trials, run: Run) -> Named | None:
+def shortest(trials: Trials, run: ProfiledRun) -> Named | None:
     """The shortest named schedule found that fails as ``run`` did; None if no named one does."""
     if trials.fails(NATURAL):
         return NATURAL
@@ -106,7 +106,7 @@ def _with(schedule: Named, at: int, delay: Delay) -> Named:
 
 
 def _moments(trials: Trials, schedule: Named) -> tuple[Moment, ...]:
-    return recorded(trials.play, schedule.chooser()).profile.moments
+    return profiled(trials.play, schedule.chooser()).profile.moments
 
 
 # --- fewer delays ---

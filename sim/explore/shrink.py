@@ -20,7 +20,7 @@ from sim.explore.named import Named
 from sim.explore.shorten import passing_twin, retold, shortest
 from sim.explore.shrink_scenario import reduced
 from sim.explore.smaller import Smaller
-from sim.explore.trials import Trials, recorded
+from sim.explore.trials import Trials, profiled
 from sim.player import outcome
 from sim.setup import Lab, Setup
 from sim.violation import Violation
@@ -60,7 +60,7 @@ def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
     Raises ScheduleDiverged if the decisions are none of this setup, and DoesNotFail.
     """
     play = Playing(Lab(setup))
-    run = recorded(play, DecisionChooser(decisions))
+    run = profiled(play, DecisionChooser(decisions))
     if run.violation is None:
         raise DoesNotFail("a schedule that does not fail cannot be shrunk")
     affordable = max(TRIALS_MIN, STEPS_MAX // max(1, play.steps))
@@ -77,7 +77,7 @@ def _told(setup: Setup, found: Named, wanted: Violation, affordable: int) -> Shr
     """The end of the story: how it is said best in this scenario, and its twin."""
     trials = Trials(Playing(Lab(setup)), wanted, min(TWIN_TRIALS_MAX, affordable))
     found = retold(trials, found) if trials.fails(found) else found
-    run = recorded(trials.play, found.chooser())
+    run = profiled(trials.play, found.chooser())
     assert run.violation is not None, "it has failed before, and nothing has changed"
     return Shrunk(
         setup=setup,

@@ -21,7 +21,7 @@ from sim.violation import Violation
 Play: TypeAlias = Callable[[Chooser], Violation | None]
 
 
-class Run(NamedTuple):
+class ProfiledRun(NamedTuple):
     """One run in all its choices."""
 
     violation: Violation | None
@@ -29,12 +29,12 @@ class Run(NamedTuple):
     choices: tuple[Choice, ...]
 
 
-def recorded(play: Play, chooser: Chooser) -> Run:
+def profiled(play: Play, chooser: Chooser) -> ProfiledRun:
     """Play once and keep what was chosen among what."""
     recorder = RecordingChooser(chooser, names=True)
     profiler = Profiler(recorder)
     violation = play(profiler)
-    return Run(violation, profiler.profile(), tuple(recorder.choices))
+    return ProfiledRun(violation, profiler.profile(), tuple(recorder.choices))
 
 
 class Outcome(NamedTuple):
@@ -105,7 +105,7 @@ class _Tolerant:
         return index if index < len(options) else 0
 
 
-def simpler(trials: Trials, run: Run) -> Run:
+def simpler(trials: Trials, run: ProfiledRun) -> ProfiledRun:
     """A run that fails alike with fewer choices out of natural order: not few, but soon found."""
     indices = [choice.index for choice in run.choices]
     departures = [at for at, index in enumerate(indices) if index]
@@ -115,4 +115,4 @@ def simpler(trials: Trials, run: Run) -> Run:
         return [index if at in chosen else 0 for at, index in enumerate(indices)]
 
     kept = minimised(departures, lambda some: trials.fails_by(only(some)))
-    return recorded(trials.play, _Tolerant(only(kept)))
+    return profiled(trials.play, _Tolerant(only(kept)))

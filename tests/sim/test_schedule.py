@@ -51,7 +51,10 @@ def test_the_file_is_json_with_a_line_for_each_choice() -> None:
         ('{"format": "vpcisim schedule 1"}', "missing required field"),
         (schedule_text(SCHEDULE).replace('"seed"', '"sed"'), "unknown field `sed`"),
         (schedule_text(SCHEDULE).replace("[0,", '["0",'), "`$.choices[0][0]`"),
-        (schedule_text(SCHEDULE).replace('"until":"', '"until":"some day '), "is no end of a delay"),
+        (
+            schedule_text(SCHEDULE).replace('"until":"', '"until":"some day '),
+            "is no end of a delay",
+        ),
         (schedule_text(SCHEDULE)[:-20], "truncated"),
     ],
 )

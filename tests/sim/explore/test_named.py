@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sim.choices import Chooser, RandomChooser
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import NATURAL, Named, named
-from sim.explore.trials import recorded
+from sim.explore.trials import profiled
 from tests.sim.explore.toys import Await, Body, Sleep, Toy, points
 
 ABC = {"a": points("p", "q"), "b": points("p", "p"), "c": points("r")}
@@ -26,7 +26,7 @@ def said(bodies: dict[str, Body], chooser: Chooser, *, lates: int = 0) -> tuple[
         toy.run()
         log.extend(toy.log)
 
-    run = recorded(play, chooser)
+    run = profiled(play, chooser)
     return named(run.profile, run.choices), log
 
 

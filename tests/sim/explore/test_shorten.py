@@ -13,7 +13,7 @@ from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import NATURAL, Named
 from sim.explore.profile import Profile
 from sim.explore.shorten import passing_twin, shortest
-from sim.explore.trials import Play, Run, Trials, recorded
+from sim.explore.trials import Play, ProfiledRun, Trials, profiled
 from sim.violation import Violation
 from tests.sim.explore.toys import Await, Body, Sleep, Toy, points
 
@@ -30,13 +30,13 @@ def playing(bodies: Mapping[str, Body], *, lates: int = 0) -> Play:
     return play
 
 
-def failing_run(play: Play) -> Run:
+def failing_run(play: Play) -> ProfiledRun:
     """The first run in random order that fails."""
-    runs = (recorded(play, RandomChooser(seed)) for seed in range(10_000))
+    runs = (profiled(play, RandomChooser(seed)) for seed in range(10_000))
     return next(run for run in runs if run.violation is not None)
 
 
-def shortened(play: Play, run: Run | None = None) -> tuple[Named, Named | None]:
+def shortened(play: Play, run: ProfiledRun | None = None) -> tuple[Named, Named | None]:
     """The shortest schedule that fails, and its twin; both are what they should be."""
     run = run or failing_run(play)
     assert run.violation is not None
@@ -161,7 +161,7 @@ def test_who_must_be_late_is_held_until_what_comes_with_time() -> None:
 
     play = playing({"user": user, **NOISE, "timer": timer}, lates=2)
     wanted = Named((Delay("user", "unlock", 1, "late"), Delay("noise1", "p", 1, "steps 2")))
-    found, twin = shortened(play, recorded(play, wanted.chooser()))
+    found, twin = shortened(play, profiled(play, wanted.chooser()))
     assert [(delay.context, delay.until) for delay in found.delays] == [("user", "ended timer")]
     assert twin == NATURAL
 

@@ -16,7 +16,7 @@ from sim.explore.named import NATURAL, Named, waits_of
 from sim.explore.profile import baseline_of, profile_of
 from sim.explore.shrink import Playing, Shrunk, shrink
 from sim.explore.smaller import Smaller
-from sim.explore.trials import recorded
+from sim.explore.trials import profiled
 from sim.setup import Lab, Setup, read_setup
 from sim.violation import Violation
 
@@ -29,7 +29,7 @@ def failing(setup: Setup) -> tuple[list[int], Violation]:
     """The first random schedule that fails."""
     play = Playing(Lab(setup))
     for seed in range(200):
-        run = recorded(play, RandomChooser(seed))
+        run = profiled(play, RandomChooser(seed))
         if run.violation is not None:
             return [choice.index for choice in run.choices], run.violation
     raise AssertionError("no schedule of two hundred fails")
@@ -95,7 +95,7 @@ def test_the_race_of_an_eject_with_the_probe_comes_down_to_one_delay_that_names_
     setup = read_setup("eject-during-probe", "eject-before-root-bus")
     play = Playing(Lab(setup))
     plans = DelayStrategy(baseline_of(play), seed=0).plans(100)
-    runs = (recorded(play, plan.chooser()) for plan in plans)
+    runs = (profiled(play, plan.chooser()) for plan in plans)
     run = next(run for run in runs if run.violation is not None)
     found = shrink(setup, [choice.index for choice in run.choices])
     assert found is not None

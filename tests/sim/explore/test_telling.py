@@ -7,7 +7,7 @@ from sim.explore.delays import Delay
 from sim.explore.named import Named, waits_of
 from sim.explore.profile import Moment
 from sim.explore.telling import ENDS_MAX, ends_of, is_titled, retellings
-from sim.explore.trials import recorded
+from sim.explore.trials import profiled
 from tests.sim.explore.toys import Toy, points
 
 BODIES = {
@@ -20,7 +20,7 @@ HELD = Delay("user", "lock", 1, "idle")
 
 
 def moments_of(*delays: Delay) -> tuple[Moment, ...]:
-    return recorded(
+    return profiled(
         lambda chooser: Toy(BODIES, chooser).run().get("none"), Named(delays).chooser()
     )[1].moments
 

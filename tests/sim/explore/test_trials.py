@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sim.choices import Chooser, DecisionChooser
 from sim.explore.delays import Delay
 from sim.explore.named import NATURAL, Named
-from sim.explore.trials import Trials, recorded, simpler
+from sim.explore.trials import Trials, profiled, simpler
 from sim.explore.until import ended
 from sim.violation import Violation
 from tests.sim.explore.toys import Toy, points
@@ -75,7 +75,7 @@ def test_a_delay_keeps_its_word_if_it_was_needed_and_ended_as_it_says() -> None:
 
 def test_a_failing_run_is_made_simpler_choice_by_choice() -> None:
     play = Play()
-    run = recorded(play, DecisionChooser([2, 1, 2, 1, 1, 2, 1, 1]))
+    run = profiled(play, DecisionChooser([2, 1, 2, 1, 1, 2, 1, 1]))
     assert run.violation == FOUND
     found = simpler(Trials(play, FOUND, 200), run)
     assert found.violation == FOUND
