@@ -19,8 +19,9 @@ class Whose(msgspec.Struct, frozen=True):
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """Something the guest or the host must never do. ``kind`` is one of cli.md's words.
+    """Something the guest or the host must never do.
 
+    ``kind`` is one of ``VIOLATION_KINDS`` (``sim/scenario_grammar.py``).
     ``law`` names the oracle, ``context`` the context that did it, ``at_ns`` is simulated time,
     ``stacks`` hold kernel function names, innermost first, and ``whose`` says of each whose it is.
     """
