@@ -33,6 +33,7 @@ class Engine(Timekeeper):
     def __init__(self, chooser: Chooser | None = None, *, lates: int = 0) -> None:
         super().__init__(0 if chooser is None else lates)
         self._chooser = chooser
+        self._picked: Runnable | None = None  # at the current context's point, to go on instead
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
         self._titles: Counter[str] = Counter()  # of the contexts so far, if somebody chooses
         self.current: Context | None = None
@@ -79,6 +80,26 @@ class Engine(Timekeeper):
         if self._chooser is not None:
             self.kernel.crowded = True
 
+    def goes_on(self, point: str) -> bool:
+        """Whether the current context goes on at this point: a step that needs no resuming.
+
+        Whoever goes on instead is remembered until the context has suspended. In natural order a
+        point is crowded by a softirq, which mostly goes first.
+        """
+        if self._chooser is None:
+            return False
+        current = self.current
+        assert current is not None, "only who runs comes to a point"
+        current.at = point
+        current.stop = self.steps
+        picked = self._choose()
+        if picked is not current:
+            self._picked = picked
+            return False
+        self._count_step()
+        self.kernel.crowded = bool(self._ready) or self._may_be_late()
+        return True
+
     # --- running ---
 
     def run(self) -> None:
@@ -91,7 +112,8 @@ class Engine(Timekeeper):
         resume = self._resume
         try:
             while True:
-                chosen = pick()
+                chosen = self._picked or pick()
+                self._picked = None
                 if chosen is not None:
                     resume(chosen)
                 elif not self._pass():
@@ -130,7 +152,7 @@ class Engine(Timekeeper):
         if current is not None and (current.cpu is None or current.cpu.allows(current)):
             options.append(current)
         options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
-        if self._lates and options and self._may_be_late():
+        if options and self._may_be_late():
             options.append(PASSING)
         chosen = options[0] if options else None
         if len(options) > 1:
@@ -165,9 +187,7 @@ class Engine(Timekeeper):
 
     def _resume(self, chosen: Runnable) -> None:
         """Let it run to its next trap. ``current`` is whoever is still ready after that."""
-        self.steps += 1
-        if self.steps > STEPS_MAX:
-            raise Stuck(f"more than {STEPS_MAX} steps")
+        self._count_step()
         previous = self.current
         if chosen is not previous:
             self._ready.remove(chosen)
@@ -185,7 +205,7 @@ class Engine(Timekeeper):
         if cpu is not None:
             cpu.switch_to(chosen)
         if self._chooser is not None:
-            kernel.crowded = bool(self._ready) or (self._lates > 0 and self._may_be_late())
+            kernel.crowded = bool(self._ready) or self._may_be_late()
         else:
             kernel.crowded = cpu is not None and bool(cpu.softirqs_pending)
         try:
@@ -196,6 +216,11 @@ class Engine(Timekeeper):
         chosen.stop = self.steps
         if not chosen.ready:
             self._park(chosen)
+
+    def _count_step(self) -> None:
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise Stuck(f"more than {STEPS_MAX} steps")
 
     def _park(self, context: Context) -> None:
         """The context waits: a sleeper leaves its CPU, one that spins or burns time stays."""

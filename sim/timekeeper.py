@@ -112,12 +112,12 @@ class Timekeeper:
     # --- passing ---
 
     def _may_be_late(self) -> bool:
-        """Whether the next deadline is within the budget and no waiting action's window ends.
+        """Whether the next deadline is within the budgets and no waiting action's window ends.
 
         Asked at every step, so the answer is kept while deadlines, host actions and time stay.
         """
         if self._late is None:
-            self._late = self._deadlines.earliest_ns() <= self._reach_ns()
+            self._late = self._lates > 0 and self._deadlines.earliest_ns() <= self._reach_ns()
         return self._late
 
     def _reach_ns(self) -> int:

@@ -120,6 +120,9 @@ class Scheduler(Protocol):
     def start(self, context: Context) -> None:
         """A new context exists and may run as soon as its CPU lets it."""
 
+    def goes_on(self, point: str) -> bool:
+        """Whether the current context goes on at once at this point; else it is to suspend."""
+
     def wake(self, context: Context) -> None:
         """A context that waited may run again; waking a ready or finished one does nothing."""
 

@@ -100,7 +100,7 @@ class Kernel:
         if gfp is GFP_KERNEL:
             ops.forbid_sleep(self, "kzalloc", cls.__name__)
         if self.crowded:
-            await ops.trap("kzalloc " + cls.__name__)
+            await ops.offer(self, "kzalloc " + cls.__name__)
         if self.fail_allocation is not None and self.fail_allocation(cls.__name__):
             return None
         obj = cls(*args, **kwargs)
@@ -111,7 +111,7 @@ class Kernel:
         """Free; a scheduling point after it."""
         self.heap.free(obj)
         if self.crowded:
-            await ops.trap("kfree")
+            await ops.offer(self, "kfree")
 
     def stack_frame(self, function: str) -> StackFrame:
         """A frame for objects that live on the current context's stack."""
@@ -125,7 +125,7 @@ class Kernel:
         """Interrupts as they were; what was held off may come now."""
         self.current.irqs_off -= 1
         if self.crowded:
-            await ops.trap("local_irq_restore")
+            await ops.offer(self, "local_irq_restore")
 
     async def local_bh_disable(self) -> None:
         """Softirqs off on this CPU."""
@@ -136,7 +136,7 @@ class Kernel:
         ops.forbid_softirqs_with_irqs_off(self)
         self.current.bh_off -= 1
         if self.crowded:
-            await ops.trap("local_bh_enable")
+            await ops.offer(self, "local_bh_enable")
 
     def spawn_thread(self, name: str, body: Coroutine[Any, Any, Any], cpu: int = -1) -> Context:
         """kthread_run(): start a thread bound to a CPU, by default the last one.

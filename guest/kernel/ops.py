@@ -28,10 +28,20 @@ def trap(point: str) -> Generator[str, None, None]:
     yield point
 
 
+async def offer(kernel: Kernel, name: str) -> None:
+    """A named scheduling point at which somebody else may run; suspends only if somebody is to.
+
+    The scheduler is asked from where the context stands: to go on there is far cheaper than to
+    climb out of all its callers and back. Who is often here asks ``kernel.crowded`` himself.
+    """
+    if not kernel.scheduler.goes_on(name):
+        await trap(name)
+
+
 async def point(kernel: Kernel, name: str) -> None:
     """A named scheduling point: somebody else may run here, if anybody else can."""
     if kernel.crowded:
-        await trap(name)
+        await offer(kernel, name)
 
 
 def forbid_sleep(kernel: Kernel, what: str, name: str = "") -> None:

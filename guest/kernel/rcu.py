@@ -48,4 +48,4 @@ class Rcu:
             return
         self._waiting.append(obj)
         if self._kernel.crowded:
-            await ops.trap("kfree_rcu")
+            await ops.offer(self._kernel, "kfree_rcu")

@@ -47,7 +47,7 @@ class SpinLock(Allocated):
         """spin_lock()."""
         kernel = self._kernel
         if kernel.crowded and (not self._fine or kernel.fine):
-            await ops.trap(self._points[0])
+            await ops.offer(kernel, self._points[0])
         current = kernel.current
         current.preempt_off += 1
         while self.owner is not None:
@@ -61,13 +61,13 @@ class SpinLock(Allocated):
         self._release(kernel.current)
         kernel.current.preempt_off -= 1
         if kernel.crowded and (not self._fine or kernel.fine):
-            await ops.trap(self._points[1])
+            await ops.offer(kernel, self._points[1])
 
     async def lock_irqsave(self) -> None:
         """spin_lock_irqsave(); the flags are the context's own depth counter."""
         kernel = self._kernel
         if kernel.crowded and (not self._fine or kernel.fine):
-            await ops.trap(self._points[0])
+            await ops.offer(kernel, self._points[0])
         current = kernel.current
         current.irqs_off += 1
         while self.owner is not None:
@@ -81,7 +81,7 @@ class SpinLock(Allocated):
         self._release(kernel.current)
         kernel.current.irqs_off -= 1
         if kernel.crowded and (not self._fine or kernel.fine):
-            await ops.trap(self._points[1])
+            await ops.offer(kernel, self._points[1])
 
     async def lock_bh(self) -> None:
         """spin_lock_bh()."""
@@ -96,7 +96,7 @@ class SpinLock(Allocated):
         ops.forbid_softirqs_with_irqs_off(kernel)
         kernel.current.bh_off -= 1
         if kernel.crowded:
-            await ops.trap(self._points[1])
+            await ops.offer(kernel, self._points[1])
 
     async def _contend(self, current: Context) -> None:
         if self.owner is current:
@@ -138,7 +138,7 @@ class Mutex(Allocated):
         if kernel.current.atomic:
             raise SleepInAtomic(f"mutex_lock({self.name}) in atomic {kernel.current.name}")
         if kernel.crowded:
-            await ops.trap(self._points[0])
+            await ops.offer(kernel, self._points[0])
         current = kernel.current
         while self.owner is not None:
             if self.owner is current:
@@ -158,7 +158,7 @@ class Mutex(Allocated):
         if self._sleepers.waiters:
             ops.wake_one(kernel, self._sleepers)
         if kernel.crowded:
-            await ops.trap(self._points[1])
+            await ops.offer(kernel, self._points[1])
 
     def __repr__(self) -> str:
         return self.name
@@ -188,7 +188,7 @@ class Completion(Allocated):
         self.count += 1
         ops.wake_one(self._kernel, self._waiters)
         if self._kernel.crowded:
-            await ops.trap("complete " + self.name)
+            await ops.offer(self._kernel, "complete " + self.name)
 
     async def wait(self) -> None:
         """wait_for_completion()."""

@@ -66,7 +66,7 @@ class WorkQueue(Allocated):
         """queue_work(): False if the item is already pending."""
         kernel = self._kernel
         if kernel.crowded:
-            await ops.trap("queue_work " + work.name)
+            await ops.offer(kernel, "queue_work " + work.name)
         if work.pending:
             return False
         if work.queued:
@@ -114,7 +114,7 @@ class WorkQueue(Allocated):
         ops.forbid_sleep(self._kernel, "flush_workqueue", self.name)
         last = self._sequence
         if self._kernel.crowded:
-            await ops.trap("flush_workqueue " + self.name)
+            await ops.offer(self._kernel, "flush_workqueue " + self.name)
         while self._busy_up_to(last):
             await ops.park(self._kernel, self._waiters)
 
@@ -186,7 +186,7 @@ class Tasklet(Allocated):
         """tasklet_disable_in_atomic(): the same, spinning."""
         self._disabled += 1
         if self._kernel.crowded:
-            await ops.trap("tasklet_disable " + self.name)
+            await ops.offer(self._kernel, "tasklet_disable " + self.name)
         while self._executing():
             await ops.park(self._kernel, self._waiters)
 
@@ -199,7 +199,7 @@ class Tasklet(Allocated):
         self._disabled -= 1
         self._raise()
         if self._kernel.crowded:
-            await ops.trap("tasklet_enable " + self.name)
+            await ops.offer(self._kernel, "tasklet_enable " + self.name)
 
     async def kill(self) -> None:
         """tasklet_kill(): wait until it is neither scheduled nor running."""

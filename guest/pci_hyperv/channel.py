@@ -61,11 +61,11 @@ class Channel(RelationsInbox, Eject, Blocks):
         buffer_bytes = await self.new_buffer(PACKET_BUFFER_BYTES)
         while buffer_bytes:
             if kernel.crowded:
-                await ops.trap("recvpacket")
+                await ops.offer(kernel, "recvpacket")
             ret, packet = vmbus_recvpacket_raw(channel, buffer_bytes)
             if packet is None or ret == -ENOBUFS:
                 if kernel.crowded:
-                    await ops.trap("kfree")
+                    await ops.offer(kernel, "kfree")
                 if packet is None:
                     break
                 buffer_bytes = await self.new_buffer(packet.size)
@@ -84,7 +84,7 @@ class Channel(RelationsInbox, Eject, Blocks):
         Model: a buffer is only its size, since nobody but the callback ever sees it.
         """
         if self.kernel.crowded:
-            await ops.trap("kzalloc PacketBuffer")
+            await ops.offer(self.kernel, "kzalloc PacketBuffer")
         return 0 if self.kernel.allocation_fails("PacketBuffer") else size_bytes
 
     def drop(self, hbus: HvPciBus, reason: str) -> None:

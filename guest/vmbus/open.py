@@ -43,7 +43,7 @@ async def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: i
     kernel = channel.vmbus.kernel
     ops.forbid_sleep(kernel, "alloc_pages", "ring")
     if kernel.crowded:
-        await ops.trap("alloc_pages ring")
+        await ops.offer(kernel, "alloc_pages ring")
     if kernel.allocation_fails("ring"):
         return -ENOMEM
     pages = (send_bytes + recv_bytes) // PAGE_BYTES
@@ -62,7 +62,7 @@ async def vmbus_free_ring(channel: VmbusChannel) -> None:
         kernel.memory.free_pages(channel.ring_gpa)
         channel.ring_pages = 0
         if kernel.crowded:
-            await ops.trap("free_pages ring")
+            await ops.offer(kernel, "free_pages ring")
 
 
 def _init_rings(channel: VmbusChannel) -> None:

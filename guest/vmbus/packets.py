@@ -42,7 +42,7 @@ async def vmbus_sendpacket_getid(
     """
     kernel = channel.vmbus.kernel
     if kernel.crowded:
-        await ops.trap("sendpacket")
+        await ops.offer(kernel, "sendpacket")
     if channel.vmbus.nobody_reads(channel):
         return -ENODEV, NO_REQUESTOR
     lock = channel.ring_lock
@@ -57,7 +57,7 @@ async def vmbus_sendpacket_getid(
     if signal:
         vmbus_setevent(channel)
     if kernel.crowded:
-        await ops.trap("published")
+        await ops.offer(kernel, "published")
     if channel.rescind:
         if transaction_id:
             await vmbus_request_addr_match(channel, transaction_id, None)

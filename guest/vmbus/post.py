@@ -75,7 +75,7 @@ async def vmbus_post_msg(vmbus: Posting, payload: bytes) -> int:
     error = 0
     for attempt in range(POST_TRIES):
         if kernel.crowded:
-            await ops.trap("post_message")
+            await ops.offer(kernel, "post_message")
         status, _ = kernel.hypercall(HVCALL_POST_MESSAGE, data)
         if status == HV_STATUS_SUCCESS:
             kernel.emit(MessagePosted("guest-to-host", payload))

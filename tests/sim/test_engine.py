@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+import types
+from collections import Counter
+from collections.abc import Coroutine, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -478,3 +480,69 @@ def test_who_has_come_to_an_end_is_done() -> None:
     bench.engine.run()
     assert {option.name for option in kept} == {"reply", "other reply"}
     assert all(option.done for option in kept)
+
+
+class _Turns:
+    """Chooses by the letters of a script: ``s`` stays with whoever is current, ``o`` leaves."""
+
+    def __init__(self, script: str) -> None:
+        self._script = iter(script)
+        self.asked: list[list[tuple[str, str]]] = []
+
+    def choose(self, options: Sequence[Option]) -> int:
+        self.asked.append([(option.name, option.at) for option in options])
+        return int(next(self._script, "s") == "o")
+
+
+@pytest.mark.parametrize(
+    ("script", "resumed", "steps"),
+    [("sss", {"a": 1, "b": 1}, 4), ("sso", {"a": 2, "b": 1}, 6), ("soo", {"a": 2, "b": 2}, 5)],
+)
+def test_a_context_suspends_at_a_point_only_if_another_is_to_go_on(
+    script: str, resumed: dict[str, int], steps: int
+) -> None:
+    chooser = _Turns(script)
+    bench = Bench(cpus=2, chooser=chooser)
+
+    async def passes(name: str) -> None:
+        for _ in range(2):
+            await ops.point(bench.kernel, name)
+
+    contexts = [bench.thread(name, passes(name), cpu) for cpu, name in enumerate("ab")]
+    counted = Counter[str]()
+    for context in contexts:
+        context.coroutine = _counting(context.coroutine, context.name, counted)
+    bench.engine.run()
+    assert counted == resumed
+    assert bench.engine.steps == steps  # a point at which it goes on ends a step, too
+    assert chooser.asked[:2] == [
+        [("a", "start"), ("b", "start")],
+        [("a", "a"), ("b", "start")],
+    ]
+
+
+@types.coroutine
+def _counting(
+    inner: Coroutine[Any, Any, Any], name: str, resumed: Counter[str]
+) -> Generator[Any, None, None]:
+    """The same coroutine; how often it is resumed is counted."""
+    try:
+        while True:
+            resumed[name] += 1
+            yield inner.send(None)
+    except StopIteration:
+        return
+
+
+def test_an_order_that_no_longer_fits_ends_the_run_from_within_a_point() -> None:
+    bench = Bench(cpus=2, chooser=ReplayChooser([Choice(0, "a", "start"), Choice(0, "a", "gone")]))
+
+    async def passes() -> None:
+        await ops.point(bench.kernel, "here")
+
+    for cpu, name in enumerate("ab"):
+        bench.thread(name, passes(), cpu)
+    with pytest.raises(ScheduleDiverged, match="'gone'"):
+        bench.engine.run()
+    assert bench.engine.current is not None
+    assert (bench.engine.current.name, bench.engine.current.at) == ("a", "here")

@@ -20,6 +20,9 @@ class _NobodyRuns:
     def start(self, context: Context) -> None:
         raise AssertionError(context)
 
+    def goes_on(self, point: str) -> bool:
+        raise AssertionError(point)
+
     def wake(self, context: Context) -> None:
         raise AssertionError(context)
 
