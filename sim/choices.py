@@ -93,15 +93,18 @@ class SplitMix64:
 
     def next_u64(self) -> int:
         """The next 64-bit number."""
+        return self.below(1 << 64)
+
+    def below(self, bound: int) -> int:
+        """A number in [0, bound), by multiply-shift; the bias is below 2**-32 for small bounds.
+
+        Nearly all draws are such, so this is where the next number is mixed.
+        """
         self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
         z = self._state
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-        return z ^ (z >> 31)
-
-    def below(self, bound: int) -> int:
-        """A number in [0, bound), by multiply-shift; the bias is below 2**-32 for small bounds."""
-        return (self.next_u64() * bound) >> 64
+        return ((z ^ (z >> 31)) * bound) >> 64
 
 
 # A run of one device has some 200 to 1,000 choices, and may be late twice: with one chance in 128

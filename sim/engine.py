@@ -151,12 +151,13 @@ class Engine(Timekeeper):
         options: list[Runnable | Passing] = []
         if current is not None and (current.cpu is None or current.cpu.allows(current)):
             options.append(current)
-        options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
-        if options and self._may_be_late():
+        if self._ready:
+            options += [x for x in self._ready if x.cpu is None or x.cpu.allows(x)]
+        if not options:
+            return None
+        if self._may_be_late():
             options.append(PASSING)
-        chosen = options[0] if options else None
-        if len(options) > 1:
-            chosen = options[self.ask(options)]
+        chosen = options[self.ask(options) if len(options) > 1 else 0]
         if not isinstance(chosen, Passing):
             return chosen
         self._be_late()

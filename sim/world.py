@@ -272,16 +272,18 @@ class World:
         current = self.engine.current
         return current.label if current else "host", self.engine.now_ns()
 
+    def _faulty(self) -> bool:
+        return any(isinstance(event, FaultInjected) for event in self._happened_events())
+
     def _check_actors(self) -> None:
         """A wait that never came true is a mistake of the scenario, as is a step out of turn.
 
         Not so after a fault: what was to come of it may well not come.
         """
-        faulty = any(isinstance(event, FaultInjected) for event in self._happened_events())
         for actor in self.actors:
             if actor.refused is not None and self._natural:
                 raise actor.refused
-            if isinstance(actor.at, Wait) and not faulty:
+            if isinstance(actor.at, Wait) and not self._faulty():
                 raise NeverHappened(actor.at.path, actor.at.event)
 
 
