@@ -32,6 +32,11 @@ class Stuck(Exception):
         self.context = context
 
 
+def too_many_steps() -> Stuck:
+    """A run that goes on and on."""
+    return Stuck(f"more than {STEPS_MAX} steps")
+
+
 def locked_up(context: Context) -> Stuck:
     """A context that has kept its CPU for longer than the watchdog allows."""
     assert context.cpu is not None, "who keeps a CPU busy is on it"

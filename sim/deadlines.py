@@ -39,14 +39,17 @@ class Deadlines:
         while heap and heap[0][2][0] is None:
             heappop(heap)
         simpy_ns = self.env.peek()
-        return min(heap[0][0], simpy_ns) if heap else simpy_ns
+        return heap[0][0] if heap and heap[0][0] < simpy_ns else simpy_ns
 
-    def advance(self) -> int:
-        """Let time pass to :meth:`earliest_ns`, which is not NEVER; the time it is then."""
+    def advance(self) -> int | None:
+        """Let time pass to :meth:`earliest_ns`; the time it is then, or None if that is NEVER."""
         env = self.env
         at_ns = self.earliest_ns()
-        if at_ns < env.peek() and at_ns > env.now:
-            env.timeout(at_ns - env.now)
+        if at_ns == NEVER:
+            return None
+        delay_ns = at_ns - env.now
+        if delay_ns > 0 and at_ns < env.peek():
+            env.timeout(delay_ns)
         if env.peek() <= at_ns:
             env.step()
         return int(env.now)

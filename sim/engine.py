@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from guest.kernel.context import Context, Kind
 from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
-from sim.bounds import LOCKUP_NS, STEPS_MAX, STILL_STEPS_MAX, Stuck, locked_up
+from sim.bounds import LOCKUP_NS, STEPS_MAX, STILL_STEPS_MAX, Stuck, locked_up, too_many_steps
 from sim.choices import PASSING, Chooser, Option, Passing
 from sim.timekeeper import HostAction, Runnable, Timekeeper
 
@@ -96,7 +96,9 @@ class Engine(Timekeeper):
         if picked is not current:
             self._picked = picked
             return False
-        self._count_step()
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise too_many_steps()
         self.kernel.crowded = bool(self._ready) or self._may_be_late()
         return True
 
@@ -188,7 +190,9 @@ class Engine(Timekeeper):
 
     def _resume(self, chosen: Runnable) -> None:
         """Let it run to its next trap. ``current`` is whoever is still ready after that."""
-        self._count_step()
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise too_many_steps()
         previous = self.current
         if chosen is not previous:
             self._ready.remove(chosen)
@@ -217,11 +221,6 @@ class Engine(Timekeeper):
         chosen.stop = self.steps
         if not chosen.ready:
             self._park(chosen)
-
-    def _count_step(self) -> None:
-        self.steps += 1
-        if self.steps > STEPS_MAX:
-            raise Stuck(f"more than {STEPS_MAX} steps")
 
     def _park(self, context: Context) -> None:
         """The context waits: a sleeper leaves its CPU, one that spins or burns time stays."""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from guest.kernel.context import Context
 from guest.kernel.kernel import Kernel
 from sim.bounds import LOCKUP_NS, QUIET_MAX_NS, STALL_MAX_NS, Stuck, locked_up
-from sim.deadlines import NEVER, Deadlines, Handle
+from sim.deadlines import Deadlines, Handle
 from sim.pollers import Pollers
 
 
@@ -159,12 +159,13 @@ class Timekeeper:
 
     def _advance(self) -> bool:
         """Let time pass to the next deadline; False if there is none."""
-        if self._deadlines.earliest_ns() == NEVER:
+        now_ns = self._deadlines.advance()
+        if now_ns is None:
             return False
         if self.progress_step > self._advance_step:
             self._progress_ns = self.time_ns
         self._advance_step = self.steps
-        self.time_ns = self._deadlines.advance()
+        self.time_ns = now_ns
         self._late = None
         if self.time_ns - self._progress_ns > QUIET_MAX_NS:
             raise Stuck(f"nothing happened for {QUIET_MAX_NS // 10**9} s of simulated time")

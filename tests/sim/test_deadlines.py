@@ -19,6 +19,7 @@ def test_deadlines_come_in_order_of_time_and_then_of_age() -> None:
     assert deadlines.advance() == 20
     assert list(deadlines.due(20)) == ["late"]
     assert deadlines.earliest_ns() == NEVER
+    assert deadlines.advance() is None
 
 
 def test_what_was_called_off_is_never_due_and_keeps_no_time() -> None:
@@ -54,6 +55,7 @@ def test_processes_of_simpy_run_at_their_own_times_between_deadlines() -> None:
     seen = []
     while (expected_ns := deadlines.earliest_ns()) != NEVER:
         now_ns = deadlines.advance()
+        assert now_ns is not None
         assert now_ns == expected_ns
         seen += list(deadlines.due(now_ns))
     assert ran == [15, 30]
