@@ -9,6 +9,7 @@ from sim.oracles.signatures_bus import (
     LateFunction,
     NothingReleased,
     OverdueInProbe,
+    RevivedByScan,
     TakenTooEarly,
     ZombieOfAList,
 )
@@ -41,6 +42,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     WideLastBar,
     SentOnce,
     MessageWithoutMemory,
+    RevivedByScan,
     ZombieOfAList,
     EmptyMessage,
     OverdueInProbe,
