@@ -92,10 +92,3 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*_cells(row))
     Console().print(table)
-
-
-def open_item_row(item: OpenItem) -> str:
-    """An open item as a row of the table in ``docs/races.md``."""
-    scenario = f"`{item.scenario}`" if item.scenario else NOTHING
-    cells = (item.id, item.title, item.where, item.needs, item.certainty, scenario)
-    return f"| {' | '.join(cells)} |"
