@@ -9,7 +9,6 @@ from sim.oracles.signatures_bus import (
     LateFunction,
     NothingReleased,
     OverdueInProbe,
-    RevivedByScan,
     TakenTooEarly,
     ZombieOfAList,
 )
@@ -42,7 +41,6 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     WideLastBar,
     SentOnce,
     MessageWithoutMemory,
-    RevivedByScan,
     ZombieOfAList,
     EmptyMessage,
     OverdueInProbe,

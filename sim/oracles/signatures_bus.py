@@ -14,7 +14,6 @@ from guest.events import (
     ChildRemoved,
     D0Left,
     DomainChosen,
-    EjectQueued,
     ResourcesAssigned,
     ResourcesReleased,
 )
@@ -56,44 +55,6 @@ class ZombieOfAList(Signature):
         PciDevAdded: _dev_added,
         PciDevRemoved: _dev_removed,
         ChildRemoved: _removed,
-    }
-
-
-class RevivedByScan(Signature):
-    """A scan made a PCI device again of a function whose eject had just removed it.
-
-    That the revived device is there at the end is told by the law about zombies; this is about its
-    driver, which goes on to touch it.
-    """
-
-    item = "O5"
-    kinds = frozenset({"dead-device-access"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._domain: dict[int, int] = {}
-        self._ejecting: set[Place] = set()  # domain, wslot
-        self._removed: set[Place] = set()
-
-    def _chosen(self, event: DomainChosen, *_: object) -> None:
-        self._domain[event.relid] = event.domain
-
-    def _queued(self, event: EjectQueued, *_: object) -> None:
-        self._ejecting.add((self._domain.get(event.relid, 0), event.wslot))
-
-    def _dev_removed(self, event: PciDevRemoved, *_: object) -> None:
-        place = address_of(event.address)
-        if place in self._ejecting:
-            self._removed.add(place)
-
-    def _dev_added(self, event: PciDevAdded, *_: object) -> None:
-        self.possible |= address_of(event.address) in self._removed
-
-    sees: ClassVar[Sees] = {
-        DomainChosen: _chosen,
-        EjectQueued: _queued,
-        PciDevRemoved: _dev_removed,
-        PciDevAdded: _dev_added,
     }
 
 

@@ -3,8 +3,9 @@
 
 From PCI_EJECTION_COMPLETE on the host may take the function away: its registers, its memory and its
 interrupts are no longer the guest's, until a list brings another function into that slot. Where the
-PCI device had been removed before, only a scan of the bus can have found the slot again: that is
-Linux's own window (open item O5).
+eject had removed the PCI device before, only a scan of the bus can have found the slot again, and
+what the device that it made does from then on is the scan's doing: that is Linux's own window (open
+item O5).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from guest.events import ChildAdded, DomainChosen
-from guest.pci_core.events import BarAssigned, PciDevAdded, PciDevRemoved
+from guest.pci_core.events import BarAssigned, PciDevRemoved
 from host.events import ChannelOffered
 from protocol.link import (
     BarRead,
@@ -33,6 +34,7 @@ from sim.oracles.law import (
     Sees,
     forget,
     slot_of,
+    to_guest,
     to_host,
 )
 
@@ -48,7 +50,8 @@ class _Bar(NamedTuple):
 
 
 class DeadFunctions(Law):
-    """``dead`` are the functions that were given up; ``removed`` those without a PCI device."""
+    """``dead`` are the functions that were given up; ``removed`` those whose PCI device went after
+    the host had ``asked`` for them."""
 
     name = "a function that was given up is not touched again"
     kind = "dead-device-access"
@@ -57,12 +60,14 @@ class DeadFunctions(Law):
         self._bus_of_relid: dict[int, str] = {}
         self._bus_of_domain: dict[int, str] = {}
         self._bars: dict[int, _Bar] = {}  # by start; the youngest owner
+        self._asked: set[Place] = set()
         self._removed: set[Place] = set()
         self._dead: set[Place] = set()
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._bus_of_relid[event.relid] = event.bus
-        forget(self._dead, event.bus)
+        for places in (self._asked, self._dead):
+            forget(places, event.bus)
 
     def _domain_chosen(self, event: DomainChosen, *_: object) -> None:
         self._bus_of_domain[event.domain] = self._bus_of_relid.get(event.relid, "")
@@ -71,11 +76,10 @@ class DeadFunctions(Law):
         domain, wslot = address_of(address)
         return self._bus_of_domain.get(domain, ""), wslot
 
-    def _dev_added(self, event: PciDevAdded, *_: object) -> None:
-        self._removed.discard(self._place(event.address))
-
     def _dev_removed(self, event: PciDevRemoved, *_: object) -> None:
-        self._removed.add(self._place(event.address))
+        place = self._place(event.address)
+        if place in self._asked:
+            self._removed.add(place)
 
     def _bar_assigned(self, event: BarAssigned, *_: object) -> None:
         start = event.start
@@ -83,8 +87,11 @@ class DeadFunctions(Law):
 
     def _child_added(self, event: ChildAdded, *_: object) -> None:
         place = self._bus_of_relid.get(event.relid, ""), event.wslot
-        self._dead.discard(place)
-        self._removed.discard(place)
+        for places in (self._dead, self._removed, self._asked):
+            places.discard(place)
+
+    def _eject_sent(self, event: PacketPublished, *_: object) -> None:
+        self._asked.add((self._bus_of_relid.get(event.relid, ""), slot_of(event)))
 
     def _given_up(self, event: PacketPublished, *_: object) -> Finding:
         self._dead.add((self._bus_of_relid.get(event.relid, ""), slot_of(event)))
@@ -121,10 +128,10 @@ class DeadFunctions(Law):
     sees: ClassVar[Sees] = {
         ChannelOffered: _offered,
         DomainChosen: _domain_chosen,
-        PciDevAdded: _dev_added,
         PciDevRemoved: _dev_removed,
         BarAssigned: _bar_assigned,
         ChildAdded: _child_added,
+        to_guest(MessageType.PCI_EJECT): _eject_sent,
         to_host(MessageType.PCI_EJECTION_COMPLETE): _given_up,
     }
     sees_awake: ClassVar[Sees] = {

@@ -10,13 +10,11 @@ import pytest
 from guest.events import (
     ChildAdded,
     ChildRemoved,
-    DomainChosen,
     DriverRemoved,
     EjectQueued,
     FunctionReturned,
     RelationsQueued,
 )
-from guest.pci_core.events import PciDevAdded, PciDevRemoved
 from host.events import Rescinded
 from protocol.ids import RelId, SlotNumber
 from sim.oracles.known import Recognised, recognise
@@ -69,22 +67,6 @@ def test_an_item_explains_its_own_violation_and_no_other(other: Violation) -> No
 
 def test_what_an_item_needs_must_be_in_the_trace() -> None:
     assert seen((QUEUED,), "O1", "O2", "O3").explaining(UNLINKED_TWICE) == set()
-
-
-DEVICE = "0007:00:00.0"
-TOUCHED = found("dead-device-access", "thread/1:scanner")
-REVIVED = (DomainChosen(ONE, 7, 7), QUEUED, PciDevRemoved(DEVICE), PciDevAdded(DEVICE, 1, 2))
-
-
-def test_what_a_revived_device_does_to_a_dead_function_is_the_scans_doing() -> None:
-    assert seen(REVIVED, "O5").explaining(TOUCHED) == {"O5"}
-    assert seen(REVIVED, "O5").showing() == set()  # that it is there at the end is a law's matter
-
-
-@pytest.mark.parametrize("left_out", range(len(REVIVED)))
-def test_a_device_is_revived_only_if_an_eject_removed_it_and_a_scan_added_it(left_out: int) -> None:
-    events = REVIVED[:left_out] + REVIVED[left_out + 1 :]
-    assert seen(events, "O5").explaining(TOUCHED) == set()
 
 
 def children(*relids: RelId) -> list[object]:

@@ -33,6 +33,8 @@ ALIVE = (
     PciDevAdded(ADDRESS, 0x144D, 0xA80A),
     BarAssigned(ADDRESS, 0, BAR_AT, 0x4000),
 )
+BACK = PciDevAdded(ADDRESS, 0x144D, 0xA80A)
+EJECT = message(MessageType.PCI_EJECT, direction="host-to-guest")
 GIVEN_UP = message(MessageType.PCI_EJECTION_COMPLETE)
 READ = ConfigRead(BUS, SLOT, 0, 2, 0xFFFF)
 TOUCHES = (
@@ -75,8 +77,11 @@ def test_the_next_life_of_the_bus_is_another_one() -> None:
     assert holds(DeadFunctions, *ALIVE, GIVEN_UP, ChannelOffered(BUS, RELID), READ)
 
 
-def test_a_scan_that_finds_an_ejected_slot_again_is_open_item_5() -> None:
-    tale = (*ALIVE, PciDevRemoved(ADDRESS), GIVEN_UP, READ)
+@pytest.mark.parametrize("revived", [(), (BACK,)], ids=["found", "made again"])
+def test_a_scan_that_finds_an_ejected_slot_again_is_open_item_5(
+    revived: tuple[PciDevAdded, ...],
+) -> None:
+    tale = (*ALIVE, EJECT, PciDevRemoved(ADDRESS), *revived, GIVEN_UP, READ)
     assert told(DeadFunctions, *tale, may_show=("O5",)) == (None, ("O5",))
     assert "open item O5" in broken(DeadFunctions, *tale).message
 
@@ -86,6 +91,6 @@ def test_a_slot_number_counts_with_its_function() -> None:
     assert holds(DeadFunctions, *ALIVE, GIVEN_UP, ConfigRead(BUS, function, 0, 4, 0))
 
 
-def test_a_device_that_came_back_before_the_answer_is_touched_as_any_other() -> None:
-    back = (PciDevRemoved(ADDRESS), PciDevAdded(ADDRESS, 0x144D, 0xA80A))
-    assert "open item" not in broken(DeadFunctions, *ALIVE, *back, GIVEN_UP, READ).message
+def test_a_device_that_somebody_removed_before_the_eject_is_touched_as_any_other() -> None:
+    tale = (*ALIVE, PciDevRemoved(ADDRESS), BACK, EJECT, GIVEN_UP, READ)
+    assert "open item" not in broken(DeadFunctions, *tale).message
