@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A world: one guest, one host and the actors of a scenario, played to the end and judged.
+"""A world: one guest, one host and the actors of a scenario, put together and played to the end.
 
 The only place where guest and host meet. ``play()`` is one run; who wants many runs makes many
-worlds.
+worlds. What a run is worth is for ``sim/judging.py`` to say.
 """
 
 from __future__ import annotations
@@ -23,24 +23,19 @@ from host.partition import Partition
 from protocol.errors import ProtocolError
 from protocol.ids import Vector, VpIndex
 from protocol.link import BarRead, BarWritten, ConfigRead, ConfigWritten, HypercallMade
-from sim.actors import Actor, NeverHappened, Stage
+from sim.actors import Actor, Stage
 from sim.bounds import Stuck
 from sim.choices import Chooser
 from sim.collector import seldom
 from sim.configs import guest_config, partition_config, profile_of
 from sim.engine import Engine
-from sim.fault_events import FaultInjected
 from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint
-from sim.oracles.ending import judge_ending
-from sim.oracles.judge import END, Judgement, judge
-from sim.oracles.known import recognise
+from sim.judging import Ended, judge_error, judge_run, judge_standstill
 from sim.oracles.law import LawFactory
 from sim.oracles.laws import LAWS
-from sim.oracles.leaks import census, judge_leaks
-from sim.oracles.signatures import SIGNATURES
-from sim.oracles.stuck import judge_stuck, judge_waiting
-from sim.recorder import Reading, Recorder, judge_fault
+from sim.oracles.leaks import census
+from sim.recorder import Recorder
 from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
 from sim.scenario_options import with_needs
@@ -190,59 +185,18 @@ class World:
         )
 
     def run(self) -> Verdict:
-        """Play to the end and judge.
-
-        Raises :class:`UnplayedStep` for a step that came to nothing, if nothing else was found: a
-        wait whose event never came; in natural order, what the host could not do.
-        """
-        violation = self._play()
-        laws = self._judge_laws(whole=violation is None)
-        violation = violation or laws.violation
-        items = recognise(self.scenario.expect.known, self._happened, SIGNATURES)
-        known = items.explaining(violation) if violation else set()
-        if known:  # which ended the run early, so that nothing else follows from its end
-            return Verdict("known", None, tuple(sorted(known)), ())
-        leaks = () if violation else items.excuse(self._leaks())
-        violation = violation or self._judge_leaks(leaks)
-        if violation is None:
-            self._check_actors()
-            violation = judge_ending(self.scenario, self._happened_events(), self.engine.now_ns())
-        known = {*laws.known, *items.showing(), *(leak.known for leak in leaks if leak.known)}
-        verdict = "violation" if violation else "known" if known else "clean"
-        return Verdict(verdict, violation, tuple(sorted(known)), leaks)
-
-    def _judge_laws(self, *, whole: bool) -> Judgement:
-        """What the laws say; a run that a fault ended is no whole one."""
-        reading = self._happened if self._recorder is None else Reading(self._happened)
-        judgement = judge(
-            reading,
-            self.engine.now_ns() if whole else None,
-            laws=self._laws,
-            may_show=self.scenario.expect.known,
+        """Play to the end and judge. Raises :class:`UnplayedStep` as ``judge_run`` does."""
+        ended = Ended(
+            scenario=self.scenario,
+            happened=self._happened,
+            violation=self._play(),
+            at_ns=self.engine.now_ns(),
+            actors=self.actors,
+            census=self._census,
+            natural=self._natural,
+            recorder=self._recorder,
         )
-        violation = judgement.violation
-        if violation is None or self._recorder is None or violation.context == END:
-            return judgement
-        assert isinstance(reading, Reading), "what is recorded is read so"
-        told = self._recorder.with_event(violation, reading.index)
-        return judgement._replace(violation=told)
-
-    def _judge_leaks(self, leaks: tuple[Leak, ...]) -> Violation | None:
-        violation = judge_leaks(leaks, self.engine.now_ns())
-        if violation is None or self._recorder is None:
-            return violation
-        return self._recorder.with_leaks(violation, leaks)
-
-    def _happened_events(self) -> Iterator[object]:
-        return (event for _, _, event in self._happened)
-
-    def _leaks(self) -> tuple[Leak, ...]:
-        keepers = self._shell.open_files()
-        return census(
-            self.guest,
-            keepers=keepers,
-            held_relids=self.partition.server.held_relids(),
-        )
+        return judge_run(ended, self._laws)
 
     def _play(self) -> Violation | None:
         """The violation that ended the run, or that its end shows."""
@@ -252,39 +206,23 @@ class World:
         try:
             with seldom():
                 self.engine.run()
-            violation = judge_waiting(self.engine.waiting(), self.engine.now_ns())
-        except GuestFault as fault:
-            return self._violation(fault.kind, "the kernel's own rules", fault)
-        except ProtocolError as error:
-            return self._violation("protocol", "the protocol", error)
-        except Stuck as stuck:
-            violation = judge_stuck(
-                str(stuck), stuck.context, self.engine.waiting(), self.engine.now_ns()
-            )
+            violation = judge_standstill(self.engine)
+        except (GuestFault, ProtocolError, Stuck) as error:
+            violation = judge_error(error, self.engine, self._whose(), self._recorder)
         self.engine.abandon()
         return violation
 
-    def _violation(self, kind: str, law: str, error: Exception) -> Violation:
-        return judge_fault(error, kind=kind, law=law, whose=self._whose(), recorder=self._recorder)
+    def _census(self) -> tuple[Leak, ...]:
+        return census(
+            self.guest,
+            keepers=self._shell.open_files(),
+            held_relids=self.partition.server.held_relids(),
+        )
 
     def _whose(self) -> tuple[str, int]:
         """Who is running, and what time it is."""
         current = self.engine.current
         return current.label if current else "host", self.engine.now_ns()
-
-    def _faulty(self) -> bool:
-        return any(isinstance(event, FaultInjected) for event in self._happened_events())
-
-    def _check_actors(self) -> None:
-        """A wait that never came true is a mistake of the scenario, as is a step out of turn.
-
-        Not so after a fault: what was to come of it may well not come.
-        """
-        for actor in self.actors:
-            if actor.refused is not None and self._natural:
-                raise actor.refused
-            if isinstance(actor.at, Wait) and not self._faulty():
-                raise NeverHappened(actor.at.path, actor.at.event)
 
 
 def play(
