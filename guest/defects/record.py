@@ -66,7 +66,7 @@ def mixins_by_part(defects: Sequence[Defect]) -> dict[str, tuple[type, ...]]:
     Two bugs may share a mixin, but no two mixins may override one function of one part.
     """
     chosen: dict[str, tuple[type, ...]] = {}
-    owners: dict[tuple[str, str], Mixin] = {}
+    owners: dict[tuple[str, str], tuple[Mixin, str]] = {}
     for defect in defects:
         for mixin in defect.mixins:
             _claim(mixin, owners, defect.id)
@@ -76,8 +76,8 @@ def mixins_by_part(defects: Sequence[Defect]) -> dict[str, tuple[type, ...]]:
     return chosen
 
 
-def _claim(mixin: Mixin, owners: dict[tuple[str, str], Mixin], name: str) -> None:
+def _claim(mixin: Mixin, owners: dict[tuple[str, str], tuple[Mixin, str]], name: str) -> None:
     for function in overridden(mixin.cls):
-        owner = owners.setdefault((mixin.part, function), mixin)
+        owner, first = owners.setdefault((mixin.part, function), (mixin, name))
         if owner != mixin:
-            raise DefectsClash(f"{name}: {owner.cls.__name__} already overrides {function}()")
+            raise DefectsClash(f"{first} and {name} both override {function}(); leave one out")

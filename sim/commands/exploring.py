@@ -68,7 +68,7 @@ def _check(defects: list[Defect], ready: Scenario, driver: str) -> None:
     try:
         mixins_by_part(defects)
     except DefectsClash as error:
-        raise InputError(f"{error}; explore them one at a time") from None
+        raise InputError(str(error)) from None
 
 
 def check_folder(folder: Path) -> None:

@@ -76,12 +76,13 @@ def _read(file: Path, laws: list[Path]) -> Schedule:
 def _replayed(file: Path, schedule: Schedule) -> Replay:
     from sim.replay import CannotReplay, replayed
     from sim.scenario import ScenarioError
+    from guest.defects.record import DefectsClash
 
     _check_names(file, schedule.setup)
     try:
         with one_line(schedule.setup.scenario()):
             return replayed(schedule)
-    except (CannotReplay, ScenarioError) as error:
+    except (CannotReplay, DefectsClash, ScenarioError) as error:
         raise InputError(f"{file}: {error}") from None
 
 
