@@ -104,6 +104,7 @@ def _recorded(setup: Setup, chooser: Chooser, *, seed: int) -> Schedule:
         seed=seed,
         setup=setup,
         against=source_hashes(setup.laws),
+        choices_made=len(played.choices),
         choices=played.choices,
     )
 

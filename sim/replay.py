@@ -39,13 +39,16 @@ class Replay(NamedTuple):
     """A schedule, played again.
 
     ``diverged_at`` is the first choice that no longer fits; ``changed`` names what is not as it was
-    when the schedule was written.
+    when the schedule was written. ``unmet`` are the delays that ended only because nothing else
+    could go on: what they were to last until did not come. Of a driver that has been mended since,
+    that is to be expected.
     """
 
     played: Played
     mode: str
     diverged_at: int | None
     changed: tuple[str, ...]
+    unmet: tuple[Delay, ...] = ()
 
 
 def recorded(lab: Lab, chooser: Chooser, *, seed: int) -> Played:
@@ -61,14 +64,16 @@ def replayed(schedule: Schedule) -> Replay:
     lab = Lab(schedule.setup)
     differ = changed(schedule.against, source_hashes(schedule.setup.laws))
     exact, diverged_at = _exactly(lab, schedule)
+    if not differ and (exact is None or exact.result.violation != schedule.violation):
+        where = f"diverged at choice {diverged_at}" if exact is None else "ended otherwise"
+        raise CannotReplay(
+            f"{where} although the code has not changed; the file was edited, or the lab or a law"
+            " of yours is not deterministic"
+        )
     if exact is not None:
         return Replay(exact, EXACT, None, differ)
-    if not differ:
-        raise CannotReplay(
-            f"diverged at choice {diverged_at} although nothing has changed; the lab or a law of"
-            " yours is not deterministic"
-        )
-    return Replay(_by_delays(lab, schedule), BY_DELAYS, diverged_at, differ)
+    played, unmet = _by_delays(lab, schedule)
+    return Replay(played, BY_DELAYS, diverged_at, differ, unmet)
 
 
 def _exactly(lab: Lab, schedule: Schedule) -> tuple[Played | None, int | None]:
@@ -83,7 +88,8 @@ def _exactly(lab: Lab, schedule: Schedule) -> tuple[Played | None, int | None]:
     return played, None
 
 
-def _by_delays(lab: Lab, schedule: Schedule) -> Played:
+def _by_delays(lab: Lab, schedule: Schedule) -> tuple[Played, tuple[Delay, ...]]:
+    """The run by the named delays, and those of them whose end did not come."""
     if not schedule.in_words:
         raise CannotReplay(
             "the code has changed, and this order could not be put into words; explore again"
@@ -91,9 +97,11 @@ def _by_delays(lab: Lab, schedule: Schedule) -> Played:
     chooser = DelayChooser(schedule.delays, schedule.faults)
     played = recorded(lab, chooser, seed=schedule.seed)
     gone = [*map(_place, chooser.unapplied), *map(_moment, chooser.unapplied_faults)]
-    if gone and played.result.violation is None:
-        raise CannotReplay(f"no longer applies: {'; '.join(gone)}")
-    return played
+    if gone:
+        found = played.result.violation
+        ends = "clean" if found is None else f"in {found.kind}: {found.message}"
+        raise CannotReplay(f"no longer applies: {'; '.join(gone)}; the run without ends {ends}")
+    return played, chooser.unmet
 
 
 def _place(delay: Delay) -> str:

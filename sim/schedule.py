@@ -21,6 +21,7 @@ from sim.setup import Setup
 from sim.violation import Violation
 
 FORMAT: Final = "vpcisim schedule 1"
+REMEDY: Final = "write it again with vpcisim explore"
 FILE_BYTES_MAX: Final = 256 << 20  # a run of a million choices has about 60 MiB
 
 
@@ -33,7 +34,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``violation`` is what it ends in and ``scenario`` the name of its story. ``delays`` and
     ``faults`` are the order in words, unless it could not be put into words (``in_words``);
-    ``passing_twin`` differs in one of them and passes; ``choices`` are the same order move by move.
+    ``passing_twin`` differs in one of them and passes; ``choices`` are the same order move by move,
+    ``choices_made`` of them, by which a file that was cut is known.
     ``seed`` is the campaign's. ``against`` holds the hashes (:mod:`sim.source_hashes`) of what it
     ran against.
     """
@@ -48,6 +50,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int = 0
     setup: Setup
     against: Mapping[str, str]
+    choices_made: int
     choices: tuple[Choice, ...]
 
 
@@ -90,9 +93,13 @@ def read_schedule(path: Path) -> Schedule:
     if form != FORMAT:
         raise ScheduleError(f"{path}: is no {FORMAT!r}; write one with vpcisim explore")
     try:
-        return msgspec.json.decode(data, type=Schedule)
+        schedule = msgspec.json.decode(data, type=Schedule)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ScheduleError(f"{path}: {error}; write it again with vpcisim explore") from None
+        raise ScheduleError(f"{path}: {error}; {REMEDY}") from None
+    left, made = len(schedule.choices), schedule.choices_made
+    if left != made:
+        raise ScheduleError(f"{path}: `choices` holds {left} where {made} were made; {REMEDY}")
+    return schedule
 
 
 def _read(path: Path) -> bytes:

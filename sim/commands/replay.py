@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from msgspec.structs import replace
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sim.replay import Replay
     from sim.schedule import Schedule
     from sim.setup import Setup
+
+HOW: Final = ("mode", "diverged_at", "changed", "unmet")  # it was played, for --json
 
 
 def application() -> typer.Typer:
@@ -50,8 +52,8 @@ def replay_schedule(
     if trace is not None:
         write(trace, result)
     if as_json:
-        more = {"mode": replay.mode, "diverged_at": replay.diverged_at, "changed": replay.changed}
-        print_json({**as_document(result), **more, "unplayed": replay.played.unplayed})
+        how = {name: getattr(replay, name) for name in HOW}
+        print_json({**as_document(result), **how, "unplayed": replay.played.unplayed})
     else:
         for line in _lines(schedule, replay):
             print(encodable(line, sys.stdout.encoding))
@@ -74,9 +76,9 @@ def _read(file: Path, laws: list[Path]) -> Schedule:
 
 
 def _replayed(file: Path, schedule: Schedule) -> Replay:
+    from guest.defects.record import DefectsClash
     from sim.replay import CannotReplay, replayed
     from sim.scenario import ScenarioError
-    from guest.defects.record import DefectsClash
 
     _check_names(file, schedule.setup)
     try:
@@ -107,7 +109,7 @@ def _check_names(file: Path, setup: Setup) -> None:
 
 
 def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
-    from sim.report.exploration import schedule_lines
+    from sim.report.exploration import schedule_lines, unmet_lines
     from sim.report.moment import moment_lines
     from sim.report.violation import report_lines
 
@@ -118,6 +120,7 @@ def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
         yield ""
     yield from summary(result)
     yield from schedule_lines(schedule)
+    yield from unmet_lines(schedule, replay.unmet)
     yield f"mode     {_mode(replay)}"
 
 

@@ -11,6 +11,7 @@ import msgspec
 from sim.campaign import Result
 from sim.choices import PASSING
 from sim.closing import many, statement
+from sim.explore.delays import Delay
 from sim.explore.named import Named
 from sim.keeping import Kept
 from sim.report.curve import curve_lines
@@ -78,7 +79,7 @@ def schedule_lines(schedule: Schedule) -> Iterator[str]:
     if not schedule.in_words:
         yield f"order    {len(schedule.choices):,} choices that could not be put into words"
         return
-    names = {choice.name for choice in schedule.choices}
+    names = _names(schedule)
     words = sentences(Named(schedule.delays, schedule.faults), names)
     yield from (f"{kind:<9}{what}" for kind, what in words or [NATURAL])
     if schedule.passing_twin is None:
@@ -89,6 +90,17 @@ def schedule_lines(schedule: Schedule) -> Iterator[str]:
         return
     yield from (f"passes   without this {' '.join(one)}" for one in words if one not in twin)
     yield from (f"passes   with one more {' '.join(one)}" for one in twin if one not in words)
+
+
+def unmet_lines(schedule: Schedule, unmet: tuple[Delay, ...]) -> Iterator[str]:
+    """The delays of a schedule that ended when nothing else could go on, and not as they say."""
+    for _, words in sentences(Named(unmet), _names(schedule)):
+        yield f"unmet    {words}: that did not come, and it went on last"
+
+
+def _names(schedule: Schedule) -> set[str]:
+    """All who had a turn."""
+    return {choice.name for choice in schedule.choices}
 
 
 def closing_lines(result: Result) -> Iterator[str]:

@@ -66,11 +66,13 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.fixture
-def schedule(capsys: pytest.CaptureFixture[str]) -> str:
+@pytest.fixture(scope="module")
+def schedule(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A schedule file that explore has written."""
-    (violation,) = document(capsys, FOUND, "explore", *FAILS, *FEW)["violations"]
-    return str(violation["schedule_file"])
+    folder = tmp_path_factory.mktemp("saved")
+    assert main(["explore", *FAILS, *FEW, "--save", str(folder)]) == FOUND
+    (file,) = folder.iterdir()
+    return str(file)
 
 
 # --- explore ---
@@ -145,8 +147,6 @@ def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[
     )
 
 
-def test_a_place_where_nothing_can_be_saved_is_refused_before_anything_is_played(
-    folder: Path, capsys: pytest.CaptureFixture[str]
 def test_old_bugs_in_one_function_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     both = ("--defect", "compose-sleeps", "--defect", "compose-hang-tasklet-starved")
     assert told(capsys, "explore", "arrival", *both).endswith(
@@ -154,6 +154,8 @@ def test_old_bugs_in_one_function_are_refused(capsys: pytest.CaptureFixture[str]
     )
 
 
+def test_a_place_where_nothing_can_be_saved_is_refused_before_anything_is_played(
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "file").touch()
     assert "--save file: no file can be made there" in told(
@@ -338,13 +340,13 @@ def test_what_is_no_schedule_is_one_line(
     for known, gone, says in (
         ('"eject-ref-leak"', '"nothing-of-ours"', "there is no defect 'nothing-of-ours' any more"),
         ("[[device]]", "[[divice]]", "eject-idle: divice: unknown key"),
-        ('"faults":[]', '"faults":["flood"]', "there is no fault 'flood' any more; there are"),
-        ('"driver":"model"', '"driver":"mine"', "there is no driver 'mine' any more; there are"),
         (
             '["eject-ref-leak"]',
             '["compose-sleeps","compose-hang-tasklet-starved"]',
             "compose-sleeps and compose-hang-tasklet-starved both",
         ),
+        ('"faults":[]', '"faults":["flood"]', "there is no fault 'flood' any more; there are"),
+        ('"driver":"model"', '"driver":"mine"', "there is no driver 'mine' any more; there are"),
         ('"protocol":null', '"protocol":"0.9"', "there is no protocol '0.9' any more; there are 1"),
         ('"profile":null', '"profile":"xen"', "there is no profile 'xen' any more; there are hyp"),
         ('"device":null', '"device":"gone"', "there is no device 'gone' any more; there are none"),

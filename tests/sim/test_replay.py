@@ -89,13 +89,23 @@ def test_a_delay_that_no_longer_applies_is_named(words: dict[str, object], gone:
         )
 
 
-def test_a_delay_that_did_not_apply_matters_not_if_it_still_fails() -> None:
+def test_a_delay_that_no_longer_applies_is_named_even_if_something_fails() -> None:
     ours = schedule()
     delays = (Delay("nobody", "nowhere", 3),)
+    with pytest.raises(CannotReplay, match=r"no longer applies: .* ends in leak: left behind"):
+        replayed(
+            schedule(against=OLD, choices=spoilt(ours.choices, 0), delays=delays, in_words=True)
+        )
+
+
+def test_a_delay_whose_end_does_not_come_is_told_and_no_mistake() -> None:
+    ours = schedule()
+    delays = (Delay("hv_acpi_init", "start", until="ended nobody"),)
     replay = replayed(
         schedule(against=OLD, choices=spoilt(ours.choices, 0), delays=delays, in_words=True)
     )
     assert replay.played.result.violation is not None
+    assert replay.unmet == delays
 
 
 def test_an_order_that_is_not_in_words_cannot_be_played_on_changed_code() -> None:
@@ -106,8 +116,14 @@ def test_an_order_that_is_not_in_words_cannot_be_played_on_changed_code() -> Non
 
 def test_a_schedule_that_diverges_on_unchanged_code_is_our_mistake() -> None:
     ours = schedule()
-    with pytest.raises(CannotReplay, match="choice 3 although nothing has changed"):
+    with pytest.raises(CannotReplay, match="choice 3 although the code has not changed"):
         replayed(schedule(choices=spoilt(ours.choices, 3)))
+
+
+def test_a_schedule_that_ends_otherwise_on_unchanged_code_was_edited() -> None:
+    violation = msgspec.structs.replace(schedule().violation, message="left behind: nothing")
+    with pytest.raises(CannotReplay, match=r"ended otherwise although .* the file was edited"):
+        replayed(schedule(violation=violation))
 
 
 def test_a_recorded_run_is_told_with_its_choices() -> None:

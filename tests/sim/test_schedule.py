@@ -23,6 +23,7 @@ SCHEDULE = Schedule(
     seed=2**64 - 1,
     setup=Setup(text='name = "arrival"\nstory = "…"\n', source="arrival", defects=("planted",)),
     against={"guest": "00ff"},
+    choices_made=2,
     choices=(Choice(0, "hv_pci_probe", "start"), Choice(1, "time", "")),
 )
 
@@ -56,6 +57,10 @@ def test_the_file_is_json_with_a_line_for_each_choice() -> None:
             "is no end of a delay",
         ),
         (schedule_text(SCHEDULE)[:-20], "truncated"),
+        (
+            schedule_text(SCHEDULE).replace(',\n  [1,"time",""]', ""),
+            "`choices` holds 1 where 2 were made; write it again with vpcisim explore",
+        ),
     ],
 )
 def test_what_is_no_schedule_is_refused_in_one_line(text: str, why: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sim.explore.explain import Chance, Explanation
 from sim.explore.named import Named
 from sim.explore.strategy import RunReport
 from sim.keeping import Kept
-from sim.report.exploration import kept_lines, schedule_lines
+from sim.report.exploration import kept_lines, schedule_lines, unmet_lines
 from sim.report.progress import progress_of
 from sim.schedule import Schedule
 from sim.setup import Setup
@@ -31,6 +31,7 @@ BARE = Schedule(
     violation=Violation("leak", "nothing is lost", "left behind", "end of run", 7),
     setup=Setup(text="", source=""),
     against={},
+    choices_made=1,
     choices=(Choice(0, "a", "b"),),
 )
 EJECT_WORDS = "`hv_eject_device_work` at its 2nd `lock a` until `remove` has returned"
@@ -51,6 +52,13 @@ def test_an_order_is_told_in_words() -> None:
 def test_natural_order_and_an_order_without_words_are_named_so() -> None:
     assert told() == ["order    natural"]
     assert told(in_words=False) == ["order    1 choices that could not be put into words"]
+
+
+def test_a_delay_that_ended_otherwise_than_it_says_is_told() -> None:
+    assert list(unmet_lines(BARE, (EJECT,))) == [
+        f"unmet    {EJECT_WORDS}: that did not come, and it went on last"
+    ]
+    assert list(unmet_lines(BARE, ())) == []
 
 
 def test_a_twin_that_passes_is_told_by_what_differs() -> None:
