@@ -16,14 +16,15 @@ import msgspec
 
 from sim.closing import Closing, closing
 from sim.distinct import Mistake, mistake_of
-from sim.explore.strategy import LOST, Plan, RunReport, Strategy
-from sim.workers import Lost, WorkersDie
+from sim.explore.strategy import LOST, Exhausted, Plan, RunReport, Strategy
+from sim.workers import Lost, Run, WorkersDie
 
 BATCH_PLANS: Final = 128  # enough to keep many workers busy, few enough to learn from soon
 CHECKED_OF: Final = 100  # one schedule in so many is played twice
+INTERRUPTED: Final = "interrupted"  # how Ctrl-C cuts a campaign short
 LOST_REPORT: Final = RunReport(verdict=LOST, fingerprint=0, steps=0, choices=0)
 
-Run: TypeAlias = Callable[[Sequence[Plan]], Iterator[tuple[int, RunReport | Lost]]]
+PlayAll: TypeAlias = Run[Plan, RunReport]
 Progress: TypeAlias = Callable[[int, int], None]  # schedules played, mistakes found
 
 
@@ -45,7 +46,8 @@ class Share(msgspec.Struct, frozen=True):
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a campaign. ``known`` are the open items that showed; ``unplayed`` counts the
-    schedules in which a step of the scenario came to nothing. Only ``seconds`` is wall clock."""
+    schedules in which a step of the scenario came to nothing; ``cut_short`` says what ended it
+    before its end, if something did. Only ``seconds`` is wall clock."""
 
     found: tuple[Found, ...]
     shares: tuple[Share, ...]
@@ -53,7 +55,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     known: tuple[str, ...]
     unplayed: int
     seconds: float
-    interrupted: bool
+    cut_short: str | None
 
 
 class NotDeterministic(Exception):
@@ -65,6 +67,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.given = 0
+        self.drawn = 0
         self.lost = 0
         self.checks = 0
         self.unplayed = 0
@@ -81,6 +84,7 @@ class Tally:
             return
         self.traces[result.fingerprint] += 1
         self.played[plan.strategy] += 1
+        self.drawn += plan.drawn
         self.known.update(result.known)
         self.unplayed += result.unplayed is not None
         if result.violation is not None:
@@ -88,9 +92,24 @@ class Tally:
             mistake = mistake_of(result.violation)
             self.found.setdefault(mistake, Found(self.given + 1, plan, result))
 
+    def closing(self, exhausted: tuple[Exhausted, ...]) -> Closing:
+        """What can be said so far."""
+        return closing(
+            self.traces,
+            drawn=self.drawn,
+            failed=self.hits.total(),
+            lost=self.lost,
+            determinism_checks=self.checks,
+            exhausted=exhausted,
+        )
+
 
 def campaign(
-    strategy: Strategy, run: Run, *, schedules: int, progress: Progress = lambda _done, _found: None
+    strategy: Strategy,
+    run: PlayAll,
+    *,
+    schedules: int,
+    progress: Progress = lambda _done, _found: None,
 ) -> Result:
     """Play at most so many schedules of a strategy; fewer if it has none left, or at Ctrl-C.
 
@@ -98,7 +117,22 @@ def campaign(
     """
     tally = Tally()
     began = perf_counter()
-    interrupted = False
+    cut_short = _played(strategy, run, tally, schedules, progress)
+    return Result(
+        found=tuple(tally.found.values()),
+        shares=tuple(Share(n, count, tally.hits[n]) for n, count in tally.played.items()),
+        closing=tally.closing(strategy.exhausted),
+        known=tuple(sorted(tally.known)),
+        unplayed=tally.unplayed,
+        seconds=perf_counter() - began,
+        cut_short=cut_short,
+    )
+
+
+def _played(
+    strategy: Strategy, run: PlayAll, tally: Tally, schedules: int, progress: Progress
+) -> str | None:
+    """Play batch after batch; says what ended that before its end, if something did."""
     try:
         while tally.given < schedules:
             plans = strategy.plans(min(BATCH_PLANS, schedules - tally.given))
@@ -107,30 +141,16 @@ def campaign(
             for plan, report in _batch(plans, run, tally, progress):
                 strategy.learn(plan, report)
     except KeyboardInterrupt:
-        interrupted = True
-    except WorkersDie:
+        return INTERRUPTED
+    except WorkersDie as error:
         if not tally.found:
             raise
-        interrupted = True
-    return Result(
-        found=tuple(tally.found.values()),
-        shares=tuple(Share(n, count, tally.hits[n]) for n, count in tally.played.items()),
-        closing=closing(
-            tally.traces,
-            failed=tally.hits.total(),
-            lost=tally.lost,
-            determinism_checks=tally.checks,
-            exhausted=strategy.exhausted,
-        ),
-        known=tuple(sorted(tally.known)),
-        unplayed=tally.unplayed,
-        seconds=perf_counter() - began,
-        interrupted=interrupted,
-    )
+        return str(error)
+    return None
 
 
 def _batch(
-    plans: Sequence[Plan], run: Run, tally: Tally, progress: Progress
+    plans: Sequence[Plan], run: PlayAll, tally: Tally, progress: Progress
 ) -> Iterator[tuple[Plan, RunReport]]:
     """Play one batch; what an interruption leaves undone does not count, the rest does."""
     twice = [at for at in range(len(plans)) if (tally.given + at) % CHECKED_OF == 0]

@@ -24,11 +24,14 @@ RULE_OF_THREE: Final = 3.0
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
     """What a campaign can say of itself.
 
-    ``seen_once`` are the traces that only one schedule had. ``failed`` schedules ended in a
-    violation, ``lost`` ones never ended: their worker was killed twice.
+    ``drawn`` schedules were drawn by lot; the others had their turn, one after another, and say
+    nothing of any that was not played. ``seen_once`` are the traces that only one schedule had.
+    ``failed`` schedules ended in a violation, ``lost`` ones never ended: their worker was killed
+    twice.
     """
 
     schedules: int
+    drawn: int
     distinct_traces: int
     seen_once: int
     failed: int
@@ -38,25 +41,31 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unseen(self) -> float | None:
-        """About how likely one more schedule is a trace not seen yet; None if nothing was played.
+        """About how likely one more schedule is a trace not seen yet; None if nothing was drawn.
 
         Good's estimate, the share of what was seen once ("The population frequencies of species
         and the estimation of population parameters", Biometrika 40, 1953, section 2).
         """
-        return self.seen_once / self.schedules if self.schedules else None
+        return self.seen_once / self.schedules if self.drawn else None
 
     @property
     def bound95(self) -> float | None:
         """Below this share of schedules like these fail, with 95 % confidence; None if one did,
-        or none was played."""
-        if self.failed or not self.schedules:
+        or none was drawn."""
+        if self.failed or not self.drawn:
             return None
         return min(1.0, RULE_OF_THREE / self.schedules)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no order is left."""
+        return any(each.complete for each in self.exhausted)
 
 
 def closing(
     traces: Counter[int],
     *,
+    drawn: int,
     failed: int,
     lost: int,
     determinism_checks: int,
@@ -65,6 +74,7 @@ def closing(
     """The statement for so many schedules by the fingerprints of their traces."""
     return Closing(
         schedules=traces.total(),
+        drawn=drawn,
         distinct_traces=len(traces),
         seen_once=sum(count == 1 for count in traces.values()),
         failed=failed,
@@ -86,18 +96,29 @@ def statement(what: Closing) -> Iterator[str]:
     for each in what.exhausted:
         if each.schedules > 1:  # that natural order was played is no news
             yield f"all of   the {each.schedules:,} schedules with {each.bound}"
-    yield (
-        f"unseen   one more schedule is a new trace with probability {what.unseen:.2f}"
-        f" ({many(what.seen_once, 'trace')} seen once)"
-    )
-    if what.bound95 is not None:
+    if what.unseen is not None:
         yield (
-            f"bound    below {what.bound95:.2%} of schedules like these fail, with 95 % confidence;"
-            " others may"
+            f"unseen   one more schedule is a new trace with probability {what.unseen:.2f}"
+            f" ({many(what.seen_once, 'trace')} seen once)"
         )
+    if not what.failed:
+        yield f"bound    {_bound(what)}"
     yield f"checked  {many(what.determinism_checks, 'schedule')} played twice, with equal traces"
     if what.lost:
         yield f"lost     {many(what.lost, 'schedule')}: the process was killed, twice"
+
+
+def _bound(what: Closing) -> str:
+    """What schedules that all passed say of others."""
+    if what.complete:
+        return "none: no order of this scenario is left; of other scenarios nothing is known"
+    if what.bound95 is None:
+        return "none: these orders were tried in turn and not drawn by lot; others may fail"
+    if what.distinct_traces == 1:
+        return "none: whatever was chosen, the same happened; so much one run says, too"
+    return (
+        f"below {what.bound95:.2%} of schedules like these fail, with 95 % confidence; others may"
+    )
 
 
 def many(count: int, what: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
-from sim.campaign import Found, Progress, Result, campaign
+from sim.campaign import Found, PlayAll, Progress, Result, campaign
 from sim.explore.profile import Baseline, baseline_of
 from sim.explore.strategies import STRATEGIES
 from sim.keeping import Kept, as_found, explaining, shortened
@@ -25,7 +25,7 @@ def baseline(setup: Setup) -> Baseline:
     return baseline_of(lambda chooser: outcome(lab.world(chooser)))
 
 
-def players(setup: Setup, *, jobs: int) -> AbstractContextManager[Run]:
+def players(setup: Setup, *, jobs: int) -> AbstractContextManager[PlayAll]:
     """What plays plans of a setup, in so many processes."""
     return at_work(partial(Player, setup), jobs=jobs)
 
@@ -54,7 +54,7 @@ def keeping(
     NotDeterministic.
     """
     short: dict[int, Kept] = {}
-    if result.found and not result.interrupted:
+    if result.found and result.cut_short is None:
         start = partial(_shortening, setup, seed, (explaining,) if explain else ())
         with at_work(start, jobs=min(jobs, len(result.found))) as run:
             for place, kept in _until_interrupted(run, result.found):
@@ -78,7 +78,9 @@ def _shortening(
     return do
 
 
-def _until_interrupted(run: Run, mistakes: Sequence[Found]) -> Iterator[tuple[int, Kept]]:
+def _until_interrupted(
+    run: Run[Found, Kept], mistakes: Sequence[Found]
+) -> Iterator[tuple[int, Kept]]:
     try:
         for place, kept in run(mistakes):
             if isinstance(kept, Kept):

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 from sim.collector import seldom
 
@@ -61,7 +61,9 @@ class _Raised(NamedTuple):
 
 Do: TypeAlias = Callable[[Any], Any]
 Start: TypeAlias = Callable[[], Do]  # called once in each worker; must be picklable
-Run: TypeAlias = Callable[[Sequence[Any]], Iterator[tuple[int, Any]]]  # as Workers.run
+Task = TypeVar("Task")
+Done = TypeVar("Done")
+Run: TypeAlias = Callable[[Sequence[Task]], Iterator[tuple[int, Done | Lost]]]  # as Workers.run
 
 
 class Chunk(NamedTuple):
@@ -191,7 +193,7 @@ class Workers:
 
 
 @contextmanager
-def at_work(start: Start, *, jobs: int) -> Iterator[Run]:
+def at_work(start: Start, *, jobs: int) -> Iterator[Run[Any, Any]]:
     """What does tasks: this process for one job, else so many others, which end with this."""
     if jobs == 1:
         with seldom():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sim.bench.unit import simpy_timeouts_per_s
-from sim.campaign import Run, campaign
+from sim.campaign import PlayAll, campaign
 from sim.exploration import baseline, players
 from sim.explore.delay import DelayStrategy
 from sim.explore.profile import Baseline
@@ -42,13 +42,15 @@ def measure(setup: Setup, *, scenario: str, seed: int) -> list[dict[str, Any]]:
     return [{"driver": setup.driver, "scenario": scenario, **row} for row in rows]
 
 
-def _row(name: str, known: Baseline, seed: int, alone: Run, together: Run) -> dict[str, Any]:
+def _row(
+    name: str, known: Baseline, seed: int, alone: PlayAll, together: PlayAll
+) -> dict[str, Any]:
     rate = _schedules_per_s(name, known, seed, alone)
     both = _schedules_per_s(name, known, seed, together)
     return {"strategy": name, "schedules_per_s": rate, "two_jobs_ratio": both / rate}
 
 
-def _schedules_per_s(name: str, known: Baseline, seed: int, run: Run) -> float:
+def _schedules_per_s(name: str, known: Baseline, seed: int, run: PlayAll) -> float:
     """The best of some campaigns, each with the same schedules."""
     results = (
         campaign(STRATEGIES[name](known, seed), run, schedules=SCHEDULES) for _ in range(ROUNDS)

@@ -105,7 +105,7 @@ def explore_scenario(
             setup, Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain)
         )
     _print(setup, ready.name, result, kept, as_json=as_json)
-    return FOUND if kept else INTERRUPTED if result.interrupted else OK
+    return FOUND if kept else INTERRUPTED if result.cut_short else OK
 
 
 def _print(setup: Setup, name: str, result: Result, kept: Sequence[Kept], *, as_json: bool) -> None:

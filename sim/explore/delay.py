@@ -50,6 +50,11 @@ class DelayPlan(Plan, frozen=True):
         """How many delays and faults."""
         return len(self.delays) + len(self.faults)
 
+    @property
+    def drawn(self) -> bool:
+        """Pairs are; of single ones each has its turn."""
+        return self.departures > 1
+
 
 class LongestPlan(DelayPlan, frozen=True):
     """One delay until nothing else can go on, to learn how many steps that takes."""

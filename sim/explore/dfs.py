@@ -41,6 +41,11 @@ class DfsPlan(Plan, frozen=True):
     decisions: bytes
     asleep: tuple[Step, ...] = ()
 
+    @property
+    def drawn(self) -> bool:
+        """Never: each order has its turn."""
+        return False
+
     def chooser(self) -> Chooser:
         return DfsChooser(self)
 
@@ -207,8 +212,9 @@ class DfsStrategy:
         """All of this bound was played: go on with what branches off from it."""
         self._finished = not self._trunks
         if not self._incomplete:
-            bound = "every order" if self._finished else f"departures: at most {self._bound}"
-            self._exhausted = (Exhausted(f"{bound}{BUT_FOR}", self._played),)
+            most = "any number of" if self._finished else f"at most {self._bound}"
+            bound = f"{most} departures{BUT_FOR}"
+            self._exhausted = (Exhausted(bound, self._played, self._finished),)
         self._bound += 1
         trunks, self._trunks = self._trunks, []
         self._plans = chain.from_iterable(trunk.branches() for trunk in trunks)

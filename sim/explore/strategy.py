@@ -26,6 +26,11 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
 
     strategy: ClassVar[str]
 
+    @property
+    def drawn(self) -> bool:
+        """Whether it was drawn by lot, so that it stands for others that could have been."""
+        return True
+
     def chooser(self) -> Chooser:
         """A new chooser for one run."""
         raise NotImplementedError
@@ -60,10 +65,14 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exhausted(msgspec.Struct, frozen=True):
-    """A bound within which every schedule was played; ``bound`` is for the closing statement."""
+    """A bound within which every schedule was played; ``bound`` is for the closing statement.
+
+    ``complete`` says that no order lies beyond it.
+    """
 
     bound: str
     schedules: int
+    complete: bool = False
 
 
 class Strategy(Protocol):

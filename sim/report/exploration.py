@@ -36,12 +36,14 @@ def document(setup: Setup, name: str, result: Result, kept: Sequence[Kept]) -> d
         "schedules_per_second": closing.schedules / result.seconds if result.seconds else None,
         "determinism_checks": closing.determinism_checks,
         "exhausted": closing.exhausted,
+        "drawn": closing.drawn,
         "unseen": closing.unseen,
         "bound95": closing.bound95,
         "failed": closing.failed,
         "lost": closing.lost,
         "unplayed": result.unplayed,
-        "interrupted": result.interrupted,
+        "interrupted": result.cut_short is not None,
+        "cut_short": result.cut_short,
         "violations": [_violation(one) for one in kept],
         "known": result.known,
     }
@@ -112,8 +114,8 @@ def closing_lines(result: Result) -> Iterator[str]:
     yield from statement(result.closing)
     if result.unplayed:
         yield f"unplayed {many(result.unplayed, 'schedule')} left a step of the scenario undone"
-    if result.interrupted:
-        yield "ended    early: interrupted"
+    if result.cut_short is not None:
+        yield f"ended    early: {result.cut_short}"
     yield f"verdict  {_verdict(result)}"
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sim.campaign import BATCH_PLANS, CHECKED_OF, NotDeterministic, Result, Run, Share, campaign
+from sim.campaign import (
+    BATCH_PLANS,
+    CHECKED_OF,
+    INTERRUPTED,
+    NotDeterministic,
+    PlayAll,
+    Result,
+    Share,
+    campaign,
+)
 from sim.choices import Chooser, RandomChooser
 from sim.explore.strategy import Exhausted, Plan, RunReport
 from sim.violation import Violation
@@ -104,7 +113,7 @@ def test_each_mistake_is_kept_once_by_its_first_schedule() -> None:
 def test_a_strategy_with_nothing_left_ends_the_campaign() -> None:
     result = campaign(Counting(has=3), one_by_one, schedules=400)
     assert result.closing.schedules == 3
-    assert not result.interrupted
+    assert result.cut_short is None
 
 
 def test_every_plan_is_learnt_in_its_order_before_the_next_batch() -> None:
@@ -156,7 +165,7 @@ def test_ctrl_c_keeps_what_was_found_even_in_the_batch_it_came_in() -> None:
                 yield place, report
 
     result = campaign(Counting(), interrupted, schedules=400)
-    assert result.interrupted
+    assert result.cut_short == INTERRUPTED
     assert [found.number for found in result.found] == [4, 6]
     assert result.closing.schedules == 3
 
@@ -172,7 +181,7 @@ def test_workers_that_die_end_the_campaign_and_take_nothing_with_them(plans_play
             campaign(Counting(), dying, schedules=400)
         return
     result = campaign(Counting(), dying, schedules=400)
-    assert result.interrupted
+    assert result.cut_short == "11 processes in a row ended"
     assert (len(result.found), result.closing.schedules) == (2, 20)
 
 
@@ -235,6 +244,6 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
         result = campaign(Counting(), workers.run, schedules=50)
     finally:
         workers.close()
-    run: Run = one_by_one
+    run: PlayAll = one_by_one
     assert list(tmp_path.iterdir())
     assert told(result) == told(campaign(Counting(), run, schedules=50))

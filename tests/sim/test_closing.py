@@ -11,13 +11,21 @@ from sim.closing import Closing, closing, statement
 from sim.explore.strategy import Exhausted
 
 
-def told(traces: list[int], *, failed: int = 0, lost: int = 0) -> Closing:
+def told(
+    traces: list[int],
+    *,
+    failed: int = 0,
+    lost: int = 0,
+    drawn: int | None = None,
+    complete: bool = False,
+) -> Closing:
     return closing(
         Counter(traces),
+        drawn=len(traces) if drawn is None else drawn,
         failed=failed,
         lost=lost,
         determinism_checks=1,
-        exhausted=(Exhausted("one delay", 214),),
+        exhausted=(Exhausted("one delay", 214, complete),),
     )
 
 
@@ -48,6 +56,20 @@ def test_the_statement_names_what_was_exhausted_and_what_was_lost() -> None:
     assert "all of   the 214 schedules with one delay" in text
     assert "0.33 (1 trace seen once)" in text
     assert "lost     2 schedules" in text
+
+
+def test_orders_that_were_not_drawn_say_nothing_of_others() -> None:
+    tried = told([1, 2, 3], drawn=0)
+    assert (tried.unseen, tried.bound95) == (None, None)
+    assert "bound    none: these orders were tried in turn" in "\n".join(statement(tried))
+    assert told([1, 2, 3], drawn=1).bound95 is not None
+
+
+def test_a_bound_is_told_only_where_there_is_something_to_bound() -> None:
+    every, same, failed = told([1, 2], complete=True), told([1] * 2000), told([1], failed=1)
+    assert "bound    none: no order of this scenario is left" in "\n".join(statement(every))
+    assert "bound    none: whatever was chosen, the same" in "\n".join(statement(same))
+    assert "bound" not in "\n".join(statement(failed))
 
 
 @pytest.mark.parametrize("what", [told([]), told([1]), told([1] * 2000), told([1], failed=1)])

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from sim import exploration
-from sim.campaign import Result
+from sim.campaign import INTERRUPTED, Result
 from sim.exploration import baseline, explored, keeping
 from sim.keeping import Kept
 from tests.sim.orders import IDLE, LEAKING
@@ -35,7 +35,7 @@ def test_what_is_kept_is_short(found: Result, jobs: int) -> None:
 
 
 def test_an_interrupted_campaign_keeps_what_it_found_as_it_found_it(found: Result) -> None:
-    interrupted = msgspec.structs.replace(found, interrupted=True)
+    interrupted = msgspec.structs.replace(found, cut_short=INTERRUPTED)
     (kept,) = keeping(LEAKING, interrupted, seed=0, jobs=1, explain=True, progress=quiet)
     assert not kept.schedule.in_words
     assert len(kept.schedule.choices) == found.found[0].report.choices

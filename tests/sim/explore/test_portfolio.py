@@ -43,7 +43,7 @@ def test_a_batch_is_filled_whoever_is_exhausted() -> None:
         for plan in batch:
             strategy.learn(plan, report_of(bug, plan))
     bounds = [bound.bound.partition(",")[0] for bound in strategy.exhausted]
-    assert bounds == ["one fault", "departures: at most 2"]
+    assert bounds == ["one fault", "at most 2 departures"]
 
 
 def test_a_seed_plays_the_same_again() -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 
 import msgspec
 import pytest
 
-from sim.campaign import Found
+from sim.campaign import Found, Result
 from sim.choices import Choice
+from sim.closing import closing
 from sim.explore.delay import DelayPlan
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.explain import Chance, Explanation
 from sim.explore.named import Named
 from sim.explore.strategy import RunReport
 from sim.keeping import Kept
-from sim.report.exploration import kept_lines, schedule_lines, unmet_lines
+from sim.report.exploration import closing_lines, kept_lines, schedule_lines, unmet_lines
 from sim.report.progress import progress_of
 from sim.schedule import Schedule
 from sim.setup import Setup
@@ -80,6 +82,18 @@ def test_a_mistake_is_told_with_its_finder_its_curve_if_asked_for_and_its_file()
     curve = Explanation((Chance(0, 20, 20),), 0, None)
     told = list(kept_lines(Kept(found=found, schedule=BARE, file="a.json", explanation=curve)))
     assert told[-2] == "it was inevitable from the beginning: no completion passed"
+
+
+@pytest.mark.parametrize("why", [None, "interrupted", "11 processes in a row ended"])
+def test_a_campaign_that_was_cut_short_says_by_what(why: str | None) -> None:
+    counts = closing(Counter([1, 2]), drawn=2, failed=0, lost=0, determinism_checks=1, exhausted=())
+    lines = closing_lines(
+        Result(
+            found=(), shares=(), closing=counts, known=(), unplayed=0, seconds=1.0, cut_short=why
+        )
+    )
+    told = [line for line in lines if line.startswith("ended")]
+    assert told == ([] if why is None else [f"ended    early: {why}"])
 
 
 class Terminal(io.StringIO):
