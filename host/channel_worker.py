@@ -37,7 +37,8 @@ class ChannelWorker:
     """Both rings of an open channel.
 
     ``on_signal`` sets the channel's event flag. ``reply_room_bytes`` is the room that must be
-    there before a request is read, 0 for none.
+    there before a request is read, 0 for none. Without ``id_zero_answered`` a request with
+    transaction id 0 wants no completion, whatever its flags say.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class ChannelWorker:
         "_clock",
         "_due",
         "_emit",
+        "_id_zero_answered",
         "_in",
         "_label",
         "_on_signal",
@@ -73,6 +75,7 @@ class ChannelWorker:
         window_ns: tuple[int, int],
         label: str,
         reply_room_bytes: int,
+        id_zero_answered: bool,
     ) -> None:
         self.relid = relid
         self._in = inbound
@@ -83,6 +86,7 @@ class ChannelWorker:
         self._emit = emit
         self._window_ns = window_ns
         self._label = label
+        self._id_zero_answered = id_zero_answered
         self._room = min(reply_room_bytes, outbound.data_bytes - TRAILER_BYTES)
         self._outbox: deque[tuple[int, TransactionId, bytes]] = deque()
         self._due: list[SlotNumber] = []
@@ -179,8 +183,9 @@ class ChannelWorker:
             return
         if self._in.must_signal_space(packet.size + TRAILER_BYTES):
             self._on_signal(self.relid)
-        wants = packet.flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED != 0
+        asked = packet.flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED != 0
         number = TransactionId(packet.transaction_id)
+        wants = asked and (number != UNSOLICITED or self._id_zero_answered)
         self._owner.feed(PacketReceived(packet.packet_type, number, wants, packet.payload))
 
     def _give_up(self, broken: RemoteProtocolError) -> None:

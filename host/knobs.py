@@ -261,6 +261,15 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         ),
     ] = 0
 
+    # Answers
+    id_zero_answered: Annotated[
+        bool,
+        _doc(
+            "Complete a request whose transaction id is 0. Windows hosts do not (comment in Linux's"
+            " vmbus_next_request_id()); OpenVMM takes any id."
+        ),
+    ] = False
+
     # Faults
     repeat_eject: Annotated[bool, _doc("Fault: send each EJECT twice (open item O3).")] = False
     list_omits_ejecting: Annotated[

@@ -212,6 +212,7 @@ class Partition(Administrator):
             window_ns=self._latency_ns["reply"],
             label=f"reply {bus.name}",
             reply_room_bytes=self._knobs.reply_room_bytes,
+            id_zero_answered=self._knobs.id_zero_answered,
         )
         bus.feed(inputs.ChannelOpened())
         self.server.opened(effect.relid, STATUS_SUCCESS)

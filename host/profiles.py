@@ -268,6 +268,7 @@ OPENVMM: Final = Profile(
         unaligned_config_refused=True,
         slot_page_readable=False,
         reply_room_bytes=39_680,
+        id_zero_answered=True,
     ),
     packets=OPENVMM_PACKETS,
     unknown={FRESH: openvmm.stop, READY: refuse_bad, IN_D0: refuse_bad},

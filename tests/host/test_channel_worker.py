@@ -42,7 +42,13 @@ class Owner:
 class Rig:
     """A worker over two small rings, seen from the guest's side."""
 
-    def __init__(self, reply_room_bytes: int = 0, data_bytes: int = DATA_BYTES) -> None:
+    def __init__(
+        self,
+        reply_room_bytes: int = 0,
+        data_bytes: int = DATA_BYTES,
+        *,
+        id_zero_answered: bool = False,
+    ) -> None:
         self.clock = FakeClock()
         self.owner = Owner()
         self.events: list[object] = []
@@ -62,6 +68,7 @@ class Rig:
             window_ns=(100, 100),
             label="reply",
             reply_room_bytes=reply_room_bytes,
+            id_zero_answered=id_zero_answered,
         )
 
     def write(self, text: str, number: int = 1) -> None:
@@ -87,6 +94,17 @@ def test_requests_are_answered_in_order_one_a_turn() -> None:
     assert [p.transaction_id for p in answers if p is not None] == [1, 2, 3]
     assert rig.read_one() is None
     assert rig.owner.signals == 1  # only the first found an empty ring
+
+
+@pytest.mark.parametrize(("id_zero_answered", "answers"), [(False, []), (True, [0])])
+def test_a_request_with_id_zero_is_served_but_answered_only_where_the_host_does_so(
+    id_zero_answered: bool, answers: list[int]
+) -> None:
+    rig = Rig(id_zero_answered=id_zero_answered)
+    rig.write("one", 0)
+    rig.clock.run()
+    assert rig.owner.seen == ["one"]
+    assert [packet.transaction_id for packet in iter(rig.read_one, None)] == answers
 
 
 def test_a_full_ring_is_waited_for_and_nothing_is_dropped_or_overtaken() -> None:

@@ -79,6 +79,7 @@ class Rig:
             window_ns=(100, 100),
             label="reply",
             reply_room_bytes=0,
+            id_zero_answered=False,
         )
 
     def received(self) -> list[bytes]:
