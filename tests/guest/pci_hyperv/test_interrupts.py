@@ -205,6 +205,20 @@ def test_moving_an_interrupt_composes_it_anew_and_retargets_it() -> None:
     assert len(story.of(MsiComposed)) >= before
 
 
+def test_of_a_hypercalls_result_only_the_low_16_bits_are_its_status() -> None:
+    story = Story(cpus=2)
+    hypercall = story.host.hypercall
+
+    def with_repetitions(vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
+        status, output = hypercall(vp, control_word, data)
+        return status | 1 << 32, output
+
+    story.host.hypercall = with_repetitions  # type: ignore[method-assign]  # the fake's own method
+    story.pci.register_driver(TwoVectors(story))
+    story.arrive()
+    assert {event.status for event in story.of(MsiRetargeted)} == {0}
+
+
 def msi_block(story: Story, vectors: int) -> tuple[MsiDesc, list[IrqData]]:
     """The descriptor of a multi-MSI block and its interrupts, as the PCI core makes them."""
     desc = MsiDesc(story.devices[0], 0, vectors, False)
