@@ -96,6 +96,7 @@ def test_requests_are_answered_in_order_one_a_turn() -> None:
     assert rig.owner.signals == 1  # only the first found an empty ring
 
 
+@pytest.mark.wire_note("5.1d")
 @pytest.mark.parametrize(("id_zero_answered", "answers"), [(False, []), (True, [0])])
 def test_a_request_with_id_zero_is_served_but_answered_only_where_the_host_does_so(
     id_zero_answered: bool, answers: list[int]
@@ -107,6 +108,7 @@ def test_a_request_with_id_zero_is_served_but_answered_only_where_the_host_does_
     assert [packet.transaction_id for packet in iter(rig.read_one, None)] == answers
 
 
+@pytest.mark.wire_note("6.9a")
 def test_a_full_ring_is_waited_for_and_nothing_is_dropped_or_overtaken() -> None:
     rig = Rig()
     texts = [f"packet {number}" for number in range(12)]
@@ -133,6 +135,7 @@ def test_nothing_is_read_while_something_waits_for_room() -> None:
     assert rig.owner.seen == ["later"]
 
 
+@pytest.mark.wire_note("6.9a")
 def test_a_worker_that_wants_room_for_any_reply_reads_only_with_an_empty_ring() -> None:
     rig = Rig(reply_room_bytes=39_680)
     rig.worker.send(b"unread")

@@ -78,6 +78,7 @@ def test_sizing_a_bar_needs_no_code_of_its_own() -> None:
     assert (space.read(0x18, 4), space.read(0x1C, 4)) == (0, 0xFFFF_FFFE)
 
 
+@pytest.mark.wire_note("7.5b")
 def test_bar_writes_are_ignored_while_decoding() -> None:
     space = space_with(Bar(0, 4096, 32, prefetchable=False))
     space.write(0x10, 4, 0xFE00_0000)

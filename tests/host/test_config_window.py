@@ -38,6 +38,7 @@ class Rig:
         self.window = ConfigWindow("nvme0", functions, profile.knobs, self.events.append)
 
 
+@pytest.mark.wire_note("7.1a")
 @pytest.mark.parametrize("profile", [HYPERV, OPENVMM])
 def test_a_selected_function_is_read_and_written_and_both_are_told(profile: Profile) -> None:
     rig = Rig(profile)
@@ -51,6 +52,7 @@ def test_a_selected_function_is_read_and_written_and_both_are_told(profile: Prof
     ]
 
 
+@pytest.mark.wire_note("7.4b")
 @pytest.mark.parametrize("profile", [HYPERV, OPENVMM])
 def test_a_slot_without_a_function_reads_all_ones_and_drops_writes(profile: Profile) -> None:
     rig = Rig(profile)
@@ -61,13 +63,16 @@ def test_a_slot_without_a_function_reads_all_ones_and_drops_writes(profile: Prof
     assert rig.recorder.written == []
 
 
+@pytest.mark.wire_note("7.1a", "7.4a")
+@pytest.mark.parametrize("profile", [HYPERV, OPENVMM])
 @pytest.mark.parametrize(("offset", "size"), [(0, 2), (4, 4), (1, 1)])
-def test_only_a_32_bit_write_at_offset_0_selects(offset: int, size: int) -> None:
-    rig = Rig()
+def test_only_a_32_bit_write_at_offset_0_selects(profile: Profile, offset: int, size: int) -> None:
+    rig = Rig(profile)
     rig.window.write_slot(offset, size, 1)
     assert rig.window.read_config(0, 1) == 1
 
 
+@pytest.mark.wire_note("7.4a")
 def test_the_slot_page_reads_back_or_not_by_profile() -> None:
     hyperv, openvmm = Rig(), Rig(OPENVMM)
     for rig in (hyperv, openvmm):
@@ -92,8 +97,10 @@ def test_unaligned_and_long_accesses_are_refused_by_openvmm_only(offset: int, si
     assert Rig().window.read_config(offset, size) == offset << 4 | size
 
 
-def test_no_access_leaves_the_page() -> None:
-    rig = Rig()
+@pytest.mark.wire_note("7.4c")
+@pytest.mark.parametrize("profile", [HYPERV, OPENVMM])
+def test_no_access_leaves_the_page(profile: Profile) -> None:
+    rig = Rig(profile)
     assert rig.window.read_config(0xFFE, 4) == ONES
     rig.window.write_config(0xFFE, 4, 0)
     assert rig.recorder.written == []

@@ -61,12 +61,14 @@ def test_a_write_over_the_command_register_in_any_size_is_noticed() -> None:
     assert function.write(COMMAND, 1, 0) == BarsUnmapped(())
 
 
+@pytest.mark.wire_note("7.5b")
 def test_bars_stay_where_they_are_while_decoding() -> None:
     function = decoding_nvme()
     assert function.write(BAR0, 4, 0xFFFF_FFFF) is None
     assert function.windows() == (WINDOW,)
 
 
+@pytest.mark.wire_note("3.4d")
 def test_probed_bars_need_no_probing() -> None:
     function = decoding_nvme()
     assert function.probed_bars() == (0xFFFF_C004, 0xFFFF_FFFF, 0, 0, 0, 0)

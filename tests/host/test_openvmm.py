@@ -106,6 +106,7 @@ def test_a_guest_arrives_at_every_version_it_accepts(version: str) -> None:
     assert bench.status(create) == 0
 
 
+@pytest.mark.wire_note("4.5a")
 def test_1_the_reply_says_1_3_whatever_was_agreed_and_lists_follow_the_version() -> None:
     bench = openvmm().open()
     answer = bench.ask(PciVersionRequest(protocol_version=0x10004))
@@ -154,6 +155,7 @@ def test_11_a_version_query_without_completion_advances_in_silence() -> None:
     assert bench.state.phase is Phase.READY
 
 
+@pytest.mark.wire_note("4.5a", "4.5b")
 def test_12_and_16_each_d0_entry_maps_lists_and_then_completes() -> None:
     bench = ready()
     for _ in range(2):
@@ -170,6 +172,7 @@ def test_14_a_completion_for_query_relations_is_empty_and_goes_first() -> None:
     assert kinds == [Complete, SendPacket]
 
 
+@pytest.mark.wire_note("7.4d")
 def test_17_d0_exit_unmaps_the_window_and_keeps_interrupts() -> None:
     bench = openvmm().in_d0()
     bench.ask(PciCreateInterrupt2(int_desc=HvMsiDesc2(0x31, 0, 1, 1, ONE_VP)))
@@ -179,6 +182,7 @@ def test_17_d0_exit_unmaps_the_window_and_keeps_interrupts() -> None:
     assert bench.status(PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0)) == 0
 
 
+@pytest.mark.wire_note("7.4d")
 def test_19_a_close_releases_everything_and_unmaps() -> None:
     bench = openvmm().in_d0()
     bench.ask(PciCreateInterrupt2(int_desc=HvMsiDesc2(0x31, 0, 1, 1, ONE_VP)))

@@ -120,6 +120,7 @@ def test_the_offer_names_the_instance_and_the_rescind_follows_the_last_function(
     assert guest.clock.now_ns() - before_ns < MINUTE_NS
 
 
+@pytest.mark.wire_note("4.6f", "8.4a")
 def test_an_overdue_eject_is_rescinded_after_60_seconds(guest: FakeGuest) -> None:
     arrive(guest)
     guest.partition.eject("nvme0")
@@ -182,6 +183,17 @@ def test_a_reoffer_waits_until_the_guest_gave_the_old_relid_back(guest: FakeGues
     guest.open(again)
     answer, _ = guest.ask(again, PciVersionRequest(protocol_version=0x10004).build())
     assert status_of(answer) == 0
+
+
+@pytest.mark.wire_note("6.11c")
+def test_a_packet_to_the_guest_sets_the_flag_of_its_relid(guest: FakeGuest) -> None:
+    relid = guest.partition.offer("nvme0")
+    guest.clock.run()
+    guest.open(relid)
+    assert guest.flags == []
+    guest.write(relid, PciVersionRequest(protocol_version=0x10004).build())
+    guest.clock.run()
+    assert guest.flags == [relid]
 
 
 def test_a_surprise_removal_is_all_ones_at_once_then_a_list_then_a_rescind(

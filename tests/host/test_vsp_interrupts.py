@@ -181,6 +181,7 @@ def test_a_block_is_read_with_as_many_bytes_as_it_has() -> None:
     assert bench.event_names() == ["BlockRead"]
 
 
+@pytest.mark.wire_note("3.9f")
 def test_the_byte_count_of_a_written_block_is_the_truth() -> None:
     bench = VspBench().assigned()
     request = PciWriteBlock(block_id=2, wslot=0, byte_count=3, bytes=b"abc" + bytes(4))

@@ -4,6 +4,7 @@
 import json
 import struct
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from protocol import ring as r
+from protocol.codec import WireRecord
 from protocol.errors import LocalProtocolError
+from protocol.vpci import (
+    PciBusRelations,
+    PciBusRelations2,
+    PciFunctionDescription,
+    PciFunctionDescription2,
+)
 
 FACTS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "data" / "wire-vectors.json").read_text()
@@ -44,6 +52,7 @@ def put_descriptor(memory: memoryview, at: int, **fields: int) -> None:
 # --- the facts ----------------------------------------------------------------------------------
 
 
+@pytest.mark.wire_note("6.2a", "6.2b", "6.3a")
 @pytest.mark.parametrize("case", FACTS["rings"], ids=lambda case: case["id"])
 def test_a_packet_lands_in_the_ring_as_the_facts_say(case: dict[str, Any]) -> None:
     memory = memoryview(bytearray(r.HEADER_BYTES + case["data_size"]))
@@ -69,6 +78,7 @@ def test_a_packet_lands_in_the_ring_as_the_facts_say(case: dict[str, Any]) -> No
     assert packet.size == case["packet_len"] - r.TRAILER_BYTES
 
 
+@pytest.mark.wire_note("6.4b", "6.4c")
 @pytest.mark.parametrize("case", FACTS["ring_math"])
 def test_free_and_used_bytes_are_counted_as_the_facts_say(case: dict[str, int]) -> None:
     place = case["read_index"], case["write_index"], case["data_size"]
@@ -85,6 +95,7 @@ def test_free_and_used_bytes_are_counted_as_the_facts_say(case: dict[str, int]) 
     assert not ring.has_room(max(largest, 0) + 1)
 
 
+@pytest.mark.wire_note("6.7a", "6.7b")
 @pytest.mark.parametrize("case", FACTS["write_signal"])
 def test_a_writer_signals_as_the_facts_say(case: dict[str, int]) -> None:
     read_index = case["read_index_after_publish"]
@@ -96,6 +107,7 @@ def test_a_writer_signals_as_the_facts_say(case: dict[str, int]) -> None:
     assert ring.write(INBAND, 0, 0, b"12345678") == case["signal"]
 
 
+@pytest.mark.wire_note("6.9b", "6.9c", "6.9e")
 @pytest.mark.parametrize("rules", [r.LINUX, r.OPENVMM], ids=["linux", "openvmm"])
 @pytest.mark.parametrize("case", FACTS["read_close_signal"])
 def test_a_reader_wakes_the_writer_as_the_facts_say(
@@ -109,6 +121,7 @@ def test_a_reader_wakes_the_writer_as_the_facts_say(
     assert ring.must_signal_space(case["bytes_read"]) == expected
 
 
+@pytest.mark.wire_note("6.9d")
 def test_openvmm_drops_the_low_bits_of_the_wish() -> None:
     # Some writers ask for "the ring minus one"; see the comment in OpenVMM's commit_read.
     wish = {"bytes_read": 64, "feature_bits": 1, "pending_send_sz": 71}
@@ -121,6 +134,7 @@ def test_openvmm_drops_the_low_bits_of_the_wish() -> None:
 # --- control page and edges -----------------------------------------------------------------------
 
 
+@pytest.mark.wire_note("6.1c", "9.2d")
 def test_initialising_leaves_only_the_flow_control_bit() -> None:
     vector = next(v for v in FACTS["vectors"] if v["id"] == "ring_control_page_initial")
     expected = bytes.fromhex(vector["struct_hex"])
@@ -131,6 +145,7 @@ def test_initialising_leaves_only_the_flow_control_bit() -> None:
     assert memory[r.HEADER_BYTES :] == b"\xff" * 64
 
 
+@pytest.mark.wire_note("6.1a")
 def test_the_control_words_lie_where_the_other_side_looks() -> None:
     memory, ring = memory_and_ring(64, r.LINUX)
     ring.write_index, ring.read_index = 8, 16
@@ -139,6 +154,9 @@ def test_the_control_words_lie_where_the_other_side_looks() -> None:
     assert struct.unpack_from("<I", memory, 64) == (3,)
     assert (ring.write_index, ring.read_index, ring.interrupt_mask) == (8, 16, 1)
     assert (ring.pending_send_sz, ring.feature_bits) == (24, 3)
+    ring.write_index = ring.read_index = 0
+    ring.write(INBAND, 0, 0, b"12345678")
+    assert memory[4096 + 16 : 4096 + 24].tobytes() == b"12345678"
 
 
 @pytest.mark.parametrize("size", [0, r.HEADER_BYTES, r.HEADER_BYTES + 12])
@@ -147,6 +165,7 @@ def test_memory_that_holds_no_ring_is_refused(size: int) -> None:
         r.Ring(memoryview(bytearray(size)))
 
 
+@pytest.mark.wire_note("6.4b")
 def test_a_full_ring_refuses_the_packet_and_stays_as_it_was() -> None:
     memory, ring = memory_and_ring(64, r.LINUX)
     assert ring.write(INBAND, 0, 0, bytes(8)) is True
@@ -158,6 +177,7 @@ def test_a_full_ring_refuses_the_packet_and_stays_as_it_was() -> None:
     assert ring.bytes_to_write() == 8
 
 
+@pytest.mark.wire_note("6.4d")
 def test_the_largest_packet_leaves_eight_bytes() -> None:
     ring = new_ring(4096, at=2048)
     ring.write(INBAND, 0, 0, bytes(4096 - 8 - r.OVERHEAD_BYTES))
@@ -173,8 +193,12 @@ def test_a_payload_that_len8_cannot_say_is_our_own_fault() -> None:
         ring.write(INBAND, 0, 0, bytes(0xFFFF * 8))
 
 
+@pytest.mark.wire_note("6.4a")
 def test_an_empty_ring_gives_nothing() -> None:
-    assert new_ring(64, at=40).read() is None
+    ring = new_ring(64, at=40)
+    assert ring.empty()
+    assert ring.read() is None
+    assert ring.bytes_to_write() == 64
 
 
 def test_peek_leaves_the_packet_for_later() -> None:
@@ -197,6 +221,7 @@ def test_a_batched_reader_sees_what_came_while_it_was_masked() -> None:
     assert ring.write(INBAND, 0, 0, b"c" * 8)
 
 
+@pytest.mark.wire_note("6.9c")
 def test_a_blocked_writer_is_woken_once_when_there_is_room() -> None:
     ring = new_ring(128)
     for _ in range(3):
@@ -207,6 +232,58 @@ def test_a_blocked_writer_is_woken_once_when_there_is_room() -> None:
     while packet := ring.read():
         woken.append(ring.must_signal_space(packet.size + r.TRAILER_BYTES))
     assert woken == [False, True, False]  # 64 free is not enough for 64, 96 is
+
+
+class WithdrawnWish(r.Ring):
+    """A ring whose writer takes its wish back as soon as somebody counts the free bytes."""
+
+    def bytes_to_write(self) -> int:
+        free = super().bytes_to_write()
+        self.pending_send_sz = 0
+        return free
+
+
+@pytest.mark.wire_note("6.9g")
+def test_a_reader_looks_at_the_wish_before_it_counts_the_free_bytes() -> None:
+    ring = WithdrawnWish(memoryview(bytearray(r.HEADER_BYTES + 128)))
+    ring.initialise()
+    ring.pending_send_sz = 112
+    assert ring.must_signal_space(32)
+
+
+@pytest.mark.wire_note("6.2c")
+@pytest.mark.parametrize(
+    "rules", [r.LINUX, r.LINUX_RAW, r.OPENVMM], ids=["linux", "raw", "openvmm"]
+)
+def test_a_reader_skips_the_trailer_whatever_it_says(rules: r.ReaderRules) -> None:
+    memory, ring = memory_and_ring(256, rules)
+    ring.write(INBAND, 0, 0, b"12345678")
+    memory[r.HEADER_BYTES + 24 : r.HEADER_BYTES + 32] = b"\xff" * 8
+    packet = ring.read()
+    assert packet is not None
+    assert packet.payload == b"12345678"
+    assert ring.empty()
+
+
+@pytest.mark.wire_note("6.5f")
+@pytest.mark.parametrize(
+    ("relations", "entry", "most"),
+    [
+        (PciBusRelations, PciFunctionDescription(), 203),
+        (PciBusRelations2, PciFunctionDescription2(), 145),
+    ],
+)
+def test_the_longest_list_that_a_linux_reader_takes_whole(
+    relations: Callable[..., WireRecord], entry: WireRecord, most: int
+) -> None:
+    for count, whole in ((most, True), (most + 1, False)):
+        ring = new_ring(16384, r.LINUX_RAW)
+        payload = relations(device_count=count, func=(entry,) * count).build()
+        ring.write(INBAND, 0, 0, payload)
+        packet = ring.read()
+        assert packet is not None
+        assert (packet.payload[: len(payload)] == payload) is whole
+        assert ring.empty() is whole
 
 
 # --- writers that lie -----------------------------------------------------------------------------
@@ -221,6 +298,7 @@ LIES = {
 }
 
 
+@pytest.mark.wire_note("6.5b", "6.5d")
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_linux_clamps_what_it_is_told(lie: dict[str, int]) -> None:
     memory, ring = memory_and_ring(256, r.LINUX)
@@ -234,6 +312,7 @@ def test_linux_clamps_what_it_is_told(lie: dict[str, int]) -> None:
     assert ring.read_index == size + 8
 
 
+@pytest.mark.wire_note("6.5a")
 @pytest.mark.parametrize(
     "lie",
     [*LIES.values(), {"flags": 2}, {"packet_type": 0}, {"packet_type": 8}, {"packet_type": 14}],
@@ -272,6 +351,7 @@ def test_offset8_moves_the_payload_except_for_a_raw_reader() -> None:
         assert packet.size == 32
 
 
+@pytest.mark.wire_note("6.5c", "6.5e")
 def test_a_packet_beyond_the_linux_buffer_makes_the_reader_lose_step() -> None:
     ring = new_ring(16384)
     ring.write(INBAND, 0, 0, bytes(4088))
@@ -291,6 +371,7 @@ def test_half_a_descriptor_is_nothing_to_linux_and_an_error_to_openvmm() -> None
         ring.read()
 
 
+@pytest.mark.wire_note("6.6a", "9.2c")
 @pytest.mark.parametrize("rules", [r.LINUX, r.OPENVMM], ids=["linux", "openvmm"])
 @pytest.mark.parametrize(("read_index", "write_index"), [(256, 0), (0, 256), (1 << 31, 8)])
 def test_an_index_outside_the_ring_is_refused(
@@ -331,6 +412,7 @@ def test_garbage_never_reads_out_of_bounds(data: st.DataObject, rules: r.ReaderR
 # --- round trips ----------------------------------------------------------------------------------
 
 
+@pytest.mark.wire_note("6.1b", "6.3a")
 @given(
     st.integers(0, 31).map(lambda at: at * 8),
     st.binary(max_size=200),

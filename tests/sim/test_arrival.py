@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from guest.events import BusStateChanged, ChildAdded, ChildRemoved, RelationsProcessed
 from protocol.link import ConfigRead, ConfigWritten, HypercallMade, PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED as COMPLETION
 from sim.messages import Message, messages_of
@@ -106,6 +107,7 @@ def test_row_eight_creates_an_interrupt_per_vector_and_deletes_before_it_creates
     assert rows == first * 2 + again * 2
 
 
+@pytest.mark.wire_note("5.2a", "5.3c")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_completions_are_asked_for_where_the_notes_say_so(version: str) -> None:
     asked = {}
@@ -153,3 +155,21 @@ def test_an_installed_device_is_quiet_but_for_its_interrupts(version: str) -> No
     delivered = [s.seq for s in result.trace if type(s.event).__name__ == "InterruptDelivered"]
     assert len(delivered) == 8
     assert min(delivered) > last_message
+
+
+@pytest.mark.wire_note("4.5a", "4.5b", "4.5c", "4.5d")
+def test_openvmm_tells_the_list_twice_and_the_second_only_leads_to_a_scan() -> None:
+    result = play(as_asked(load_scenario("arrival"), protocol="1.3", profile="openvmm"))
+    rows = [message.answers or message.name for message in of_device(result)]
+    asked, entered = (rows.index(f"PCI_{what}") for what in ("QUERY_BUS_RELATIONS", "BUS_D0ENTRY"))
+    lists = [n for n, name in enumerate(rows) if name == "PCI_BUS_RELATIONS2"]
+    assert lists == [asked + 1, entered + 1]
+    assert rows[entered + 2] == "PCI_BUS_D0ENTRY"
+    events = [stamped.event for stamped in result.trace]
+    order = [
+        event.state if isinstance(event, BusStateChanged) else type(event).__name__
+        for event in events
+        if isinstance(event, (BusStateChanged, ChildAdded, ChildRemoved, RelationsProcessed))
+    ]
+    once = ["ChildAdded", "RelationsProcessed", "probed", "installed"]
+    assert order == [*once, "RelationsProcessed"]

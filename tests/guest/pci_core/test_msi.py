@@ -211,6 +211,18 @@ def test_several_msis_have_consecutive_interrupts_and_one_register() -> None:
     assert len(addresses) == 1
 
 
+@pytest.mark.wire_note("9.3b")
+def test_the_vectors_of_several_msis_need_not_follow_each_other() -> None:
+    rig = Rig(cpus=1)
+    dev = up(msi(1, maskable=False), rig)
+    matrix = rig.pci.irqs.vectors.matrix
+    (first, cpu), _ = (matrix.alloc(1, reserved=False) for _ in range(2))
+    matrix.free(cpu, first, managed=False)
+    assert alloc(rig, dev, 2, 2, PCI_IRQ_MSI) == 2
+    vectors = [data.vector for data in rig.pci.irqs.descs.values()]
+    assert vectors == [first, first + 2]
+
+
 def test_freeing_undoes_everything_in_the_device_too() -> None:
     for function in (nvme(), msi()):
         rig = Rig()

@@ -9,7 +9,7 @@ unless a story asks for random ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from guest.events import FunctionReturned
@@ -322,12 +322,12 @@ class Story:
             self.host.functions[wslot] = Function(profile)
         self._blocks_of_vmbus = memory.blocks
 
-    def run(self) -> Story:
+    def run(self) -> Self:
         """Until nothing is left to do."""
         self.engine.run()
         return self
 
-    def arrive(self) -> Story:
+    def arrive(self) -> Self:
         """The offer, and all that follows from it."""
         self.host.offer()
         return self.run()

@@ -14,12 +14,15 @@ from guest.events import (
     VersionNegotiated,
 )
 from guest.pci_hyperv.device import HvPciDev
+from host.devices.nvme_ssd import NVME_SSD
+from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
 from protocol.vpci import PciBusD0Entry, PciVersionRequest
-from tests.guest.pci_hyperv.story import ALL_VERSIONS, HIGH_MMIO, RELID, Story
+from tests.guest.pci_hyperv.story import ALL_VERSIONS, CONFIG_PAGE, HIGH_MMIO, RELID, Story
 
 ASSIGNED_BYTES = {"1.1": 152, "1.2": 208, "1.3": 208, "1.4": 208}  # 148 and 202, as in the ring
 
 
+@pytest.mark.wire_note("3.3b", "4.3b")
 @pytest.mark.parametrize("version", ALL_VERSIONS)
 def test_the_driver_asks_in_the_kernels_order_at_every_version(version: int) -> None:
     story = Story(version=version).arrive()
@@ -66,6 +69,7 @@ def test_a_child_keeps_two_references_when_all_is_quiet() -> None:
     assert story.leaks() == {}
 
 
+@pytest.mark.wire_note("7.6c")
 def test_the_domain_comes_from_the_instance_id() -> None:
     story = Story().arrive()
     (chosen,) = story.of(DomainChosen)
@@ -73,6 +77,7 @@ def test_the_domain_comes_from_the_instance_id() -> None:
     assert story.devices[0].name == "0405:00:00.0"
 
 
+@pytest.mark.wire_note("7.1a")
 def test_the_window_is_told_in_d0_entry_and_the_bars_lie_above_4_gib() -> None:
     story = Story().arrive()
     d0_entry = PciBusD0Entry.parse(story.host.received[-2])
@@ -83,9 +88,29 @@ def test_the_window_is_told_in_d0_entry_and_the_bars_lie_above_4_gib() -> None:
     assert story.devices[0].resource[0].start == window.start
 
 
+@pytest.mark.wire_note("7.5a")
 def test_memory_decoding_is_off_when_the_bars_are_written() -> None:
-    story = Story(profiles=())
+    story = Story(profiles=(NVME_SSD, NVME_SSD))
+    for function in story.host.functions.values():
+        function.write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY)
+    mmio_write = story.host.mmio_write
+    decoding: list[int] = []
+
+    def write(gpa: int, size: int, value: int) -> int:
+        where = gpa - story.host.window - CONFIG_PAGE
+        if PCI_BASE_ADDRESS_0 <= where < PCI_BASE_ADDRESS_0 + 24:
+            function = story.host.functions[story.host.slot]
+            decoding.append(function.read(PCI_COMMAND, 2) & PCI_COMMAND_MEMORY)
+        return mmio_write(gpa, size, value)
+
+    story.host.mmio_write = write  # type: ignore[method-assign]  # the fake's own method, watched
     story.arrive()
+    assert len(decoding) >= 4  # both words of both functions' BARs
+    assert set(decoding) == {0}
+
+
+def test_a_bus_without_functions_comes_up() -> None:
+    story = Story(profiles=()).arrive()
     assert story.returned("hv_pci_probe") == [0]
     assert story.devices == []
 
@@ -107,10 +132,22 @@ def test_several_functions_get_their_resources_in_rising_slot_order() -> None:
     assert [device.devfn for device in story.devices] == [0, 1, 2]
 
 
+@pytest.mark.wire_note("4.4b", "4.4d")
 def test_the_numa_node_of_the_list_is_used_if_the_guest_has_it() -> None:
     assert Story(numa_nodes=2).arrive().devices[0].numa_node == 1
     assert Story(numa_nodes=1).arrive().devices[0].numa_node == 0
 
 
+@pytest.mark.wire_note("4.4a")
+@pytest.mark.parametrize(("flags", "node"), [(0, 0), (1, 1), (2, 0), (3, 1)])
+def test_a_node_counts_only_if_the_first_flag_says_that_there_is_one(flags: int, node: int) -> None:
+    story = Story(numa_nodes=2).arrive()
+    (hpdev,) = story.hbus.children
+    assert isinstance(hpdev, HvPciDev)
+    desc = hpdev.desc._replace(flags=flags, virtual_numa_node=1)
+    assert story.driver.numa_node_of(desc) == node
+
+
+@pytest.mark.wire_note("4.4d")
 def test_a_list_without_numa_nodes_means_node_zero() -> None:
     assert Story(version=0x10002, numa_nodes=2).arrive().devices[0].numa_node == 0

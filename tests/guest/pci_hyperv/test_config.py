@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from guest.kernel import ops
 from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND
 from guest.pci_hyperv.config import BUS_END
-from protocol.ids import Devfn
+from host.devices.nvme_ssd import NVME_SSD
+from protocol.hypercall import call_code
+from protocol.ids import Devfn, VpIndex
 from sim.choices import RandomChooser
 from tests.guest.pci_hyperv.story import Story
 
@@ -26,6 +28,25 @@ BAR_0 = 0x10
 
 class CountingHostStory(Story):
     """Counts the accesses that reach the host."""
+
+    def watch(self, at_each: Callable[[], None] = lambda: None) -> list[tuple[str, int, int, int]]:
+        """From here on: (what, offset in the window, size, value) of each access to the host."""
+        told: list[tuple[str, int, int, int]] = []
+        host, window = self.host, self.hbus.cfg_addr
+        mmio_read, mmio_write = host.mmio_read, host.mmio_write
+
+        def read(gpa: int, size: int) -> int:
+            at_each()
+            told.append(("read", gpa - window, size, mmio_read(gpa, size)))
+            return told[-1][3]
+
+        def write(gpa: int, size: int, value: int) -> int:
+            at_each()
+            told.append(("write", gpa - window, size, value))
+            return mmio_write(gpa, size, value)
+
+        host.mmio_read, host.mmio_write = read, write  # type: ignore[method-assign]  # watched
+        return told
 
     def reads(self, accesses: Sequence[tuple[int, int]], devfn: int = 0) -> list[tuple[int, bool]]:
         """(value, whether the host was asked) of each (where, size)."""
@@ -63,11 +84,10 @@ class CountingHostStory(Story):
 
 @pytest.fixture(params=[False, True], ids=["mmio", "hypercalls"])
 def story(request: pytest.FixtureRequest) -> CountingHostStory:
-    arrived = CountingHostStory(use_calls=request.param)
-    arrived.arrive()
-    return arrived
+    return CountingHostStory(use_calls=request.param, profiles=(NVME_SSD, NVME_SSD)).arrive()
 
 
+@pytest.mark.wire_note("7.2a")
 def test_ids_class_and_subsystem_come_from_the_relations_list(story: CountingHostStory) -> None:
     identity = story.host.functions[0].profile.identity
     reads = story.reads([(ID, 2), (ID + 2, 2), (CLASS + 3, 1), (SUBSYSTEM, 4), (SUBSYSTEM + 2, 2)])
@@ -80,14 +100,18 @@ def test_ids_class_and_subsystem_come_from_the_relations_list(story: CountingHos
     ]
 
 
+@pytest.mark.wire_note("7.2b")
 def test_rom_line_and_pin_read_as_zero(story: CountingHostStory) -> None:
     assert story.reads([(ROM, 4), (INTERRUPT_LINE, 1), (INTERRUPT_PIN, 1)]) == [(0, False)] * 3
 
 
-def test_line_and_pin_together_are_asked_of_the_host(story: CountingHostStory) -> None:
-    assert [asked for _, asked in story.reads([(INTERRUPT_LINE, 2)])] == [True]
+@pytest.mark.wire_note("7.2e")
+@pytest.mark.parametrize("size", [2, 4])
+def test_line_and_pin_together_are_asked_of_the_host(story: CountingHostStory, size: int) -> None:
+    assert [asked for _, asked in story.reads([(INTERRUPT_LINE, size)])] == [True]
 
 
+@pytest.mark.wire_note("7.2e")
 def test_an_access_across_the_end_of_an_area_is_asked_of_the_host(
     story: CountingHostStory,
 ) -> None:
@@ -99,13 +123,55 @@ def test_the_command_register_is_the_hosts(story: CountingHostStory) -> None:
     assert story.reads([(COMMAND, 2)]) == [(0x0006, True)]
 
 
-def test_subsystem_and_rom_are_read_only_and_ids_are_refused(story: CountingHostStory) -> None:
-    before = story.reads([(ID, 4), (SUBSYSTEM, 4), (ROM, 4)])
-    story.write(ID, 4, 0)
-    story.write(SUBSYSTEM, 4, 0)
-    story.write(ROM, 4, 0xFFFF_FFFF)
-    assert story.reads([(ID, 4), (SUBSYSTEM, 4), (ROM, 4)]) == before
+@pytest.mark.wire_note("7.2c")
+def test_writes_to_subsystem_and_rom_are_dropped(story: CountingHostStory) -> None:
+    told = story.watch()
+    logged = len(story.kernel.log_lines)
+    for where, size in ((SUBSYSTEM, 4), (SUBSYSTEM + 3, 1), (ROM, 4), (ROM + 2, 2)):
+        story.write(where, size, 0)
+    assert told == []
+    assert len(story.kernel.log_lines) == logged
+
+
+@pytest.mark.wire_note("7.2d")
+@pytest.mark.parametrize(("where", "size"), [(0, 4), (2, 2), (3, 1), (2, 4)])
+def test_writes_that_begin_in_the_ids_are_refused_with_a_line_in_the_log(
+    story: CountingHostStory, where: int, size: int
+) -> None:
+    told = story.watch()
+    story.write(where, size, 0)
+    assert told == []
     assert story.kernel.log_lines[-1][2].startswith("attempt to write beyond")
+
+
+@pytest.mark.wire_note("7.1a", "7.1b")
+def test_each_access_chooses_the_slot_in_the_first_page_and_goes_to_the_second(
+    story: CountingHostStory,
+) -> None:
+    told = story.watch()
+    story.write(COMMAND, 2, 6)
+    story.reads([(COMMAND, 2), (COMMAND, 2)], devfn=8)
+    other, read = ("write", 0, 4, 1), ("read", 0x1004, 2, 0)
+    assert told == [("write", 0, 4, 0), ("write", 0x1004, 2, 6), other, read, other, read]
+
+
+@pytest.mark.wire_note("7.3a", "9.2a")
+@pytest.mark.parametrize(("use_calls", "per_access"), [(True, 2), (False, 0)])
+def test_only_a_guest_that_is_told_to_makes_both_steps_by_hypercalls(
+    use_calls: bool, per_access: int
+) -> None:
+    story = CountingHostStory(use_calls=use_calls).arrive()
+    called: list[int] = []
+    hypercall = story.host.hypercall
+
+    def spy(vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
+        called.append(call_code(control_word))
+        return hypercall(vp, control_word, data)
+
+    story.host.hypercall = spy  # type: ignore[method-assign]  # the fake's own method, watched
+    story.write(COMMAND, 2, 6)
+    assert story.reads([(COMMAND, 2)]) == [(6, True)]
+    assert called == [*(0x107,) * per_access, 0x107, 0x106][: 2 * per_access]
 
 
 def test_the_last_register_of_4_kib_can_be_read_and_the_next_cannot(
@@ -118,7 +184,7 @@ def test_a_slot_without_a_function_is_not_found(story: CountingHostStory) -> Non
     async def read() -> None:
         bus = story.hbus.bridge.bus
         assert bus is not None
-        ret, _ = await story.driver.hv_pcifront_read_config(bus, Devfn(8), 0, 4)
+        ret, _ = await story.driver.hv_pcifront_read_config(bus, Devfn(16), 0, 4)
         assert ret == PCIBIOS_DEVICE_NOT_FOUND
 
     story.thread(read())
@@ -150,6 +216,19 @@ def test_an_access_gives_the_same_alone_and_in_a_crowd() -> None:
     crowded.kernel.spawn_thread("busy", Crowd(crowded).busy(), 1)
     assert crowded.reads(accesses) == alone.reads(accesses)
     assert [hpdev.refs.value for hpdev in crowded.hbus.children] == [2]
+
+
+@pytest.mark.wire_note("7.1b")
+def test_one_lock_is_held_over_both_steps_of_an_access() -> None:
+    story = CountingHostStory(cpus=2, chooser=RandomChooser(1)).arrive()
+    story.kernel.fine = True
+    owners: list[object] = []
+    story.watch(lambda: owners.append(story.hbus.config_lock.owner))
+    for access in (lambda: story.write(COMMAND, 2, 6), lambda: story.reads([(COMMAND, 2)])):
+        story.kernel.spawn_thread("busy", Crowd(story).busy(), 1)
+        access()
+    assert len(owners) == 4
+    assert None not in owners
 
 
 def test_a_scan_asks_the_slots_with_functions_or_in_a_crowd_every_one() -> None:

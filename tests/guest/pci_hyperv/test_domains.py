@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
+
 from guest.pci_hyperv.domains import (
     HVPCI_DOM_INVALID,
     HVPCI_DOM_MAP_SIZE,
@@ -16,6 +18,7 @@ from guest.pci_hyperv.domains import (
 INSTANCE = UUID("00010203-0405-0607-0809-0a0b0c0d0e0f")
 
 
+@pytest.mark.wire_note("7.6c")
 def test_the_domain_is_bytes_four_and_five_of_the_instance_id() -> None:
     assert requested_domain(INSTANCE) == 0x0405
 
@@ -25,6 +28,7 @@ def test_a_free_domain_number_is_given_as_asked() -> None:
     assert domains.hv_get_dom_num(0x1234) == 0x1234
 
 
+@pytest.mark.wire_note("7.6d")
 def test_a_collision_gives_the_lowest_free_number_but_never_zero() -> None:
     domains = DomainMap()
     assert domains.hv_get_dom_num(1) == 1

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from guest.events import ChildFreed, ChildRemoved, EjectCompleted, EjectQueued, PacketDropped
 from host.devices.nvme_ssd import NVME_SSD
+from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciEjectResponse
 from tests.guest.pci_hyperv.story import Story
 
 
+@pytest.mark.wire_note("4.6b")
 def test_an_ejected_function_is_unlinked_before_the_host_hears_of_it() -> None:
     story = Story().arrive()
     story.host.eject()
@@ -25,6 +29,7 @@ def test_an_ejected_function_is_unlinked_before_the_host_hears_of_it() -> None:
     assert story.leaks() == {}
 
 
+@pytest.mark.wire_note("4.6d")
 def test_eject_asks_nothing_of_the_host_and_releases_nothing() -> None:
     story = Story().arrive()
     before = len(story.host.received)
@@ -33,6 +38,17 @@ def test_eject_asks_nothing_of_the_host_and_releases_nothing() -> None:
     assert story.host.names[before:] == ["EJECTION_COMPLETE"]
 
 
+@pytest.mark.wire_note("4.6c")
+def test_eject_complete_is_12_bytes_with_success_and_wants_no_answer() -> None:
+    story = Story().arrive()
+    story.host.eject()
+    story.run()
+    sent = story.of(PacketPublished)[-1]
+    assert sent.payload == bytes.fromhex("0f004942 00000000 00000000")
+    assert (sent.flags, sent.transaction_id) == (0, 0)
+
+
+@pytest.mark.wire_note("4.6e")
 def test_an_eject_of_an_unknown_slot_is_not_answered() -> None:
     story = Story().arrive()
     before = len(story.host.received)

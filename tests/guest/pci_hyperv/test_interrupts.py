@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from guest.events import MsiComposed, MsiFreed, MsiNotComposed, MsiRetargeted
 from guest.kernel.irq import IRQ_HANDLED, IrqData
-from guest.kernel.irq_chip import NULL_MSI_MSG
+from guest.kernel.irq_chip import NULL_MSI_MSG, MsiMsg
 from guest.kernel.irq_hotplug import migrate_all_off_cpu
 from guest.kernel.irq_manage import free_irq, request_irq, set_affinity
+from guest.kernel.ops import NS_PER_MS
 from guest.pci_core.enable import pci_enable_device
 from guest.pci_core.msi import (
     PCI_IRQ_MSIX,
@@ -25,10 +28,17 @@ from guest.pci_hyperv.interrupt_requests import (
     hv_compose_msi_req_v2,
     hv_compose_msi_req_v3,
 )
-from protocol.hypercall import HvRetargetDeviceInterrupt
+from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HvRetargetDeviceInterrupt, call_code
 from protocol.ids import SlotNumber, VpIndex
 from protocol.status import STATUS_UNSUCCESSFUL
-from protocol.vpci import MessageType, PciCreateInterrupt3, PciDeleteInterrupt
+from protocol.vmbus import VM_PKT_COMP
+from protocol.vpci import (
+    MessageType,
+    PciCreateInterrupt3,
+    PciCreateIntResponse,
+    PciDeleteInterrupt,
+    TranIntDesc,
+)
 from tests.guest.pci_hyperv.story import ALL_VERSIONS, Story
 
 CREATE = {
@@ -120,6 +130,7 @@ def test_an_interrupt_that_is_requested_is_composed_again_with_its_real_vector()
     assert (freed.address, freed.data) == (composed[0].address, composed[0].data)
 
 
+@pytest.mark.wire_note("7.7a")
 def test_unmasking_aims_the_interrupt_by_the_versions_form() -> None:
     story, driver = with_vectors(0x10004)
     control, data = story.host.retargets[-1]
@@ -134,6 +145,7 @@ def test_unmasking_aims_the_interrupt_by_the_versions_form() -> None:
     assert event.irq == driver.irqs[-1]
 
 
+@pytest.mark.wire_note("7.7b")
 def test_the_first_version_retargets_by_mask() -> None:
     story, _ = with_vectors(0x10001)
     control, data = story.host.retargets[-1]
@@ -142,6 +154,7 @@ def test_the_first_version_retargets_by_mask() -> None:
     assert retarget.int_target.vp_mask == 1 << story.of(MsiRetargeted)[-1].cpus[0]
 
 
+@pytest.mark.wire_note("7.7c")
 def test_a_vp_set_has_every_bank_up_to_the_last_one_used() -> None:
     target = vp_set_target(0x41, (3, 130))
     assert target.set_words == (0b111, 1 << 3, 0, 1 << 2)
@@ -152,6 +165,7 @@ def test_a_mask_wraps_above_64_processors() -> None:
     assert vp_mask_target(0x41, (1, 65)).vp_mask == 0b10
 
 
+@pytest.mark.wire_note("4.6a")
 def test_removing_the_device_deletes_each_mapping_once() -> None:
     story, _ = with_vectors()
     story.host.eject()
@@ -178,6 +192,7 @@ def test_a_refused_mapping_gives_a_message_of_zeroes() -> None:
     assert story.leaks() == {}
 
 
+@pytest.mark.wire_note("8.3b")
 def test_a_device_that_goes_while_an_interrupt_is_composed_frees_the_request() -> None:
     story = Story(cpus=2)
     driver = TwoVectors(story)
@@ -194,6 +209,80 @@ def test_a_device_that_goes_while_an_interrupt_is_composed_frees_the_request() -
     assert requestor.in_use == 0
 
 
+def compose_one(story: Story) -> MsiMsg:
+    """The message of a single interrupt that is asked for now."""
+    messages: list[MsiMsg] = []
+
+    async def compose() -> None:
+        messages.append(await story.driver.hv_compose_msi_msg(data))
+
+    _, (data,) = msi_block(story, 1)
+    story.thread(compose())
+    return messages[0]
+
+
+@pytest.mark.wire_note("3.7b")
+def test_whoever_asks_for_a_mapping_that_is_refused_is_given_zeroes() -> None:
+    story = Story(cpus=2).arrive()
+    story.host.statuses[MessageType.PCI_CREATE_INTERRUPT_MESSAGE3] = [STATUS_UNSUCCESSFUL]
+    assert compose_one(story) == NULL_MSI_MSG == (0, 0, 0)
+    assert compose_one(story) != NULL_MSI_MSG
+
+
+@pytest.mark.wire_note("3.7a")
+@pytest.mark.parametrize(("payload_bytes", "taken"), [(16, False), (24, True)])
+def test_an_answer_to_create_of_less_than_40_bytes_is_a_failure(
+    payload_bytes: int, taken: bool
+) -> None:
+    story = Story(cpus=2).arrive()
+    whole = PciCreateIntResponse(status=0, int_desc=TranIntDesc(vector_count=1, address=0x1000))
+    kind = MessageType.PCI_CREATE_INTERRUPT_MESSAGE3
+    story.host.answers[kind] = lambda _: whole.build()[:payload_bytes]
+    assert (compose_one(story) != NULL_MSI_MSG) is taken
+    assert [event.reason for event in story.of(MsiNotComposed)] == (
+        [] if taken else ["status 0xffffffff"]
+    )
+
+
+@pytest.mark.wire_note("8.3a")
+def test_an_answer_is_polled_for_every_100_us_for_as_long_as_it_takes() -> None:
+    story = Story(cpus=2).arrive()
+    looks_ns: list[int] = []
+    answer = PciCreateIntResponse(status=0, int_desc=TranIntDesc(vector_count=1)).build()
+    story.host.silent.add(MessageType.PCI_CREATE_INTERRUPT_MESSAGE3)
+    mmio_read = story.host.mmio_read
+
+    def look(gpa: int, size: int) -> int:
+        looks_ns.append(story.engine.now_ns())
+        if len(looks_ns) == 1:
+            story.engine.later((150 * NS_PER_MS,) * 2, "answer", late_answer)
+        return mmio_read(gpa, size)
+
+    def late_answer() -> None:
+        story.host.send(answer, trans_id=1, kind=VM_PKT_COMP)
+
+    story.host.mmio_read = look  # type: ignore[method-assign]  # the fake's own method, watched
+    compose_one(story)
+    assert {later - look for look, later in pairwise(looks_ns)} == {100_000}
+    assert len(looks_ns) == 1_501
+    assert story.of(MsiNotComposed) == []
+
+
+@pytest.mark.wire_note("8.3c")
+def test_whoever_composes_gives_up_when_the_channel_has_been_closed() -> None:
+    story = Story(cpus=2).arrive()
+    story.host.silent.add(MessageType.PCI_CREATE_INTERRUPT_MESSAGE3)
+
+    def close() -> None:
+        story.hdev.channel.onchannel_callback = None
+
+    story.engine.later((NS_PER_MS, NS_PER_MS), "close", close)
+    assert compose_one(story) == NULL_MSI_MSG
+    requestor = story.hdev.channel.requestor
+    assert requestor is not None
+    assert requestor.in_use == 0
+
+
 def test_moving_an_interrupt_composes_it_anew_and_retargets_it() -> None:
     story, driver = with_vectors()
     before = len(story.of(MsiComposed))
@@ -205,6 +294,7 @@ def test_moving_an_interrupt_composes_it_anew_and_retargets_it() -> None:
     assert len(story.of(MsiComposed)) >= before
 
 
+@pytest.mark.wire_note("7.7d")
 def test_of_a_hypercalls_result_only_the_low_16_bits_are_its_status() -> None:
     story = Story(cpus=2)
     hypercall = story.host.hypercall
@@ -217,6 +307,33 @@ def test_of_a_hypercalls_result_only_the_low_16_bits_are_its_status() -> None:
     story.pci.register_driver(TwoVectors(story))
     story.arrive()
     assert {event.status for event in story.of(MsiRetargeted)} == {0}
+
+
+@pytest.mark.wire_note("7.7e")
+@pytest.mark.parametrize(("version", "flags"), [(0x10001, 0), (0x10002, 2), (0x10004, 2)])
+def test_a_retarget_says_whether_it_names_a_set_and_nothing_more(version: int, flags: int) -> None:
+    story, _ = with_vectors(version, cpus=4)
+    targets = [HvRetargetDeviceInterrupt.parse(data).int_target for _, data in story.host.retargets]
+    assert targets
+    assert {target.flags for target in targets} == {flags}
+
+
+@pytest.mark.wire_note("9.3a")
+def test_a_retarget_is_made_with_interrupts_off_and_holds_no_spinlock_of_the_bus() -> None:
+    story = Story(cpus=2)
+    hypercall = story.host.hypercall
+    owners: list[object] = []
+
+    def spy(vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
+        if call_code(control_word) == HVCALL_RETARGET_INTERRUPT:
+            assert story.kernel.current.irqs_off > 0
+            owners.extend((story.hbus.config_lock.owner, story.hbus.device_list_lock.owner))
+        return hypercall(vp, control_word, data)
+
+    story.host.hypercall = spy  # type: ignore[method-assign]  # the fake's own method, watched
+    story.pci.register_driver(TwoVectors(story))
+    story.arrive()
+    assert set(owners) == {None}
 
 
 def msi_block(story: Story, vectors: int) -> tuple[MsiDesc, list[IrqData]]:

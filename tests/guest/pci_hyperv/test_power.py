@@ -6,12 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import EINVAL, EPROTO
 
+import pytest
+
 from guest.events import BusStateChanged
 from guest.kernel.work import Tasklet
 from guest.pci_hyperv.bus import HvPciBusState
+from host.devices.nvme_ssd import NVME_SSD
+from protocol.link import PacketPublished
+from protocol.pci_regs import PCI_BASE_ADDRESS_0
 from protocol.status import STATUS_UNSUCCESSFUL
-from protocol.vpci import MessageType, PciVersionRequest
-from tests.guest.pci_hyperv.story import Story
+from protocol.vpci import MessageType, PciVersionRequest, message_name
+from tests.guest.pci_hyperv.story import CONFIG_PAGE, Story
 from tests.guest.pci_hyperv.test_interrupts import with_vectors
 
 
@@ -46,6 +51,39 @@ def test_suspending_releases_resources_and_keeps_the_functions() -> None:
     assert story.hbus.state is HvPciBusState.REMOVING
 
 
+@pytest.mark.wire_note("4.7d")
+def test_suspending_releases_the_highest_slot_first() -> None:
+    story = Story(profiles=(NVME_SSD,) * 3).arrive()
+    before = len(story.host.received)
+    assert suspend(story) == 0
+    assert [payload[4] for payload in story.host.received[before:-1]] == [2, 1, 0]
+    assert story.host.names[-1] == "BUS_D0EXIT"
+
+
+@pytest.mark.wire_note("4.9b")
+def test_resuming_writes_the_bars_after_the_resources_and_before_the_interrupts() -> None:
+    story, _ = with_vectors()
+    assert suspend(story) == 0
+    told: list[str] = []
+    mmio_write = story.host.mmio_write
+
+    def write(gpa: int, size: int, value: int) -> int:
+        if gpa - story.host.window - CONFIG_PAGE == PCI_BASE_ADDRESS_0:
+            told.append("BAR")
+        return mmio_write(gpa, size, value)
+
+    def note(event: object) -> None:
+        if isinstance(event, PacketPublished):
+            told.append(message_name(event.payload).removeprefix("PCI_"))
+
+    story.host.mmio_write = write  # type: ignore[method-assign]  # the fake's own method, watched
+    story.kernel.emit = note
+    assert resume(story) == 0
+    deleted = told.index("DELETE_INTERRUPT_MESSAGE")
+    assert told[1:deleted] == ["QUERY_BUS_RELATIONS", "BUS_D0ENTRY", "RESOURCES_ASSIGNED2", "BAR"]
+
+
+@pytest.mark.wire_note("4.9a")
 def test_resuming_offers_only_the_version_of_before() -> None:
     story = Story(version=0x10002).arrive()
     assert suspend(story) == 0
@@ -61,6 +99,7 @@ def test_resuming_offers_only_the_version_of_before() -> None:
     assert [event.state for event in story.of(BusStateChanged)][-2:] == ["init", "installed"]
 
 
+@pytest.mark.wire_note("4.9c")
 def test_resuming_composes_every_interrupt_again() -> None:
     story, _ = with_vectors()
     assert suspend(story) == 0

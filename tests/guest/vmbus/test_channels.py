@@ -29,6 +29,7 @@ from protocol.vmbus import (
     VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
     ChannelMessageType,
     VmbusChannelGpadlCreated,
+    VmbusChannelGpadlHeader,
     VmbusChannelOpenResult,
     VmbusChannelRescindOffer,
 )
@@ -118,6 +119,7 @@ def test_an_unknown_connection_id_ends_a_version_without_retrying() -> None:
     assert host.kernel.now_ns() == 0
 
 
+@pytest.mark.wire_note("8.5a", "8.5b")
 def test_posting_is_tried_a_hundred_times_with_a_delay_that_doubles_to_two_seconds() -> None:
     host = ScriptedHost()
     host.status = HV_STATUS_INSUFFICIENT_BUFFERS
@@ -223,6 +225,7 @@ def test_others_may_run_where_the_ring_pages_come_and_go() -> None:
     assert seen == ["alloc_pages ring", "free_pages ring"]
 
 
+@pytest.mark.wire_note("8.6b")
 def test_a_rescind_wakes_an_open_that_the_host_never_answers() -> None:
     host = ScriptedHost()
     host.answers[ChannelMessageType.CHANNELMSG_OPENCHANNEL] = lambda _: None
@@ -285,6 +288,45 @@ def test_a_failed_probe_leaves_the_device_on_the_bus_without_a_driver() -> None:
     assert channel.device_obj.driver is None
 
 
+@pytest.mark.wire_note("4.8b")
+@pytest.mark.parametrize("flags", [0, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED])
+def test_nothing_is_written_to_the_ring_of_a_rescinded_channel(flags: int) -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        hdev.channel.rescind = True
+        channel = hdev.channel
+        assert await vmbus_sendpacket(channel, b"x", None, VM_PKT_DATA_INBAND, flags) == -ENODEV
+        assert host.host_end(hdev)[0].empty()
+        hdev.channel.rescind = False
+        return 0
+
+    play(host, story)
+
+
+@pytest.mark.wire_note("6.1c", "9.2d")
+def test_opening_a_channel_initialises_both_of_its_rings() -> None:
+    host = ScriptedHost()
+    memory = host.kernel.memory
+    header = bytes(64) + b"\x01" + bytes(4096 - 65)
+
+    def soil(message: VmbusChannelGpadlHeader) -> VmbusChannelGpadlCreated:
+        ring = memory.window(message.range[0].pfn_array[0] * 4096, 2 * RING_BYTES)
+        ring[:] = b"\xff" * len(ring)
+        return VmbusChannelGpadlCreated(child_relid=message.child_relid, gpadl=message.gpadl)
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        for at in (0, RING_BYTES):
+            assert memory.window(hdev.channel.ring_gpa + at, 4096) == header
+        return 0
+
+    host.answers[ChannelMessageType.CHANNELMSG_GPADL_HEADER] = soil
+    play(host, story)
+
+
+@pytest.mark.wire_note("6.10a", "6.10b")
 def test_a_full_ring_is_again_and_publishes_nothing() -> None:
     host = ScriptedHost()
 
@@ -295,6 +337,7 @@ def test_a_full_ring_is_again_and_publishes_nothing() -> None:
             sent += 1
         assert sent == 15  # 16384 // (16 + 1000 + 8), less what must stay free
         assert hdev.channel.outbound is not None
+        assert hdev.channel.outbound.pending_send_sz == 0
         assert hdev.channel.outbound.write_index == 15 * 1024
         error, _ = await vmbus_sendpacket_getid(
             hdev.channel,
@@ -311,6 +354,7 @@ def test_a_full_ring_is_again_and_publishes_nothing() -> None:
     play(host, story)
 
 
+@pytest.mark.wire_note("5.1b", "5.1c", "5.2a")
 def test_a_sixty_fifth_request_is_again_and_ids_are_last_in_first_out() -> None:
     requestor = Requestor(64)
     requests = [object() for _ in range(64)]
@@ -340,6 +384,7 @@ def test_only_the_first_packet_into_an_empty_ring_signals() -> None:
     assert host.signals == 1
 
 
+@pytest.mark.wire_note("5.4a", "6.11c")
 def test_a_reply_reaches_the_callback_and_finds_its_request_once() -> None:
     host = ScriptedHost()
     found: list[object] = []
@@ -372,6 +417,112 @@ def test_a_reply_reaches_the_callback_and_finds_its_request_once() -> None:
 
     play(host, story)
     assert found == [request, None]
+
+
+@pytest.mark.wire_note("5.3b")
+@pytest.mark.parametrize(("flags", "transaction_id"), [(0, 0), (1, 1), (2, 0), (3, 0)])
+def test_only_flags_of_exactly_one_give_a_packet_an_id(flags: int, transaction_id: int) -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        channel = hdev.channel
+        assert await vmbus_sendpacket(channel, b"ask", object(), VM_PKT_DATA_INBAND, flags) == 0
+        packet = host.host_end(hdev)[0].read()
+        assert packet is not None
+        assert packet.transaction_id == transaction_id
+        return 0
+
+    play(host, story)
+
+
+@pytest.mark.wire_note("6.11b")
+def test_the_host_is_signalled_by_a_fast_call_that_names_the_offers_connection() -> None:
+    host = ScriptedHost()
+    hypercall = host.hypercall
+    calls: list[tuple[int, bytes]] = []
+
+    def spy(vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
+        calls.append((control, data))
+        return hypercall(vp, control, data)
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        vars(host)["hypercall"] = spy
+        return await vmbus_sendpacket(hdev.channel, b"data", None, VM_PKT_DATA_INBAND, 0)
+
+    play(host, story)
+    assert calls == [(0x1005D, (0x10005).to_bytes(8, "little"))]
+
+
+@pytest.mark.wire_note("6.8c")
+def test_the_host_sees_each_packet_read_before_the_next_one_is() -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        replies = host.host_end(hdev)[1]
+        for number in range(3):
+            replies.write(VM_PKT_DATA_INBAND, 0, 0, bytes([number]) * 8)
+        read_indices = []
+        while vmbus_recvpacket_raw(hdev.channel, 4096)[1] is not None:
+            read_indices.append(replies.read_index)
+        assert read_indices == [32, 64, 96]
+        return 0
+
+    play(host, story)
+
+
+@pytest.mark.wire_note("6.8a", "6.8b")
+def test_the_ring_is_masked_while_it_is_read_and_looked_at_again_afterwards() -> None:
+    host = ScriptedHost()
+    masks: list[int] = []
+
+    async def read_one(context: object) -> None:
+        assert isinstance(context, HvDevice)
+        ring = context.channel.inbound
+        assert ring is not None
+        masks.append(ring.interrupt_mask)
+        vmbus_recvpacket_raw(context.channel, 4096)
+
+    async def story(hdev: HvDevice) -> int:
+        vmbus, channel = hdev.vmbus, hdev.channel
+        opened = await vmbus.vmbus_open(channel, RING_BYTES, RING_BYTES, b"", read_one, hdev)
+        assert opened == 0
+        replies = host.host_end(hdev)[1]
+        assert [replies.write(VM_PKT_DATA_INBAND, 0, 0, b"x") for _ in range(3)] == [
+            True,
+            False,
+            False,
+        ]
+        host.vmbus.synic_event(VpIndex(0), 5)
+        return 0
+
+    play(host, story)
+    (channel,) = host.vmbus.channels.values()
+    assert channel.inbound is not None
+    assert masks == [1, 1, 1]
+    assert channel.inbound.empty()
+    assert channel.inbound.interrupt_mask == 0
+
+
+@pytest.mark.wire_note("6.9c")
+def test_a_host_that_waits_for_room_is_signalled_once_when_there_is_some() -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        replies = host.host_end(hdev)[1]
+        while replies.has_room(1000):
+            replies.write(VM_PKT_DATA_INBAND, 0, 0, bytes(1000))
+        replies.pending_send_sz = 2048
+        signals = []
+        while vmbus_recvpacket_raw(hdev.channel, 4096)[1] is not None:
+            signals.append(host.signals)
+        assert signals == [0] + [1] * 14  # 1024 bytes are free before, and 1024 more with each
+        return 0
+
+    play(host, story)
 
 
 def test_a_packet_too_large_for_the_buffer_stays_in_the_ring() -> None:
@@ -412,6 +563,32 @@ def test_an_offer_without_memory_for_its_channel_gives_the_relid_back() -> None:
     play(host, open_channel)
     assert host.heard[-1] == "RELID_RELEASED"
     assert host.vmbus.channels == {}
+
+
+UNLIMITED = ("INITIATE_CONTACT", "GPADL_HEADER", "OPENCHANNEL")
+
+
+def still_waiting(host: ScriptedHost) -> list[tuple[str, object]]:
+    """What each context waits for that has not ended, and the deadline it has, if any."""
+    return [(repr(context.waiting_for), context.timer) for context in host.engine.waiting()]
+
+
+@pytest.mark.wire_note("8.6a")
+@pytest.mark.parametrize("name", UNLIMITED)
+def test_who_asks_for_contact_ring_or_channel_waits_without_a_limit(name: str) -> None:
+    host = ScriptedHost()
+    host.answers[ChannelMessageType[f"CHANNELMSG_{name}"]] = lambda _: None
+    play(host, open_channel)
+    assert still_waiting(host) == [(f"CHANNELMSG_{name}", None)]
+
+
+@pytest.mark.wire_note("8.7a")
+def test_unload_waits_for_its_answer_without_a_limit() -> None:
+    host = ScriptedHost()
+    host.answers[ChannelMessageType.CHANNELMSG_UNLOAD] = lambda _: None
+    host.kernel.spawn_thread("unload", host.vmbus.initiate_unload())
+    host.engine.run()
+    assert still_waiting(host) == [("unload_event", None)]
 
 
 def test_unload_waits_for_its_answer() -> None:
