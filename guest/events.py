@@ -29,6 +29,13 @@ class FunctionReturned(GuestEvent, frozen=True, gc=False):
     errno: int
 
 
+class CommandFailed(GuestEvent, frozen=True, gc=False):
+    """Somebody at a shell was refused: what the kernel said to ``command``, negative."""
+
+    command: str
+    errno: int
+
+
 class DriverRemoved(GuestEvent, frozen=True, gc=False):
     """``hv_pci_remove`` has finished: nothing of the bus is left."""
 

@@ -8,6 +8,7 @@ does not know which one is there. Knows no host: only the port, the scheduler an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from uuid import UUID
 
@@ -22,9 +23,11 @@ from guest.kernel.leaks import unreachable
 from guest.kernel.memory import is_dead
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
+from guest.module import Module
 from guest.parts import PARTS, Parts
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.bus import HvPciBus
+from guest.pci_hyperv.driver import HvPciDriver
 from guest.port import HostPort
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.mmio import VmbusMmio
@@ -91,7 +94,14 @@ class ReferenceGuest:
             interrupts=parts.vmbus_interrupts,
         )
         self.pci = parts.pci(self.kernel, nodes=config.nodes or None, irqs=parts.irqs)
-        self.driver = parts.driver(
+        self.module = Module(self.kernel, partial(self._new_driver, config, parts))
+        self._functions = config.functions
+        for table in DRIVERS.values():
+            self.pci.register_driver(StepDriver(table, self.pci.irqs, self._claims(table.name)))
+        self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
+
+    def _new_driver(self, config: GuestConfig, parts: Parts) -> HvPciDriver:
+        return parts.driver(
             self.kernel,
             self.vmbus,
             self.pci,
@@ -99,10 +109,11 @@ class ReferenceGuest:
             versions=[VPCI_DIALECTS[version] for version in config.vpci_versions],
             numa_nodes=len(config.nodes) or 1,
         )
-        self._functions = config.functions
-        for table in DRIVERS.values():
-            self.pci.register_driver(StepDriver(table, self.pci.irqs, self._claims(table.name)))
-        self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
+
+    @property
+    def driver(self) -> HvPciDriver:
+        """The vPCI driver that is loaded, or will be."""
+        return self.module.driver
 
     def _claims(self, driver: str) -> Callable[[PciDev], DriverOptions | None]:
         """What a function driver takes: what was chosen for the function, else its own kind."""
@@ -137,7 +148,7 @@ class ReferenceGuest:
 
     async def _boot(self) -> None:
         if await self.vmbus.connect() == 0:
-            self.vmbus.register_driver(self.driver)
+            await self.module.load()
             await self.vmbus.request_offers()
 
     def device(self, instance: UUID) -> HvDevice | None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What somebody with a shell in the guest can do: sysfs, modprobe, a process that uses a device.
+"""What somebody with a shell in the guest can do: sysfs, and a process that uses a device.
 
-Each is an async function that runs as a thread of the guest. Knows no scenario and no host.
+Each is an async function that runs as a thread of the guest. Knows no scenario and no host. Which
+driver a bus has is for ``guest/bus_shell.py``.
 """
 
 from __future__ import annotations
@@ -29,12 +30,6 @@ class Shell:
     def __init__(self, guest: ReferenceGuest) -> None:
         self._guest = guest
         self._open: dict[tuple[UUID, Devfn], PciDev] = {}
-
-    async def unload(self) -> None:
-        """``rmmod pci-hyperv``: every device is let go, the newest first, as the core does."""
-        guest = self._guest
-        if guest.driver in guest.vmbus.bus.drivers:  # else rmmod: "not currently loaded"
-            await guest.vmbus.bus.unregister(guest.driver)
 
     async def rescan(self) -> None:
         """``echo 1 > /sys/bus/pci/rescan``."""

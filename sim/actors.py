@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from guest.bus_shell import BusShell
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind
 from guest.reference import ReferenceGuest
@@ -33,6 +34,7 @@ class Stage(NamedTuple):
     partition: Partition
     guest: ReferenceGuest
     shell: Shell
+    bus_shell: BusShell
 
 
 class UnplayedStep(Exception):
@@ -178,7 +180,13 @@ def _where(stage: Stage, step: Do) -> tuple[UUID, Devfn]:
 
 GuestStep = Callable[[Stage, Do], Coroutine[Any, Any, None]]
 GUEST_STEPS: Mapping[str, GuestStep] = {
-    "unload": lambda stage, _: stage.shell.unload(),
+    "unload": lambda stage, _: stage.bus_shell.unload(),
+    "load": lambda stage, _: stage.bus_shell.load(),
+    "bind-bus": lambda stage, step: stage.bus_shell.bind(instance_id(_bus(stage, step))),
+    "unbind-bus": lambda stage, step: stage.bus_shell.unbind(instance_id(_bus(stage, step))),
+    "driver-override": lambda stage, step: stage.bus_shell.override(
+        instance_id(_bus(stage, step)), step.arguments["driver"]
+    ),
     "bind": lambda stage, step: stage.shell.bind(*_where(stage, step)),
     "unbind": lambda stage, step: stage.shell.unbind(*_where(stage, step)),
     "rescan": lambda stage, _: stage.shell.rescan(),

@@ -11,7 +11,7 @@ from sim.violation import Leak, Violation
 
 
 class GuestError(msgspec.Struct, frozen=True):
-    """A guest function came back with a negative errno (``-ENODEV`` as -19)."""
+    """A guest function, or somebody's command, came back with a negative errno (ENODEV: -19)."""
 
     function: str
     errno: int

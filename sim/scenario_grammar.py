@@ -212,6 +212,15 @@ _STEP_ROWS: Final = (
         "submit commands to one of the function's queues",
     ),
     StepRow("unload", "guest", (), "unload the vPCI driver"),
+    StepRow("load", "guest", (), "load it again: it binds to the buses that are there"),
+    StepRow("bind-bus", "guest", (_DEVICE,), "bind the vPCI driver to the device's bus"),
+    StepRow("unbind-bus", "guest", (_DEVICE,), "unbind the vPCI driver from the device's bus"),
+    StepRow(
+        "driver-override",
+        "guest",
+        (_DEVICE, Key("driver", WORD, None, "its name; none: clear the override")),
+        "name the one VMBus driver that may bind to the device's bus",
+    ),
     StepRow("rescan", "guest", (_DEVICE,), "rescan the device's PCI bus through sysfs"),
     StepRow(
         "set-affinity",

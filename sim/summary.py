@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guest.events import BusStateChanged, EjectCompleted, FunctionReturned, VersionNegotiated
+from guest.events import (
+    BusStateChanged,
+    CommandFailed,
+    EjectCompleted,
+    FunctionReturned,
+    VersionNegotiated,
+)
 from guest.pci_core.events import DriverProbeFailed
 from guest.pci_core.sysfs import devices as sysfs_devices
 from sim.messages import messages_of
@@ -52,6 +58,8 @@ def _error(event: object) -> GuestError | None:
     """What a guest function came back with, if that was an error."""
     if isinstance(event, FunctionReturned) and event.errno:
         return GuestError(event.function, event.errno)
+    if isinstance(event, CommandFailed):
+        return GuestError(event.command, event.errno)
     if isinstance(event, DriverProbeFailed):
         return GuestError(f"{event.driver}_probe", event.errno)
     if isinstance(event, EjectCompleted) and event.errno:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from guest.bus_shell import BusShell
 from guest.defects.record import Defect, mixins_by_part
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
@@ -162,6 +163,7 @@ class World:
             self.partition,
             self.guest,
             self._shell,
+            BusShell(self.guest),
         )
         return [Actor(stage, spec) for spec in self.scenario.actors]
 

@@ -62,7 +62,16 @@ class HvPciDriver(Power):
         self.multi_msi_cpu_next = -1
         self.pci_ops = HvPcifrontOps(self)
         self.msi_chip = HvMsiChip(self)
-        pci.block_ops = HvPciBlockOps(self)
+
+    async def init_hv_pci_drv(self) -> int:
+        """The module's init: 0, or -EBUSY if VMBus has a driver of this name."""
+        self.pci.block_ops = HvPciBlockOps(self)
+        return await self.vmbus.register_driver(self)
+
+    async def exit_hv_pci_drv(self) -> None:
+        """The module's exit: every bus is let go, the newest first, as the core does."""
+        await self.vmbus.unregister_driver(self)
+        self.pci.block_ops = None
 
     def probe(self, hdev: HvDevice) -> Coroutine[Any, Any, int]:
         """``hv_driver.probe``."""

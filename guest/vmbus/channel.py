@@ -177,10 +177,12 @@ class HvDevice(Allocated):
     """struct hv_device: one VMBus device. ``drvdata`` belongs to the bound driver.
 
     It begins with the reference of its registration; ``release`` is called with the last one.
+    ``number`` counts the devices of the bus in the order in which they came; ``dead`` ones are on
+    their way off it. ``driver_override`` names the one driver that may bind, if it is set.
     """
 
-    __slots__ = ("channel", "dev_instance", "driver", "drvdata", "lock", "name", "references",
-                 "release", "vmbus")  # fmt: skip
+    __slots__ = ("channel", "dead", "dev_instance", "driver", "driver_override", "drvdata", "lock",
+                 "name", "number", "references", "release", "vmbus")  # fmt: skip
     EMBEDDED = ("lock",)
 
     def __init__(
@@ -197,7 +199,10 @@ class HvDevice(Allocated):
         self.dev_instance = instance
         self.name = str(instance)
         self.lock = Mutex(vmbus.kernel, "device_lock")  # held over every probe and remove
+        self.number = 0
+        self.dead = False
         self.driver: HvDriver | None = None
+        self.driver_override: str | None = None
         self.drvdata: Any = None
 
 

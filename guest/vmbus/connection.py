@@ -6,9 +6,10 @@ What the host delivers comes in through ``interrupts`` and ``messages``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from errno import ECONNREFUSED, ENOMEM
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from guest.kernel.kernel import Kernel
@@ -16,8 +17,8 @@ from guest.kernel.lists import ListHead
 from guest.kernel.rcu import Rcu
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import WorkQueue
+from guest.vmbus.bus_type import BusType
 from guest.vmbus.channel import HvDriver, VmbusChannel
-from guest.vmbus.driver_core import BusType
 from guest.vmbus.interrupts import VmbusInterrupts
 from guest.vmbus.messages import dispatch_message
 from guest.vmbus.mmio import VmbusMmio
@@ -144,6 +145,10 @@ class VmbusConnection(Offers):
         await vmbus_post_msg(self, message.build())
         await self.unload_event.wait()
 
-    def register_driver(self, driver: HvDriver) -> None:
-        """vmbus_driver_register(): devices offered from now on may bind to it."""
-        self.bus.drivers.append(driver)
+    def register_driver(self, driver: HvDriver) -> Coroutine[Any, Any, int]:
+        """vmbus_driver_register(): the devices that are there and those to come may bind to it."""
+        return self.bus.register(driver)
+
+    def unregister_driver(self, driver: HvDriver) -> Coroutine[Any, Any, None]:
+        """vmbus_driver_unregister()."""
+        return self.bus.unregister(driver)

@@ -1,68 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The driver core's part of the bus: which driver has which device, and how long a device lives.
+"""The driver core's part of a device: how it gets its driver and loses it, and how long it lives.
 
-After drivers/base/dd.c, bus.c and core.c. Knows no message and no channel's life: what goes with a
-device's last reference is for whoever made the device to say.
+After drivers/base/dd.c and core.c; the bus itself is in ``bus_type``. Knows no message and no
+channel's life: what goes with a device's last reference is for whoever made the device to say.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guest.kernel import ops
-from guest.kernel.context import WaitQueue
-
 if TYPE_CHECKING:
-    from guest.kernel.kernel import Kernel
     from guest.vmbus.channel import HvDevice, HvDriver
-
-
-class BusType:
-    """struct bus_type and what the core keeps for it: its drivers, and what is bound to them.
-
-    ``probing`` has a driver once for each device that it is being tried on: while it is there, its
-    removal from the bus waits (klist_remove()).
-    """
-
-    __slots__ = ("_kernel", "_tried", "bound", "drivers", "probing")
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self.drivers: list[HvDriver] = []
-        self.bound: dict[HvDevice, HvDriver] = {}  # klist_devices of all drivers, oldest first
-        self.probing: list[HvDriver] = []
-        self._tried = WaitQueue("klist_remove")
-
-    async def probe(self, device: HvDevice, driver: HvDriver) -> int:
-        """really_probe(): 0, or what the driver said; the caller holds the device's lock."""
-        device.driver = driver
-        self.probing.append(driver)
-        error = await driver.probe(device)
-        if error:
-            device.driver = None
-        else:
-            self.bound[device] = driver
-        self.probing.remove(driver)
-        ops.wake_all(self._kernel, self._tried)
-        return error
-
-    async def unregister(self, driver: HvDriver) -> None:
-        """driver_unregister(): nothing binds to it from here on, and it lets go of each device.
-
-        driver_detach() takes the youngest device, holds it, unbinds it, and looks again: a rescind
-        may have been quicker with any of them.
-        """
-        ops.forbid_sleep(self._kernel, "driver_unregister")
-        self.drivers.remove(driver)
-        while driver in self.probing:
-            await ops.park(self._kernel, self._tried)
-        while True:
-            device = next((dev for dev in reversed(self.bound) if self.bound[dev] is driver), None)
-            if device is None:
-                return
-            get_device(device)
-            await unbind_device(device, driver)
-            await put_device(device)
 
 
 def get_device(device: HvDevice) -> HvDevice:
@@ -77,20 +25,38 @@ async def put_device(device: HvDevice) -> None:
         await device.release(device)
 
 
-async def bind_device(device: HvDevice) -> int:
+def vmbus_match(device: HvDevice, driver: HvDriver) -> bool:
+    """vmbus_match(): an override names the only driver that may; else the interface decides."""
+    if device.driver_override is not None:
+        return device.driver_override == driver.name
+    return driver.interface == device.channel.offer.offer.if_type
+
+
+async def device_register(device: HvDevice) -> int:
+    """device_register(): on the bus, and offered to its drivers; 0, or what probe returned."""
+    device.vmbus.bus.add(device)
+    return await device_attach(device)
+
+
+async def device_attach(device: HvDevice) -> int:
     """device_attach(): match and probe; 0, or what the driver's probe returned.
 
     A device whose probe failed stays on the bus without a driver.
     """
     bus = device.vmbus.bus
-    interface = device.channel.offer.offer.if_type
     await device.lock.lock()
-    driver = next((drv for drv in bus.drivers if drv.interface == interface), None)
     error = 0
+    driver = next((drv for drv in bus.drivers if vmbus_match(device, drv)), None)
     if driver is not None and device.driver is None:
         error = await bus.probe(device, driver)
-        if error:
-            device.vmbus.kernel.log("err", f"probe failed for device {device.name} ({error})")
+    await device.lock.unlock()
+    return error
+
+
+async def device_driver_attach(device: HvDevice, driver: HvDriver) -> int:
+    """device_driver_attach(): that driver and no other, which was matched before."""
+    await device.lock.lock()
+    error = await device.vmbus.bus.probe(device, driver)
     await device.lock.unlock()
     return error
 
@@ -101,15 +67,29 @@ async def unbind_device(device: HvDevice, driver: HvDriver | None = None) -> Non
     With ``driver``, only if that one still has the device.
     """
     await device.lock.lock()
-    bound = device.driver
-    if bound is not None and driver in (None, bound):
-        await bound.remove(device)
-        device.driver = None
-        del device.vmbus.bus.bound[device]
+    await _release_driver(device, driver)
     await device.lock.unlock()
 
 
 async def device_unregister(device: HvDevice) -> None:
-    """device_unregister(): off the bus, and the reference of its registration goes."""
-    await unbind_device(device)
+    """device_unregister(): off the bus, and the reference of its registration goes.
+
+    Model: it is dead and unbound under one hold of its lock. Linux lets go in between, when nobody
+    can bind to it any more.
+    """
+    await device.lock.lock()
+    device.dead = True
+    device.vmbus.bus.remove(device)
+    await _release_driver(device, None)
+    await device.lock.unlock()
     await put_device(device)
+
+
+async def _release_driver(device: HvDevice, driver: HvDriver | None) -> None:
+    """__device_release_driver(); the caller holds the device's lock."""
+    bound = device.driver
+    if bound is not None and driver in (None, bound):
+        await bound.remove(device)
+        device.driver = None
+        device.drvdata = None
+        del device.vmbus.bus.bound[device]

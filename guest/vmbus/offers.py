@@ -14,7 +14,7 @@ from guest.kernel import ops
 from guest.kernel.memory import GFP_ATOMIC, GFP_KERNEL
 from guest.kernel.work import Work
 from guest.vmbus.channel import ChannelState, HvDevice, VmbusChannel
-from guest.vmbus.driver_core import bind_device, device_unregister, get_device, put_device
+from guest.vmbus.driver_core import device_register, device_unregister, get_device, put_device
 from guest.vmbus.open import Opening, vmbus_reset_channel_cb
 from guest.vmbus.post import vmbus_post_msg
 from protocol.ids import RelId
@@ -89,7 +89,7 @@ class Offers(Opening):
             await self._forget_channel(channel)
             return
         channel.device_obj = device
-        await bind_device(device)
+        await device_register(device)
         channel.probe_done = True
 
     async def _forget_channel(self, channel: VmbusChannel) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from guest.events import FunctionReturned
+from guest.events import CommandFailed, FunctionReturned
 from sim.scenario import Scenario
 from sim.violation import Violation
 
@@ -22,7 +22,8 @@ def judge_ending(scenario: Scenario, events: Iterable[object], now_ns: int) -> V
         return None
     number = getattr(errno, expected, None)
     if number is not None and any(
-        isinstance(event, FunctionReturned) and event.errno == -number for event in events
+        isinstance(event, FunctionReturned | CommandFailed) and event.errno == -number
+        for event in events
     ):
         return None
     what = "the guest reported no such error" if number is not None else "nothing was found"

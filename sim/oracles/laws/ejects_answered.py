@@ -47,8 +47,13 @@ class EjectsAnswered(Law):
         for kept in (self._asked, self._may_answer, self._early):
             forget(kept, event.relid)
 
-    def _gone(self, event: Rescinded | ChannelClosed, *_: object) -> None:
+    def _gone(self, event: Rescinded, *_: object) -> None:
         forget(self._asked, event.relid)
+
+    def _closed(self, event: ChannelClosed, *_: object) -> None:
+        """The channel may open again, and then nobody has been asked for anything yet."""
+        for kept in (self._asked, self._may_answer, self._early):
+            forget(kept, event.relid)
 
     def _added(self, event: ChildAdded, *_: object) -> None:
         self._linked.add((event.relid, event.wslot))
@@ -116,7 +121,7 @@ class EjectsAnswered(Law):
     sees: ClassVar[Sees] = {
         ChannelOffered: _offered,
         Rescinded: _gone,
-        ChannelClosed: _gone,
+        ChannelClosed: _closed,
         ChildAdded: _added,
         ChildRemoved: _removed,
         MessageIgnored: _ignored,

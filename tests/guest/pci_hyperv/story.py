@@ -317,7 +317,8 @@ class Story:
         self.host.vmbus = self.vmbus
         self.pci = PciSubsystem(self.kernel)
         self.driver = driver(self.kernel, self.vmbus, self.pci, X86Arch(), **options)
-        self.vmbus.register_driver(self.driver)
+        self.kernel.spawn_thread("init", self.driver.init_hv_pci_drv())
+        self.engine.run()
         for wslot, profile in enumerate(profiles):
             self.host.functions[wslot] = Function(profile)
         self._blocks_of_vmbus = memory.blocks

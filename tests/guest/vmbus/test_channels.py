@@ -46,9 +46,11 @@ class ProbingDriver:
 
     def __init__(self, story: Callable[[HvDevice], Awaitable[int]]) -> None:
         self._story = story
+        self.probed = 0
         self.removed = 0
 
     async def probe(self, hdev: HvDevice) -> int:
+        self.probed += 1
         return await self._story(hdev)
 
     async def remove(self, hdev: HvDevice) -> None:
@@ -68,7 +70,7 @@ async def open_channel(hdev: HvDevice) -> int:
 def play(host: ScriptedHost, story: Callable[[HvDevice], Awaitable[int]]) -> ProbingDriver:
     """Connect, offer one device and let ``story`` be its probe; then run to the end."""
     driver = ProbingDriver(story)
-    host.vmbus.register_driver(driver)
+    host.kernel.spawn_thread("register", host.vmbus.register_driver(driver))
     host.connect()
     host.offer(delay_ns=1_000_000)
     host.engine.run()

@@ -105,6 +105,13 @@ def test_an_answer_may_cross_the_hosts_rescind() -> None:
     assert holds(EjectsAnswered, *LINKED, ASKED, TAKEN, Rescinded(BUS, RELID), ANSWER, DONE)
 
 
+def test_what_was_asked_on_a_channel_that_closed_is_not_asked_of_who_opens_it_again() -> None:
+    leaving = (*LINKED, ChildRemoved(RELID, SLOT, 7, "bus-exit"), ASKED, ChannelClosed(BUS, RELID))
+    again = (*leaving, LINKED[1])
+    assert holds(EjectsAnswered, *again, LATE, EjectOverdue(BUS, SLOT))
+    assert "nobody asked for" in broken(EjectsAnswered, *again, ANSWER).message
+
+
 def test_a_function_is_ejected_again_in_its_next_life() -> None:
     life = (*LINKED, ASKED, TAKEN, ANSWER, DONE, ChildRemoved(RELID, SLOT, 7, "eject"))
     assert holds(EjectsAnswered, *life, Rescinded(BUS, RELID), *life)
