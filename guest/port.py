@@ -6,17 +6,15 @@ Bytes, addresses and numbers cross it, nothing else. Any host stands behind it.
 
 from typing import Protocol
 
+from protocol.hypercall import HypercallResult
 from protocol.ids import VpIndex
 
 
 class HostPort(Protocol):
     """The hypervisor as the guest's CPUs see it."""
 
-    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
-        """Issue a hypercall: (result, output). Fast calls carry their registers as data.
-
-        The result's low 16 bits are an HV_STATUS; above them the count of repetitions may stand.
-        """
+    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
+        """Issue a hypercall. Fast calls carry their registers as data."""
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read 1, 2, 4 or 8 bytes; all ones where nobody answers."""

@@ -17,6 +17,7 @@ import msgspec
 from guest.drivers.interpreter import StepDriver
 from guest.drivers.registry import DRIVERS, driver_for
 from guest.drivers.steps import DriverOptions
+from guest.isolation import NONE, Isolation
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
 from guest.kernel.leaks import unreachable
@@ -60,6 +61,7 @@ class GuestConfig(msgspec.Struct, frozen=True):
     vmbus_versions: tuple[int, ...] = LINUX_VMBUS_VERSIONS
     mmio_ranges: tuple[tuple[int, int], ...] = (LOW_MMIO, HIGH_MMIO)
     framebuffer: tuple[int, int] | None = None
+    isolation: Isolation = NONE
     nodes: tuple[int, ...] = ()  # CPU mask of each NUMA node; empty means one node for all
     functions: Mapping[tuple[UUID, int], FunctionChoice] = MappingProxyType({})  # by (bus, devfn)
 
@@ -92,6 +94,7 @@ class ReferenceGuest:
             versions=config.vmbus_versions,
             mmio=mmio,
             interrupts=parts.vmbus_interrupts,
+            isolation=config.isolation,
         )
         self.pci = parts.pci(self.kernel, nodes=config.nodes or None, irqs=parts.irqs)
         self.module = Module(self.kernel, partial(self._new_driver, config, parts))
@@ -107,6 +110,7 @@ class ReferenceGuest:
             self.pci,
             parts.arch(),
             versions=[VPCI_DIALECTS[version] for version in config.vpci_versions],
+            use_calls=config.isolation.config_by_calls,
             numa_nodes=len(config.nodes) or 1,
         )
 

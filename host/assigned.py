@@ -35,9 +35,13 @@ Bars = tuple[int, int, int, int, int, int]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What every bus and function of a partition shares."""
+    """What every bus and function of a partition shares.
+
+    ``addresses`` are where BARs answer, ``windows`` where configuration windows do.
+    """
 
     addresses: AddressMap
+    windows: AddressMap
     hypervisor: Hypervisor
     clock: Clock
     guest: GuestPort

@@ -111,14 +111,14 @@ def report(bus: Bus, effect: Report) -> None:
 
 def map_window(bus: Bus, effect: MapConfigWindow) -> None:
     """Route the two pages; an address somebody has is refused. D0 entry succeeds all the same."""
-    bus.window.unmap(bus.around.addresses)
-    if not bus.window.map(bus.around.addresses, effect.gpa):
+    bus.window.unmap(bus.around.windows)
+    if not bus.window.map(bus.around.windows, effect.gpa):
         bus.around.emit(ConfigWindowRefused(bus.name, effect.gpa))
 
 
 def unmap_window(bus: Bus, _effect: UnmapConfigWindow) -> None:
     """Give the two pages up."""
-    bus.window.unmap(bus.around.addresses)
+    bus.window.unmap(bus.around.windows)
 
 
 # Interrupts

@@ -35,14 +35,13 @@ from protocol.hypercall import (
     HvMmioReadOutput,
     HvMmioWriteInput,
     HvRetargetDeviceInterrupt,
+    HypercallResult,
     call_code,
     variable_header_qwords,
 )
 from protocol.ids import ConnectionId, VpIndex
 from protocol.synic import POSTED_PAYLOAD_AT, posted_fields, signalled_fields
 from protocol.vmbus import MAX_SIZE_CHANNEL_MESSAGE
-
-Answer: TypeAlias = tuple[int, bytes]  # (HV_STATUS, output)
 
 # Code, fast bit and variable header are what these calls may use; rep counts and reserved bits not.
 _CONTROL_BITS: Final = 0xFFFF | HV_HYPERCALL_FAST_BIT | HV_HYPERCALL_VARHEAD_MASK
@@ -63,16 +62,11 @@ class HypercallPort(Protocol):
     def signal_event(self, connection_id: ConnectionId, flag: int) -> int:
         """Signal the event port behind ``connection_id``."""
 
-    def mmio_read(self, gpa: int, size: int) -> int:
-        """The value there; all ones where nothing answers."""
+    def called_read(self, gpa: int, size: int) -> tuple[int, int]:
+        """An MMIO hypercall reads there: status and, if that is success, the value."""
 
-    def mmio_write(self, gpa: int, size: int, value: int) -> int:
-        """Write it; nanoseconds the VP was held, which only an intercepted access charges.
-
-        Model: a hypercall's result has no room for them and nobody else keeps account, so mapping
-        and unmapping BARs costs a guest no time when it writes configuration space by hypercall.
-        ``BarsMapped`` and ``BarsUnmapped`` still say how long the VP would have been held.
-        """
+    def called_write(self, gpa: int, size: int, value: int) -> tuple[int, int]:
+        """An MMIO hypercall writes there: status, and nanoseconds the VP was held."""
 
     def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
         """The hypervisor has looked at a retarget hypercall."""
@@ -80,79 +74,84 @@ class HypercallPort(Protocol):
 
 def make_hypercall(
     hypervisor: Hypervisor, port: HypercallPort, control: int, data: bytes
-) -> Answer:
-    """Carry out one hypercall: ``(HV_STATUS, output bytes)``.
+) -> HypercallResult:
+    """Carry out one hypercall.
 
     ``data`` is the input page's used part or the registers of a fast call. Never raises for what
     a guest puts into either.
     """
     handler = HYPERCALLS.get(call_code(control))
     if handler is None:
-        return HV_STATUS_INVALID_HYPERCALL_CODE, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_CODE)
     if control & ~_CONTROL_BITS:
-        return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
     try:
         return handler(hypervisor, port, control, data)
     except WireFormatError:
-        return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
 
 
-def _post_message(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
+def _post_message(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> HypercallResult:
     if control & HV_HYPERCALL_VARHEAD_MASK:
-        return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
     connection_id, message_type, size = posted_fields(data)
     # TLFS: type 0 means "no message", bit 31 is the hypervisor's own.
     if size > MAX_SIZE_CHANNEL_MESSAGE or not 0 < message_type < 1 << 31:
-        return HV_STATUS_INVALID_PARAMETER, b""
+        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
     payload = data[POSTED_PAYLOAD_AT : POSTED_PAYLOAD_AT + size]
-    return port.post_message(ConnectionId(connection_id), payload), b""
+    return HypercallResult(port.post_message(ConnectionId(connection_id), payload))
 
 
-def _signal_event(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
+def _signal_event(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> HypercallResult:
     if control & HV_HYPERCALL_VARHEAD_MASK:
-        return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
     connection_id, flag, reserved = signalled_fields(data)
     if reserved:
-        return HV_STATUS_INVALID_PARAMETER, b""
-    return port.signal_event(ConnectionId(connection_id), flag), b""
+        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
+    return HypercallResult(port.signal_event(ConnectionId(connection_id), flag))
 
 
-def _mmio_read(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
+def _mmio_read(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> HypercallResult:
     request = HvMmioReadInput.parse(data)
     if control & HV_HYPERCALL_VARHEAD_MASK or request.size not in _MMIO_SIZES or request.reserved:
-        return HV_STATUS_INVALID_PARAMETER, b""
-    value = port.mmio_read(request.gpa, request.size)
-    return HV_STATUS_SUCCESS, value.to_bytes(HvMmioReadOutput.SIZE, "little")
+        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
+    status, value = port.called_read(request.gpa, request.size)
+    if status != HV_STATUS_SUCCESS:
+        return HypercallResult(status)
+    return HypercallResult(status, value.to_bytes(HvMmioReadOutput.SIZE, "little"))
 
 
-def _mmio_write(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
+def _mmio_write(_: Hypervisor, port: HypercallPort, control: int, data: bytes) -> HypercallResult:
     request = HvMmioWriteInput.parse(data)
     size = request.size
     if control & HV_HYPERCALL_VARHEAD_MASK or size not in _MMIO_SIZES or request.reserved:
-        return HV_STATUS_INVALID_PARAMETER, b""
-    port.mmio_write(request.gpa, size, int.from_bytes(request.data[:size], "little"))
-    return HV_STATUS_SUCCESS, b""
+        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
+    value = int.from_bytes(request.data[:size], "little")
+    status, held_ns = port.called_write(request.gpa, size, value)
+    return HypercallResult(status, held_ns=held_ns)
 
 
-def _retarget(hypervisor: Hypervisor, port: HypercallPort, control: int, data: bytes) -> Answer:
+def _retarget(
+    hypervisor: Hypervisor, port: HypercallPort, control: int, data: bytes
+) -> HypercallResult:
     words = variable_header_qwords(control)
     wanted_bytes = _RETARGET_FIXED_BYTES + 8 * words
     if len(data) < wanted_bytes:
-        return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
     request = HvRetargetDeviceInterrupt.parse(data[:wanted_bytes])
     entry, target = request.int_entry, request.int_target
     if request.partition_id != HV_PARTITION_ID_SELF:
-        return HV_STATUS_INVALID_PARTITION_ID, b""
+        return HypercallResult(HV_STATUS_INVALID_PARTITION_ID)
     if entry.source != HV_INTERRUPT_SOURCE_MSI or entry.reserved1 or request.reserved2:
-        return HV_STATUS_INVALID_PARAMETER, b""
+        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
     if target.flags & ~_TARGET_FLAGS:
-        return HV_STATUS_INVALID_PARAMETER, b""
+        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
     if target.flags & HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET:
         targets = _set_targets(hypervisor, target.vp_mask, target.set_words)
     else:
         targets = None if words else vps_of_mask(target.vp_mask)
     if targets is None:
-        return HV_STATUS_INVALID_HYPERCALL_INPUT, b""
+        return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
     message = entry.msi_entry
     status = hypervisor.retarget(
         request.device_id, message.address, message.data, target.vector, targets
@@ -162,7 +161,7 @@ def _retarget(hypervisor: Hypervisor, port: HypercallPort, control: int, data: b
             request.device_id, message.address, message.data, target.vector, targets, status
         )
     )
-    return status, b""
+    return HypercallResult(status)
 
 
 def _set_targets(
@@ -179,7 +178,7 @@ def _set_targets(
         return None
 
 
-_Handler: TypeAlias = Callable[[Hypervisor, HypercallPort, int, bytes], Answer]
+_Handler: TypeAlias = Callable[[Hypervisor, HypercallPort, int, bytes], HypercallResult]
 
 HYPERCALLS: Final[Mapping[int, _Handler]] = {
     HVCALL_POST_MESSAGE: _post_message,

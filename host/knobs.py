@@ -20,6 +20,7 @@ MSIX_VECTORS_MAX: Final = 2_048  # the Table Size field of the MSI-X capability 
 MULTI_MSI_MAX: Final = 32  # the Multiple Message fields of the MSI capability
 PROCESSORS_MAX: Final = 64  # the mask of version 1.1; a list of later ones holds 32
 BLOCK_BYTES_MAX: Final = 128  # HV_CONFIG_BLOCK_SIZE_MAX
+UINT16_MAX: Final = 2**16 - 1
 UINT32_MAX: Final = 2**32 - 1
 SHOWN_MAX: Final = 40  # characters of a wrong value: an error stays one line
 
@@ -39,6 +40,7 @@ _VMBUS_NAMES: Final = tuple(dialect.name for dialect in VMBUS_DIALECTS.values())
 
 Status = Annotated[int, msgspec.Meta(ge=0, le=UINT32_MAX, extra={"format": "#010x"})]
 Refusal = Annotated[int, msgspec.Meta(ge=1, le=UINT32_MAX, extra={"format": "#010x"})]
+HvStatus = Annotated[int, msgspec.Meta(ge=0, le=UINT16_MAX, extra={"format": "#06x"})]
 VpciVersion = Annotated[str, _one_of(*_VPCI_NAMES)]
 VmbusVersion = Annotated[str, _one_of(*_VMBUS_NAMES)]
 ReplyVersion = Annotated[str, _one_of("highest", *_VPCI_NAMES)]
@@ -66,6 +68,13 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
             " and kept at retarget (comment above hv_compose_msi_req_get_cpu)."
         ),
     ] = "create-vp"
+    absent_mmio_status: Annotated[
+        HvStatus,
+        _doc(
+            "What an MMIO hypercall gives where nobody answers, such as a configuration window that"
+            " went with its channel: 0 and all ones, or an HV_STATUS and nothing. Not established."
+        ),
+    ] = 0
     msi_table: Annotated[
         Literal["remappable", "software"],
         _doc(

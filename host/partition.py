@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from host.address_map import AddressMap, all_ones
 from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
@@ -28,6 +27,7 @@ from host.events import (
 from host.hypercalls import make_hypercall
 from host.hypervisor import Hypervisor
 from host.knobs import with_knobs
+from host.mmio import Mmio
 from host.placement import PLACEMENTS
 from host.profiles import PROFILES, vsp_of
 from host.remapping import REMAPPABLE, SOFTWARE_TABLE
@@ -48,13 +48,13 @@ from host.vsp import Phase, inputs
 from host.vsp.rules import rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
 from protocol.hypercall import (
-    HV_HYP_PAGE_SHIFT,
     HV_STATUS_INVALID_CONNECTION_ID,
     HV_STATUS_SUCCESS,
+    HypercallResult,
     call_code,
 )
-from protocol.ids import ConnectionId, Gpa, RelId, VpIndex
-from protocol.link import ChannelEvent, HypercallMade, MessagePosted, UnclaimedAccess
+from protocol.ids import ConnectionId, RelId, VpIndex
+from protocol.link import ChannelEvent, HypercallMade, MessagePosted
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
 from protocol.synic import synic_message
 from protocol.vmbus import message_name
@@ -107,10 +107,13 @@ class Partition(Administrator):
         self._emit = emit
         self._latency_ns = latencies(config.latency_ns)
         self._worker_of = workers(mischief)
-        self._addresses = AddressMap()
-        self._routes = self._addresses.routes
+        mmio = Mmio(emit, isolated=config.isolated, absent_status=knobs.absent_mmio_status)
+        self.mmio_read: Final = mmio.read
+        self.mmio_write: Final = mmio.write
+        self.called_read: Final = mmio.called_read
+        self.called_write: Final = mmio.called_write
         self._around = Surroundings(
-            self._addresses, self.hypervisor, clock, guest, emit, self._latency_ns
+            mmio.addresses, mmio.windows, self.hypervisor, clock, guest, emit, self._latency_ns
         )
         self._by_relid: dict[RelId, VpciBus] = {}
         self._messages: deque[bytes] = deque()
@@ -118,27 +121,11 @@ class Partition(Administrator):
 
     # What the guest asks (HostPort)
 
-    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
-        """Carry out a hypercall: (HV_STATUS, output)."""
-        answer = make_hypercall(self.hypervisor, self, control, data)
-        self._emit(HypercallMade(vp, call_code(control), answer[0]))
-        return answer
-
-    def mmio_read(self, gpa: int, size: int) -> int:
-        """Read guest-physical address space; all ones where nobody answers."""
-        route = self._routes.get(gpa >> HV_HYP_PAGE_SHIFT) or self._addresses.find(gpa, size)
-        if route is None:
-            self._emit(UnclaimedAccess(Gpa(gpa), size))
-            return all_ones(size)
-        return route.read(gpa - route.start, size)
-
-    def mmio_write(self, gpa: int, size: int, value: int) -> int:
-        """Write it; nanoseconds the VP was held (BARs being mapped or unmapped)."""
-        route = self._routes.get(gpa >> HV_HYP_PAGE_SHIFT) or self._addresses.find(gpa, size)
-        if route is None:
-            self._emit(UnclaimedAccess(Gpa(gpa), size))
-            return 0
-        return route.write(gpa - route.start, size, value)
+    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
+        """Carry out a hypercall."""
+        result = make_hypercall(self.hypervisor, self, control, data)
+        self._emit(HypercallMade(vp, call_code(control), result.status))
+        return result
 
     def post_message(self, connection_id: ConnectionId, payload: bytes) -> int:
         """Take a control message; it is answered within ``latency_ns["message"]``, in order."""

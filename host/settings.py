@@ -62,7 +62,8 @@ class PartitionConfig(msgspec.Struct, frozen=True):
     """A VM's host side.
 
     ``vp_numbers`` are the VP indices in CPU order, 0 to ``vcpus`` - 1 if empty. ``latency_ns``
-    overrides entries of ``DEFAULT_LATENCY_NS``; ``knobs`` those of the profile.
+    overrides entries of ``DEFAULT_LATENCY_NS``; ``knobs`` those of the profile. ``isolated``: the
+    host cannot read the guest's memory but where it is shared (a confidential VM).
     """
 
     buses: tuple[BusConfig, ...]
@@ -72,6 +73,7 @@ class PartitionConfig(msgspec.Struct, frozen=True):
     vcpus: int = 1
     vp_numbers: tuple[VpIndex, ...] = ()
     pcpus: int = 1
+    isolated: bool = False
 
     def vps(self) -> tuple[VpIndex, ...]:
         """The VP indices in CPU order. Raises ValueError if they do not fit the CPUs."""

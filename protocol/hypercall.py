@@ -6,7 +6,7 @@ Unions keep the member that covers all bytes; the others are views in the declar
 code needs them, properties. Knows no hypervisor state.
 """
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from construct import Int8ul, Int16ul, Int32ul, Int64ul
 
@@ -80,6 +80,24 @@ def variable_header_qwords(control: int) -> int:
 def control_word(code: int, variable_header: int = 0) -> int:
     """The control word of a slow call; ``variable_header`` in 8-byte units."""
     return code | variable_header << HV_HYPERCALL_VARHEAD_OFFSET
+
+
+class HypercallResult(NamedTuple):
+    """What comes of a hypercall: the result register, output, for how long the VP was held.
+
+    Above the register's low 16 bits the count of repetitions may stand. ``held_ns`` is in no
+    register: it is what the guest's clock shows afterwards, for the calls that take their time
+    (MMIO that maps or unmaps BARs).
+    """
+
+    register: int
+    output: bytes = b""
+    held_ns: int = 0
+
+    @property
+    def status(self) -> int:
+        """HV_STATUS, as hv_result() has it."""
+        return self.register & HV_HYPERCALL_RESULT_MASK
 
 
 class HvMsiAddressRegister(WireRecord, frozen=True):

@@ -116,6 +116,7 @@ class VmbusDialect(msgspec.Struct, frozen=True):
     unload: bool
     modify_channel: bool
     modify_channel_response: bool
+    hardened: bool  # an isolated guest may speak it (vmbus_connect())
 
 
 VMBUS_2_4 = VmbusDialect(
@@ -127,6 +128,7 @@ VMBUS_2_4 = VmbusDialect(
     unload=False,
     modify_channel=False,
     modify_channel_response=False,
+    hardened=False,
 )
 VMBUS_3_0 = replace(VMBUS_2_4, version=0x30000, name="3.0", unload=True)
 VMBUS_4_0 = replace(VMBUS_3_0, version=0x40000, name="4.0")
@@ -140,7 +142,7 @@ VMBUS_5_0 = replace(
     reply_names_connection_id=True,
 )
 VMBUS_5_1 = replace(VMBUS_5_0, version=0x50001, name="5.1")
-VMBUS_5_2 = replace(VMBUS_5_1, version=0x50002, name="5.2")
+VMBUS_5_2 = replace(VMBUS_5_1, version=0x50002, name="5.2", hardened=True)
 VMBUS_5_3 = replace(VMBUS_5_2, version=0x50003, name="5.3", modify_channel_response=True)
 
 VMBUS_DIALECTS: Mapping[int, VmbusDialect] = MappingProxyType(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from guest.drivers.steps import DriverOptions
+from guest.isolation import ISOLATIONS
 from guest.reference import FunctionChoice, GuestConfig
 from host.devices import PROFILES
 from host.devices.capture import load_profile
@@ -55,6 +56,7 @@ def partition_config(
         vcpus=scenario.guest.vcpus,
         vp_numbers=tuple(VpIndex(vp) for vp in scenario.guest.vp_numbers),
         pcpus=scenario.host.pcpus,
+        isolated=scenario.guest.isolation == "cvm",
     )
 
 
@@ -71,6 +73,7 @@ def guest_config(scenario: Scenario) -> GuestConfig:
         vp_numbers=scenario.guest.vp_numbers,
         vpci_versions=tuple(vpci_dialect(name).version for name in scenario.guest.protocol),
         functions=functions,
+        isolation=ISOLATIONS[scenario.guest.isolation],
         nodes=_nodes(scenario.guest.vcpus, scenario.guest.numa_nodes),
     )
 

@@ -40,6 +40,7 @@ class GuestSpec(_Record, frozen=True, kw_only=True):
 
     vcpus: int = 2
     protocol: tuple[str, ...] = PROTOCOLS
+    isolation: str = "none"
     numa_nodes: int = 1
     vp_numbers: tuple[int, ...] = (0, 1)
 

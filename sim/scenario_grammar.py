@@ -36,7 +36,8 @@ STEPS_MAX: Final = 100_000  # of one actor, once repeats are written out
 PROTOCOLS: Final = ("1.4", "1.3", "1.2", "1.1")
 PROFILES: Final = ("hyperv", "openvmm")
 DRIVERS: Final = ("model", "kernel")
-OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 24))
+ISOLATIONS: Final = ("none", "cvm")
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 25))
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
     *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),
@@ -82,6 +83,7 @@ TOP: Final = (
 GUEST: Final = (
     Key("vcpus", number(1, VCPUS_MAX), 2, "virtual processors"),
     Key("protocol", many(one_of(PROTOCOLS), least=1), PROTOCOLS, "what it offers, highest first"),
+    Key("isolation", one_of(ISOLATIONS), "none", "cvm: the host cannot see the guest's memory"),
     Key("numa_nodes", number(1, 64), 1, "NUMA nodes the guest knows"),
     Key(
         "vp_numbers",

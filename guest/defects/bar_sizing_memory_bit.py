@@ -19,7 +19,7 @@ class MemoryBitLeftSet(Windows):
     async def prepopulate_bars(self, hbus: HvPciBus) -> None:
         await super().prepopulate_bars(hbus)
         for hpdev in list(hbus.children):
-            command = await self._hv_pcifront_read_config(hpdev, PCI_COMMAND, 2)
+            command = await self._hv_pcifront_read_config(hpdev, PCI_COMMAND, 2) or 0
             decoding = command | PCI_COMMAND_MEMORY
             await self._hv_pcifront_write_config(hpdev, PCI_COMMAND, 2, decoding)
 

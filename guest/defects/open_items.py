@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O23.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O24.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -131,9 +131,9 @@ _ITEMS: Final = (
         "hv_pcifront_get_vendor_id()",
         "a confidential VM, and a device that has gone",
         "certain by reading; what it does is uncertain",
-        None,
-        "Needs configuration space by hypercall, which no scenario asks for yet, and a host that"
-        " fails such a read; ours answers with all ones.",
+        "cvm-rescind-compose",
+        "The variable is written only by a hypercall that succeeds, so the test for a device that"
+        " has gone is made of what lay on the stack.",
     ),
     OpenItem(
         "O13", "A BAR 5 of 64 bits is read beyond the array",
@@ -224,6 +224,15 @@ _ITEMS: Final = (
         "unload",
         "The functions are unlinked before the message is to be sent for each of them, so only D0"
         " is left.",
+    ),
+    OpenItem(
+        "O24", "A command register is written from a read that failed",
+        "prepopulate_bars()",
+        "a confidential VM, and a device that goes while it is being set up",
+        "certain by reading; harmless as long as nobody answers the write either",
+        "cvm-rescind",
+        "The variable holds what lay on the stack, or the command of the function before, and is"
+        " written back less one bit.",
     ),
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guest.defects.record import Defect, Mixin
+from guest.isolation import NONE, Isolation
 from guest.kernel.kernel import Kernel
 from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.interrupts import VmbusInterrupts
@@ -28,8 +29,11 @@ class RescindsBehindOffers(VmbusConnection):
         versions: Sequence[int],
         mmio: VmbusMmio,
         interrupts: type[VmbusInterrupts] = VmbusInterrupts,
+        isolation: Isolation = NONE,
     ) -> None:
-        super().__init__(kernel, versions=versions, mmio=mmio, interrupts=interrupts)
+        super().__init__(
+            kernel, versions=versions, mmio=mmio, interrupts=interrupts, isolation=isolation
+        )
         self.rescind_work_queue = self.handle_primary_chan_wq
 
 

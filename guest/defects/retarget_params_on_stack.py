@@ -21,8 +21,7 @@ class OneBuffer(Interrupts):
         buffers = vars(self).setdefault("retarget_msi_interrupt_params", {})
         buffers[hbus.relid] = control, payload
         await ops.point(self.kernel, "hbus.retarget_msi_interrupt_params")
-        status, _ = self.kernel.hypercall(*buffers[hbus.relid])
-        return status
+        return self.kernel.hypercall(*buffers[hbus.relid]).status
 
 
 DEFECT = Defect(

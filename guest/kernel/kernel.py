@@ -15,7 +15,7 @@ from guest.kernel.cpu import Cpu
 from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
 from guest.kernel.pages import PhysicalMemory
 from guest.port import HostPort
-from protocol.hypercall import HV_HYPERCALL_RESULT_MASK
+from protocol.hypercall import HypercallResult
 from protocol.ids import CpuId, VpIndex
 
 T = TypeVar("T", bound=Allocated)
@@ -76,10 +76,9 @@ class Kernel:
         assert cpu is not None, "guest code runs on a CPU"
         return cpu
 
-    def hypercall(self, control: int, data: bytes) -> tuple[int, bytes]:
-        """A hypercall from the current CPU's virtual processor: (HV_STATUS, output)."""
-        result, output = self.port.hypercall(self.current_cpu().vp, control, data)
-        return result & HV_HYPERCALL_RESULT_MASK, output
+    def hypercall(self, control: int, data: bytes) -> HypercallResult:
+        """A hypercall from the current CPU's virtual processor."""
+        return self.port.hypercall(self.current_cpu().vp, control, data)
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """readb/w/l/q."""

@@ -2,7 +2,9 @@
 """Configuration space: the two-page window, and the registers that never reach the host.
 
 Page 0 of the window takes the slot number, page 1 is then that function's configuration space. The
-hot path of a bus scan: one look-up, one lock, two accesses. Knows no PCI enumeration.
+hot path of a bus scan: one look-up, one lock, two accesses, by instructions or, in a confidential
+VM, by hypercalls. A hypercall may fail, and a read then leaves its caller's variable as it was:
+that is None here. Knows no PCI enumeration.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from guest.kernel import ops
 from guest.kernel.alone import alone
+from guest.kernel.faults import Uninitialised
 from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND, PCIBIOS_SUCCESSFUL
 from guest.pci_hyperv.device import Device, HvPciDev
 from guest.pci_hyperv.emulated_registers import EMULATED_READS, emulated_accesses
@@ -31,6 +34,7 @@ BUS_END = 256  # behind the last devfn
 PCI_CONFIG_MMIO_LENGTH = 0x2000
 CFG_PAGE_OFFSET = 0x1000
 CFG_PAGE_SIZE = PCI_CONFIG_MMIO_LENGTH - CFG_PAGE_OFFSET
+UNTOUCHED = 0  # what the variable begins as that pci_bus_read_config_dword() hands down
 
 
 def _error_response(size: int) -> int:
@@ -65,8 +69,7 @@ class Config(Device):
         window = hbus.cfg_addr
         if hbus.use_calls:
             hv_pci_write_mmio(self.kernel, window, 4, wslot)
-            hv_pci_write_mmio(self.kernel, window + CFG_PAGE_OFFSET + where, size, value)
-            return 0
+            return hv_pci_write_mmio(self.kernel, window + CFG_PAGE_OFFSET + where, size, value)
         port = self.kernel.port
         port.mmio_write(window, 4, wslot)
         return port.mmio_write(window + CFG_PAGE_OFFSET + where, size, value)
@@ -84,16 +87,19 @@ class Config(Device):
             return None
         return self.find_child(hbus, self.devfn_to_wslot(devfn))
 
-    def _read_now(self, hpdev: HvPciDev, where: int, size: int) -> int:
-        """The read itself, under whatever locks the caller holds. Never suspends."""
+    def _read_now(self, hpdev: HvPciDev, where: int, size: int) -> int | None:
+        """The read itself, under whatever locks the caller holds; None: untouched, as in C.
+
+        Never suspends.
+        """
         emulated = self.emulated_reads.get(where << 3 | size)
         if emulated is not None:
             image, shift, mask = emulated
             return image(hpdev.desc) >> shift & mask
         if where + size > CFG_PAGE_SIZE:
             self.kernel.log("err", "attempt to read beyond a function's config space")
-            return 0
-        return self._window_read(hpdev.hbus, hpdev.desc.win_slot, where, size) or 0
+            return None
+        return self._window_read(hpdev.hbus, hpdev.desc.win_slot, where, size)
 
     def _write_now(self, hpdev: HvPciDev, where: int, size: int, value: int) -> int:
         """The write itself: for how many nanoseconds the host holds the CPU. Never suspends."""
@@ -113,8 +119,11 @@ class Config(Device):
         kernel = self.kernel
         return hbus.config_lock.owner is not None or (kernel.fine and kernel.crowded)
 
-    async def _hv_pcifront_read_config(self, hpdev: HvPciDev, where: int, size: int) -> int:
-        """Read 1, 2 or 4 bytes; 0 beyond the function's 4 KiB, where C leaves the buffer alone."""
+    async def _hv_pcifront_read_config(self, hpdev: HvPciDev, where: int, size: int) -> int | None:
+        """Read 1, 2 or 4 bytes; None where C leaves the caller's variable as it was.
+
+        So it does beyond the function's 4 KiB, and where a hypercall failed.
+        """
         if where << 3 | size in self.emulated_reads:
             return self._read_now(hpdev, where, size)
         locked = self._needs_lock(hpdev.hbus)
@@ -148,15 +157,17 @@ class Config(Device):
     async def hv_pcifront_get_vendor_id(self, hpdev: HvPciDev) -> int:
         """The vendor id the host shows now, 0xFFFF if the device has gone.
 
-        By hypercalls a failed read leaves the result undefined in C (open item O12): then 0 here,
-        so that the test for 0xFFFF does not fire either.
+        By hypercalls a failed read leaves the result unwritten in C, and it is used all the same
+        (open item O12): :class:`Uninitialised`.
         """
         locked = self._needs_lock(hpdev.hbus)
         if locked:
             await hpdev.hbus.config_lock.lock_irqsave()
-        vendor_id = self._window_read(hpdev.hbus, hpdev.desc.win_slot, PCI_VENDOR_ID, 2) or 0
+        vendor_id = self._window_read(hpdev.hbus, hpdev.desc.win_slot, PCI_VENDOR_ID, 2)
         if locked:
             await hpdev.hbus.config_lock.unlock_irqrestore()
+        if vendor_id is None:
+            raise Uninitialised("hv_pcifront_get_vendor_id(): val read before anybody wrote it")
         return vendor_id
 
     def hv_pcifront_next_slot(self, bus: PciBus, devfn: int) -> int:
@@ -177,13 +188,13 @@ class Config(Device):
         hbus: HvPciBus = bus.sysdata
         hpdev = self._lone_child(hbus, devfn)
         if hpdev is not None:
-            return PCIBIOS_SUCCESSFUL, self._read_now(hpdev, where, size)
+            return PCIBIOS_SUCCESSFUL, self._read_now(hpdev, where, size) or UNTOUCHED
         hpdev = await self.get_pcichild_wslot(hbus, self.devfn_to_wslot(devfn))
         if hpdev is None:
             return PCIBIOS_DEVICE_NOT_FOUND, _error_response(size)
         value = await self._hv_pcifront_read_config(hpdev, where, size)
         await self.put_pcichild(hpdev)
-        return PCIBIOS_SUCCESSFUL, value
+        return PCIBIOS_SUCCESSFUL, value or UNTOUCHED
 
     async def hv_pcifront_write_config(
         self, bus: PciBus, devfn: Devfn, where: int, size: int, value: int

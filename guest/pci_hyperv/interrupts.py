@@ -94,7 +94,7 @@ class Interrupts(Compose):
         The input lies in a page of this CPU, and nobody else gets at it while interrupts are off.
         """
         await self.kernel.local_irq_save()
-        status, _ = self.kernel.hypercall(control, payload)
+        status = self.kernel.hypercall(control, payload).status
         await self.kernel.local_irq_restore()
         return status
 

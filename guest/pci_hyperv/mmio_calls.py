@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 def hv_pci_read_mmio(kernel: Kernel, gpa: int, size: int) -> int | None:
     """Read ``size`` bytes; None if the hypercall failed, where C leaves the result untouched."""
-    status, output = kernel.hypercall(HVCALL_MMIO_READ, HvMmioReadInput(gpa, size, 0).build())
-    if status != HV_STATUS_SUCCESS:
-        kernel.log("err", f"MMIO read hypercall error {status:x} addr {gpa:x} size {size}")
+    result = kernel.hypercall(HVCALL_MMIO_READ, HvMmioReadInput(gpa, size, 0).build())
+    if result.status != HV_STATUS_SUCCESS:
+        kernel.log("err", f"MMIO read hypercall error {result.status:x} addr {gpa:x} size {size}")
         return None
-    return int.from_bytes(HvMmioReadOutput.parse(output).data[:size], "little")
+    return int.from_bytes(HvMmioReadOutput.parse(result.output).data[:size], "little")
 
 
-def hv_pci_write_mmio(kernel: Kernel, gpa: int, size: int, value: int) -> None:
-    """Write ``size`` bytes; a failure is only logged."""
+def hv_pci_write_mmio(kernel: Kernel, gpa: int, size: int, value: int) -> int:
+    """Write ``size`` bytes: for how many ns the host held the CPU. A failure is only logged."""
     data = value.to_bytes(size, "little").ljust(HV_HYPERCALL_MMIO_MAX_DATA_LENGTH, b"\0")
-    status, _ = kernel.hypercall(HVCALL_MMIO_WRITE, HvMmioWriteInput(gpa, size, 0, data).build())
-    if status != HV_STATUS_SUCCESS:
-        kernel.log("err", f"MMIO write hypercall error {status:x} addr {gpa:x} size {size}")
+    result = kernel.hypercall(HVCALL_MMIO_WRITE, HvMmioWriteInput(gpa, size, 0, data).build())
+    if result.status != HV_STATUS_SUCCESS:
+        kernel.log("err", f"MMIO write hypercall error {result.status:x} addr {gpa:x} size {size}")
+    return result.held_ns

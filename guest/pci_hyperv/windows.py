@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from guest.events import BridgeWindowAllocated
 from guest.kernel import ops
+from guest.kernel.faults import Uninitialised
 from guest.kernel.pages import PAGE_BYTES
 from guest.kernel.resource import IORESOURCE_BUSY, IORESOURCE_WINDOW
 from guest.pci_hyperv.bus import HvPciBus
@@ -131,8 +132,9 @@ class Windows(Config):
         high = hbus.high_mmio_res.start if hbus.high_mmio_space and hbus.high_mmio_res else 0
         await hbus.device_list_lock.lock_irqsave()
         children = list(hbus.children)
+        command = None  # one variable for all: what a failed read leaves is the last one's
         for hpdev in children:
-            await self.clear_memory_decoding(hpdev)
+            command = await self.clear_memory_decoding(hpdev, command)
         placed = place_bars(
             [hpdev.probed_bar for hpdev in children],
             (low, hbus.low_mmio_space),
@@ -142,10 +144,19 @@ class Windows(Config):
             await self._write_bar(children[address.child], address)
         await hbus.device_list_lock.unlock_irqrestore()
 
-    async def clear_memory_decoding(self, hpdev: HvPciDev) -> None:
-        """Read-modify-write of the command register."""
+    async def clear_memory_decoding(self, hpdev: HvPciDev, before: int | None) -> int:
+        """Read-modify-write of the command register; what was written.
+
+        ``before`` is what the variable holds if the read fails; None: nothing yet (open item O24).
+        """
         command = await self._hv_pcifront_read_config(hpdev, PCI_COMMAND, 2)
-        await self._hv_pcifront_write_config(hpdev, PCI_COMMAND, 2, command & ~PCI_COMMAND_MEMORY)
+        if command is None:
+            command = before
+        if command is None:
+            raise Uninitialised("prepopulate_bars(): command read before anybody wrote it")
+        command &= ~PCI_COMMAND_MEMORY
+        await self._hv_pcifront_write_config(hpdev, PCI_COMMAND, 2, command)
+        return command
 
     async def _write_bar(self, hpdev: HvPciDev, placed: BarAddress) -> None:
         where = PCI_BASE_ADDRESS_0 + 4 * placed.bar.number

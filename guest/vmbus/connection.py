@@ -7,11 +7,12 @@ What the host delivers comes in through ``interrupts`` and ``messages``.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from errno import ECONNREFUSED, ENOMEM
+from errno import ECONNREFUSED, EINVAL, ENOMEM
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from guest.isolation import NONE, Isolation
 from guest.kernel.kernel import Kernel
 from guest.kernel.lists import ListHead
 from guest.kernel.rcu import Rcu
@@ -48,8 +49,10 @@ class VmbusConnection(Offers):
         versions: Sequence[int],
         mmio: VmbusMmio,
         interrupts: type[VmbusInterrupts] = VmbusInterrupts,
+        isolation: Isolation = NONE,
     ) -> None:
         self.kernel = kernel
+        self.isolation = isolation
         self.versions = tuple(versions)
         self.mmio = mmio
         self.dialect: VmbusDialect | None = None
@@ -94,10 +97,18 @@ class VmbusConnection(Offers):
     # --- contact ---
 
     async def connect(self) -> int:
-        """vmbus_connect(): negotiate, highest version first; 0 or the last version's error."""
+        """vmbus_connect(): negotiate, highest version first; 0 or the last version's error.
+
+        -EINVAL if an isolated guest and its host agree on a version that is too old. Linux sends
+        no UNLOAD then, since it has not noted the version yet.
+        """
         error = -ECONNREFUSED
         for version in self.versions:
-            error = await self._try_version(VMBUS_DIALECTS[version])
+            dialect = VMBUS_DIALECTS[version]
+            error = await self._try_version(dialect)
+            if error == 0 and self.isolation.hardened_only and not dialect.hardened:
+                self.kernel.log("err", f"Invalid VMBus version {dialect.name}")
+                return -EINVAL
             if error == 0:
                 break
         return error

@@ -27,6 +27,7 @@ from protocol.vmbus import (
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from guest.isolation import Isolation
     from guest.kernel.work import WorkQueue
 
 RESCIND_POLL_MS = 1
@@ -35,13 +36,21 @@ RESCIND_POLL_MS = 1
 class Offers(Opening):
     """Channels and their devices, from offer to release."""
 
+    isolation: Isolation
     channels: dict[RelId, VmbusChannel]
     primary_channels: dict[tuple[UUID, UUID], VmbusChannel]
     offer_in_progress: int
     handle_primary_chan_wq: WorkQueue
 
     async def vmbus_onoffer(self, offer: VmbusChannelOfferChannel) -> None:
-        """vmbus_onoffer(): a channel object for the offer, or its relid back without memory."""
+        """vmbus_onoffer(): a channel object for the offer, or its relid back without memory.
+
+        An isolated guest leaves devices of other kinds alone and tells nobody: their relids stay.
+        """
+        if not self.isolation.takes(offer.offer.if_type):
+            self.kernel.log("err", f"Invalid offer {offer.child_relid} from the host")
+            self.offer_in_progress -= 1
+            return
         channel = await self.kernel.kzalloc(VmbusChannel, GFP_ATOMIC, self, offer)
         if channel is not None:
             await self.vmbus_process_offer(channel)

@@ -76,7 +76,7 @@ async def vmbus_post_msg(vmbus: Posting, payload: bytes) -> int:
     for attempt in range(POST_TRIES):
         if kernel.crowded:
             await ops.offer(kernel, "post_message")
-        status, _ = kernel.hypercall(HVCALL_POST_MESSAGE, data)
+        status = kernel.hypercall(HVCALL_POST_MESSAGE, data).status
         if status == HV_STATUS_SUCCESS:
             kernel.emit(MessagePosted("guest-to-host", payload))
             return 0

@@ -18,7 +18,12 @@ Raw: TypeAlias = dict[str, Any]
 Steps: TypeAlias = list[dict[str, Any]]
 
 # Settings that have a default: table and key.
-_OPTIONAL: Final = (("guest", "numa_nodes"), ("guest", "vp_numbers"), ("host", "pcpus"))
+_OPTIONAL: Final = (
+    ("guest", "isolation"),
+    ("guest", "numa_nodes"),
+    ("guest", "vp_numbers"),
+    ("host", "pcpus"),
+)
 
 
 def reduced(text: str, fails: Callable[[str], bool]) -> str:

@@ -19,8 +19,8 @@ from sim.oracles.signatures_failure import (
     PolledPastTheGate,
     SentOnce,
     SilentHost,
-    WideLastBar,
 )
+from sim.oracles.signatures_hostile import CommandNotRead, VendorIdNotRead, WideLastBar
 from sim.oracles.signatures_removal import (
     FailedProbe,
     ListThenEject,
@@ -38,6 +38,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     RescindedChildren,
     SilentHost,
     InvalidatedWhileLeaving,
+    VendorIdNotRead,
     WideLastBar,
     SentOnce,
     MessageWithoutMemory,
@@ -47,4 +48,5 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     TakenTooEarly,
     LateFunction,
     NothingReleased,
+    CommandNotRead,
 )

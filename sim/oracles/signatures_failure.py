@@ -13,7 +13,7 @@ from guest.events import EjectQueued, MsiComposed, MsiNotComposed, RelationsQueu
 from host.events import BlockInvalidateSent
 from protocol.link import PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
-from protocol.vpci import MessageType, PciQResReqResponse
+from protocol.vpci import MessageType
 from sim.fault_events import FaultInjected
 from sim.faults import ALLOCATION_FAILURE, RING_FULL
 from sim.oracles.known import Signature
@@ -31,7 +31,6 @@ SENT_ONCE: Final = frozenset(
 )
 # What a message from the host needs on its way; the last is VMBus's own.
 TAKEN_IN: Final = frozenset({"HvDrState", "HvDrWork", "PacketBuffer", "HvPciDev", "OnMessageWork"})
-WIDE: Final = 0x4  # PCI_BASE_ADDRESS_MEM_TYPE_64
 
 
 class PolledPastTheGate(Signature):
@@ -83,21 +82,6 @@ class InvalidatedWhileLeaving(Signature):
         self.possible = True
 
     sees: ClassVar[Sees] = {BlockInvalidateSent: _notice}
-
-
-class WideLastBar(Signature):
-    """A host has said of BAR 5 that it takes the word behind it, too."""
-
-    item = "O13"
-    kinds = frozenset({"out-of-bounds"})
-    what = ("probed_bar",)
-
-    def _answered(self, event: PacketPublished, *_: object) -> None:
-        if event.direction == "host-to-guest" and len(event.payload) == PciQResReqResponse.SIZE:
-            last = PciQResReqResponse.parse(event.payload).probed_bar[-1]
-            self.shown |= bool(last & WIDE)
-
-    sees: ClassVar[Sees] = {PacketPublished: _answered}
 
 
 class SentOnce(Signature):

@@ -108,8 +108,7 @@ class FakeGuest:
 
     def post(self, payload: bytes) -> int:
         data = post_message_input(4, payload)
-        status, _ = self.partition.hypercall(VpIndex(0), HVCALL_POST_MESSAGE, data)
-        return status
+        return self.partition.hypercall(VpIndex(0), HVCALL_POST_MESSAGE, data).status
 
     def connect(self) -> None:
         """Negotiate 5.3 and ask for offers."""
@@ -176,8 +175,7 @@ class FakeGuest:
     def signal(self, relid: RelId) -> int:
         data = (0x2000 + relid).to_bytes(8, "little")
         control = HVCALL_SIGNAL_EVENT | FAST
-        status, _ = self.partition.hypercall(VpIndex(0), control, data)
-        return status
+        return self.partition.hypercall(VpIndex(0), control, data).status
 
     def read(self, relid: RelId) -> list[Packet]:
         """Take everything out of the host-to-guest ring, signalling as Linux would."""

@@ -41,6 +41,7 @@ VECTORS: dict[str, Any] = {
 FAST = 1 << 16
 SET = HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET
 DEVICE = 2622177760
+HELD_NS = 77
 
 
 class Board:
@@ -48,6 +49,7 @@ class Board:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.mmio_status = 0
 
     def post_message(self, connection_id: ConnectionId, payload: bytes) -> int:
         self.calls.append(("post", connection_id, payload))
@@ -57,13 +59,13 @@ class Board:
         self.calls.append(("signal", connection_id, flag))
         return 18 if connection_id == 99 else 0
 
-    def mmio_read(self, gpa: int, size: int) -> int:
+    def called_read(self, gpa: int, size: int) -> tuple[int, int]:
         self.calls.append(("read", gpa, size))
-        return (1 << 8 * size) - 2
+        return self.mmio_status, (1 << 8 * size) - 2
 
-    def mmio_write(self, gpa: int, size: int, value: int) -> int:
+    def called_write(self, gpa: int, size: int, value: int) -> tuple[int, int]:
         self.calls.append(("write", gpa, size, value))
-        return 0
+        return self.mmio_status, HELD_NS
 
     def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
         self.calls.append(("retargeted", event))
@@ -89,9 +91,12 @@ class Machine:
         self.hypervisor = Remembering([VpIndex(vp) for vp in range(300)])
         self.hypervisor.add_device(DEVICE)
         self.message = self.hypervisor.create(DEVICE, 40, 1, [VpIndex(0)])
+        self.held_ns = 0
 
     def call(self, control: int, data: bytes) -> tuple[int, bytes]:
-        return make_hypercall(self.hypervisor, self.board, control, data)
+        result = make_hypercall(self.hypervisor, self.board, control, data)
+        self.held_ns = result.held_ns
+        return result.status, result.output
 
     def retarget(self, target: HvDeviceInterruptTarget, **fields: Any) -> int:
         return self.call(
@@ -171,7 +176,15 @@ def test_mmio_by_hypercall_reads_and_writes() -> None:
     assert (status, output) == (0, b"\xfe\xff" + bytes(62))
     write = bytes.fromhex(VECTORS["mmio_write_input_slot_select"]["struct_hex"])
     assert machine.call(HVCALL_MMIO_WRITE, write) == (0, b"")
+    assert machine.held_ns == HELD_NS
     assert machine.board.calls == [("read", 68585254912, 2), ("write", 68585250816, 4, 0x22)]
+
+
+def test_mmio_that_nobody_answers_has_a_status_and_no_output() -> None:
+    machine = Machine()
+    machine.board.mmio_status = 5
+    assert machine.call(HVCALL_MMIO_READ, HvMmioReadInput(size=4).build()) == (5, b"")
+    assert machine.call(HVCALL_MMIO_WRITE, HvMmioWriteInput(size=4).build()) == (5, b"")
 
 
 @pytest.mark.parametrize("size", [0, 3, 16, 64, 65, 1 << 31])

@@ -17,6 +17,7 @@ from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work, WorkQueue, alloc_ordered_workqueue
+from protocol.hypercall import HypercallResult
 from protocol.ids import VpIndex
 from sim.bounds import Stuck
 from sim.choices import (
@@ -35,8 +36,8 @@ from sim.engine import Engine
 class NobodyHome:
     """A port behind which there is no host."""
 
-    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
-        return 2, bytes([vp & 0, control & 0, len(data) & 0])
+    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
+        return HypercallResult(2, bytes([vp & 0, control & 0, len(data) & 0]))
 
     def mmio_read(self, gpa: int, size: int) -> int:
         return (1 << (8 * size)) - 1 if gpa >= 0 else 0

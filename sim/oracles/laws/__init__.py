@@ -8,6 +8,7 @@ from sim.oracles.law import LawFactory
 from sim.oracles.laws.children_agree import ChildrenAgree
 from sim.oracles.laws.dead_functions import DeadFunctions
 from sim.oracles.laws.ejects_answered import EjectsAnswered
+from sim.oracles.laws.functions_appear import FunctionsAppear
 from sim.oracles.laws.interrupts_arrive import InterruptsArrive
 from sim.oracles.laws.interrupts_of_assigned import InterruptsOfAssigned
 from sim.oracles.laws.lawful_power import LawfulPower
@@ -31,6 +32,7 @@ LAWS: Final[Sequence[LawFactory]] = (
     ChildrenAgree,
     DeadFunctions,
     EjectsAnswered,
+    FunctionsAppear,
     InterruptsArrive,
     InterruptsOfAssigned,
     LawfulPower,

@@ -15,6 +15,7 @@ from guest.kernel.resource import IORESOURCE_MEM, IORESOURCE_WINDOW, Resource
 from guest.pci_core.msi_regs import pci_msi_mask_irq, pci_msi_unmask_irq
 from guest.pci_core.subsystem import PciSubsystem
 from guest.pci_core.types import PciBus, PciHostBridge
+from protocol.hypercall import HypercallResult
 from protocol.ids import Devfn, VpIndex
 from sim.choices import Chooser
 from sim.engine import Engine
@@ -108,7 +109,7 @@ class FakePort:
         self.memory: dict[int, int] = {}
         self.log: list[tuple[str, int, int]] = []
 
-    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
+    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
         raise AssertionError(f"unexpected hypercall {control:#x} from VP {vp} with {data!r}")
 
     def mmio_read(self, gpa: int, size: int) -> int:

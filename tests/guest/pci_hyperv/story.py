@@ -39,6 +39,7 @@ from protocol.hypercall import (
     HvMmioReadInput,
     HvMmioReadOutput,
     HvMmioWriteInput,
+    HypercallResult,
     call_code,
 )
 from protocol.ids import VpIndex
@@ -98,6 +99,8 @@ class FakeHost:
         self.window = 0
         self.slot = 0
         self.gone = False  # configuration space reads all ones
+        self.mmio_status = 0  # of MMIO hypercalls
+        self.config_write_ns = 0  # how long a configuration write holds the CPU
         self.blocks: dict[int, bytes] = {}
         self._gpadls: dict[int, int] = {}
         self._rings: tuple[Ring, Ring] | None = None
@@ -105,7 +108,7 @@ class FakeHost:
 
     # --- what the guest calls ---
 
-    def hypercall(self, vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
+    def hypercall(self, vp: VpIndex, control_word: int, data: bytes) -> HypercallResult:
         code = call_code(control_word)
         if code == HVCALL_POST_MESSAGE:
             size = int.from_bytes(data[12:16], "little")  # hv_input_post_message.payload_size
@@ -114,15 +117,20 @@ class FakeHost:
             self._later(self._drain)
         elif code == HVCALL_RETARGET_INTERRUPT:
             self.retargets.append((control_word, data))
+        elif self.mmio_status:
+            return HypercallResult(self.mmio_status)
         elif code == HVCALL_MMIO_READ:
             read = HvMmioReadInput.parse(data)
             value = self.mmio_read(read.gpa, read.size).to_bytes(read.size, "little")
-            return HV_STATUS_SUCCESS, HvMmioReadOutput(value.ljust(64, b"\0")).build()
+            output = HvMmioReadOutput(value.ljust(64, b"\0")).build()
+            return HypercallResult(HV_STATUS_SUCCESS, output)
         elif code == HVCALL_MMIO_WRITE:
             write = HvMmioWriteInput.parse(data)
             value_bytes = bytes(write.data[: write.size])
-            self.mmio_write(write.gpa, write.size, int.from_bytes(value_bytes, "little"))
-        return HV_STATUS_SUCCESS, b""
+            written = int.from_bytes(value_bytes, "little")
+            held_ns = self.mmio_write(write.gpa, write.size, written)
+            return HypercallResult(HV_STATUS_SUCCESS, held_ns=held_ns)
+        return HypercallResult(HV_STATUS_SUCCESS)
 
     def mmio_read(self, gpa: int, size: int) -> int:
         ones = (1 << 8 * size) - 1
@@ -144,7 +152,7 @@ class FakeHost:
         if self.window and 0 <= offset < CONFIG_PAGE:
             if self.slot in self.functions and not self.gone:
                 self.functions[self.slot].write(offset, size, value)
-            return 0
+            return self.config_write_ns
         for function in self.functions.values():
             for window in function.windows():
                 if window.base <= gpa < window.base + window.size_bytes:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from guest.kernel import ops
+from guest.kernel.faults import Uninitialised
 from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND
 from guest.pci_hyperv.config import BUS_END
 from host.devices.nvme_ssd import NVME_SSD
-from protocol.hypercall import call_code
+from protocol.hypercall import HV_STATUS_ACCESS_DENIED, HypercallResult, call_code
 from protocol.ids import Devfn, VpIndex
 from sim.choices import RandomChooser
 from tests.guest.pci_hyperv.story import Story
@@ -164,7 +165,7 @@ def test_only_a_guest_that_is_told_to_makes_both_steps_by_hypercalls(
     called: list[int] = []
     hypercall = story.host.hypercall
 
-    def spy(vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
+    def spy(vp: VpIndex, control_word: int, data: bytes) -> HypercallResult:
         called.append(call_code(control_word))
         return hypercall(vp, control_word, data)
 
@@ -261,3 +262,52 @@ def test_a_host_that_maps_bars_holds_the_cpu_under_the_lock(crowd: bool) -> None
     assert story.engine.now_ns() - before_ns == 5_000_000
     assert story.hbus.config_lock.owner is None
     assert [hpdev.refs.value for hpdev in story.hbus.children] == [2]
+
+
+def failing_calls() -> CountingHostStory:
+    """A confidential VM whose host fails every MMIO hypercall from now on."""
+    arrived = CountingHostStory(use_calls=True)
+    arrived.arrive()
+    arrived.host.mmio_status = HV_STATUS_ACCESS_DENIED
+    return arrived
+
+
+def test_a_failed_call_reads_as_what_the_cores_variable_began_with() -> None:
+    story = failing_calls()
+    assert story.reads([(COMMAND, 2), (BAR_0, 4)]) == [(0, False), (0, False)]
+    assert "MMIO read hypercall error 6" in story.kernel.log_lines[-1][2]
+
+
+def test_a_failed_call_writes_nothing_and_goes_on() -> None:
+    story = failing_calls()
+    story.write(COMMAND, 2, 0x0006)
+    assert "MMIO write hypercall error 6" in story.kernel.log_lines[-1][2]
+    story.host.mmio_status = 0
+    assert story.reads([(COMMAND, 2)]) != [(0x0006, True)]
+
+
+def test_the_vendor_id_of_a_failed_call_was_never_written() -> None:
+    story = failing_calls()
+    with pytest.raises(Uninitialised, match="get_vendor_id"):
+        story.thread(story.driver.hv_pcifront_get_vendor_id(story.hbus.children.first()))
+
+
+def test_the_command_of_a_failed_call_is_the_function_befores() -> None:
+    story = failing_calls()
+    hpdev = story.hbus.children.first()
+    commands: list[int] = []
+
+    async def clear(before: int | None) -> None:
+        commands.append(await story.driver.clear_memory_decoding(hpdev, before))
+
+    story.thread(clear(0x0407))
+    assert commands == [0x0405]
+    with pytest.raises(Uninitialised, match="prepopulate_bars"):
+        story.thread(clear(None))
+
+
+def test_a_write_that_maps_bars_holds_the_cpu_either_way(story: CountingHostStory) -> None:
+    before_ns = story.engine.now_ns()
+    story.host.config_write_ns = 1_000_000
+    story.write(COMMAND, 2, 0x0006)
+    assert story.engine.now_ns() - before_ns == 1_000_000

@@ -28,7 +28,12 @@ from guest.pci_hyperv.interrupt_requests import (
     hv_compose_msi_req_v2,
     hv_compose_msi_req_v3,
 )
-from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HvRetargetDeviceInterrupt, call_code
+from protocol.hypercall import (
+    HVCALL_RETARGET_INTERRUPT,
+    HvRetargetDeviceInterrupt,
+    HypercallResult,
+    call_code,
+)
 from protocol.ids import SlotNumber, VpIndex
 from protocol.status import STATUS_UNSUCCESSFUL
 from protocol.vmbus import VM_PKT_COMP
@@ -299,9 +304,9 @@ def test_of_a_hypercalls_result_only_the_low_16_bits_are_its_status() -> None:
     story = Story(cpus=2)
     hypercall = story.host.hypercall
 
-    def with_repetitions(vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
-        status, output = hypercall(vp, control_word, data)
-        return status | 1 << 32, output
+    def with_repetitions(vp: VpIndex, control_word: int, data: bytes) -> HypercallResult:
+        result = hypercall(vp, control_word, data)
+        return HypercallResult(result.register | 1 << 32, result.output)
 
     story.host.hypercall = with_repetitions  # type: ignore[method-assign]  # the fake's own method
     story.pci.register_driver(TwoVectors(story))
@@ -324,7 +329,7 @@ def test_a_retarget_is_made_with_interrupts_off_and_holds_no_spinlock_of_the_bus
     hypercall = story.host.hypercall
     owners: list[object] = []
 
-    def spy(vp: VpIndex, control_word: int, data: bytes) -> tuple[int, bytes]:
+    def spy(vp: VpIndex, control_word: int, data: bytes) -> HypercallResult:
         if call_code(control_word) == HVCALL_RETARGET_INTERRUPT:
             assert story.kernel.current.irqs_off > 0
             owners.extend((story.hbus.config_lock.owner, story.hbus.device_list_lock.owner))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from guest.isolation import NONE, Isolation
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
@@ -17,7 +18,7 @@ from guest.vmbus.channel import HvDevice
 from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.mmio import VmbusMmio
 from protocol.codec import WireRecord
-from protocol.hypercall import HVCALL_POST_MESSAGE, call_code
+from protocol.hypercall import HVCALL_POST_MESSAGE, HypercallResult, call_code
 from protocol.ids import VpIndex
 from protocol.ring import Ring
 from protocol.versions import LINUX_VMBUS_VERSIONS
@@ -46,7 +47,13 @@ Answer = Callable[[Any], WireRecord | None]
 class ScriptedHost:
     """Answers each control message by ``answers``; keeps the names of what came in ``heard``."""
 
-    def __init__(self, chooser: Chooser | None = None, *, accept: int = 0x50003) -> None:
+    def __init__(
+        self,
+        chooser: Chooser | None = None,
+        *,
+        accept: int = 0x50003,
+        isolation: Isolation = NONE,
+    ) -> None:
         self.engine = Engine(chooser)
         memory = PhysicalMemory()
         self.kernel = Kernel(
@@ -54,7 +61,9 @@ class ScriptedHost:
         )
         self.engine.attach(self.kernel)
         mmio = VmbusMmio(Mutex(self.kernel, "hyperv_mmio_lock"), [(0xF800_0000, 0xFFFF_FFFF)], None)
-        self.vmbus = VmbusConnection(self.kernel, versions=LINUX_VMBUS_VERSIONS, mmio=mmio)
+        self.vmbus = VmbusConnection(
+            self.kernel, versions=LINUX_VMBUS_VERSIONS, mmio=mmio, isolation=isolation
+        )
         self.heard: list[str] = []
         self.posts: list[Any] = []
         self.signals = 0
@@ -77,13 +86,13 @@ class ScriptedHost:
             ),
         }
 
-    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
+    def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
         assert vp in (0, 1)
         if call_code(control) != HVCALL_POST_MESSAGE:
             self.signals += 1
-            return 0, b""
+            return HypercallResult(0)
         if self.status:
-            return self.status, b""
+            return HypercallResult(self.status)
         payload = data[16 : 16 + int.from_bytes(data[12:16], "little")]
         self.heard.append(message_name(payload))
         message = parse_message(payload)
@@ -92,7 +101,7 @@ class ScriptedHost:
         reply = answer(message) if answer else None
         if reply is not None:
             self.post(reply)
-        return 0, b""
+        return HypercallResult(0)
 
     def mmio_read(self, gpa: int, size: int) -> int:
         return (1 << (8 * size)) - 1 if gpa else 0
@@ -110,10 +119,10 @@ class ScriptedHost:
             lambda: self.vmbus.synic_message(VpIndex(0), header + payload),
         )
 
-    def offer(self, relid: int = 5, delay_ns: int = DELAY_NS) -> None:
+    def offer(self, relid: int = 5, delay_ns: int = DELAY_NS, interface: UUID = INTERFACE) -> None:
         self.post(
             VmbusChannelOfferChannel(
-                offer=VmbusChannelOffer(if_type=INTERFACE, if_instance=INSTANCE),
+                offer=VmbusChannelOffer(if_type=interface, if_instance=INSTANCE),
                 child_relid=relid,
                 connection_id=0x10000 + relid,
                 is_dedicated_interrupt=1,

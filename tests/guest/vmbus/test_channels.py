@@ -21,7 +21,11 @@ from guest.vmbus.packets import (
     vmbus_sendpacket,
     vmbus_sendpacket_getid,
 )
-from protocol.hypercall import HV_STATUS_INSUFFICIENT_BUFFERS, HV_STATUS_INVALID_CONNECTION_ID
+from protocol.hypercall import (
+    HV_STATUS_INSUFFICIENT_BUFFERS,
+    HV_STATUS_INVALID_CONNECTION_ID,
+    HypercallResult,
+)
 from protocol.ids import VpIndex
 from protocol.vmbus import (
     VM_PKT_COMP,
@@ -444,7 +448,7 @@ def test_the_host_is_signalled_by_a_fast_call_that_names_the_offers_connection()
     hypercall = host.hypercall
     calls: list[tuple[int, bytes]] = []
 
-    def spy(vp: VpIndex, control: int, data: bytes) -> tuple[int, bytes]:
+    def spy(vp: VpIndex, control: int, data: bytes) -> HypercallResult:
         calls.append((control, data))
         return hypercall(vp, control, data)
 
