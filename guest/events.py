@@ -20,8 +20,9 @@ class GuestEvent(msgspec.Struct, frozen=True, gc=False):
 class FunctionReturned(GuestEvent, frozen=True, gc=False):
     """A driver function came back with ``errno`` (0, or the negative number C returns).
 
-    The entry points (``hv_pci_probe``, ``hv_pci_suspend``, ``hv_pci_resume``) say so always, other
-    functions only when they fail.
+    The entry points (``hv_pci_probe``, ``hv_pci_suspend``, ``hv_pci_resume``) say so always, as do
+    those of the whole machine (``hibernate``, ``vmbus_bus_suspend``, ``vmbus_bus_resume``, under
+    relid 0, which no channel has); other functions only when they fail.
     """
 
     relid: RelId
@@ -34,6 +35,14 @@ class CommandFailed(GuestEvent, frozen=True, gc=False):
 
     command: str
     errno: int
+
+
+class MachinePoweredOff(GuestEvent, frozen=True, gc=False):
+    """The guest hibernates: its memory is saved, and nothing of it runs."""
+
+
+class MachinePoweredOn(GuestEvent, frozen=True, gc=False):
+    """The guest's memory is back, and it goes on where it was."""
 
 
 class DriverRemoved(GuestEvent, frozen=True, gc=False):

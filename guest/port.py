@@ -21,3 +21,9 @@ class HostPort(Protocol):
 
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
         """Write; returns for how many nanoseconds the host held the CPU, usually 0."""
+
+    def power_off(self) -> None:
+        """The machine is switched off (ACPI S4); when it is on again its devices are out of reset.
+
+        Returns at once: a machine that is off asks nothing until it is on.
+        """

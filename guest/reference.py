@@ -17,6 +17,7 @@ import msgspec
 from guest.drivers.interpreter import StepDriver
 from guest.drivers.registry import DRIVERS, driver_for
 from guest.drivers.steps import DriverOptions
+from guest.hibernation import Hibernation
 from guest.isolation import NONE, Isolation
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
@@ -97,6 +98,7 @@ class ReferenceGuest:
             isolation=config.isolation,
         )
         self.pci = parts.pci(self.kernel, nodes=config.nodes or None, irqs=parts.irqs)
+        self.hibernation = Hibernation(self.kernel, self.pci.irqs)
         self.module = Module(self.kernel, partial(self._new_driver, config, parts))
         self._functions = config.functions
         for table in DRIVERS.values():

@@ -31,6 +31,14 @@ class Shell:
         self._guest = guest
         self._open: dict[tuple[UUID, Devfn], PciDev] = {}
 
+    async def suspend(self) -> None:
+        """``systemctl hibernate``: until the machine is off, or could not be."""
+        await self._guest.hibernation.suspend()
+
+    async def resume(self) -> None:
+        """Switch the machine on: until it is back. Nothing if it is not off."""
+        await self._guest.hibernation.resume()
+
     async def rescan(self) -> None:
         """``echo 1 > /sys/bus/pci/rescan``."""
         await self._guest.pci.rescan()

@@ -114,6 +114,12 @@ class AssignedFunction:
         command = self.read(PCI_COMMAND, 2) & ~PCI_COMMAND_MEMORY
         self.write(PCI_COMMAND, 2, command | (PCI_COMMAND_MEMORY if enabled else 0))
 
+    def reset(self) -> None:
+        """Function-level reset from outside; no VP is held for it."""
+        effect = self.function.reset()
+        if effect is not None:
+            _APPLY[type(effect)](self, effect)
+
     # Interrupts
 
     def raise_interrupt(self, index: int) -> None:

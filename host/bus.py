@@ -113,6 +113,14 @@ class VpciBus:
 
     # Functions
 
+    def reset(self) -> None:
+        """The machine is off: every function comes out of reset when it is on again.
+
+        What the conversation had reached is untouched: closing the channel has seen to that.
+        """
+        for function in self.functions.values():
+            function.reset()
+
     def change_relations(self, wslots: tuple[int, ...]) -> None:
         """Make the bus hold these slots' functions, as configured.
 

@@ -31,10 +31,19 @@ class Reoffer(Enum):
     AT_ONCE = "at-once"
 
 
+class Renumber(Enum):
+    """Which relid a channel is offered under to the next connection of its guest. Linux is ready
+    for another one (``vmbus_onoffer``); which it is on Hyper-V is not established."""
+
+    OTHER = "other"  # default: the numbers count on
+    SAME = "same"
+
+
 class Channel:
     """One channel as the server keeps it; its state moves by ``CHANNEL_TRANSITIONS`` only."""
 
-    __slots__ = ("gpadls", "holder", "offer", "openid", "relid", "ring", "state", "target_vp")
+    __slots__ = ("gpadls", "holder", "offer", "openid", "relid", "remembered", "ring", "state",
+                 "target_vp")  # fmt: skip
 
     def __init__(self, relid: RelId, offer: Offer, holder: "Channel | None") -> None:
         self.relid = relid
@@ -45,6 +54,7 @@ class Channel:
         self.ring = GpadlId(0)
         self.openid = 0
         self.target_vp: VpIndex | None = None
+        self.remembered = False  # by a guest that has gone and may come back, under this relid
 
     def step(self, happened: ChannelInput, fault: type[ProtocolError]) -> None:
         try:
@@ -103,7 +113,8 @@ class ChannelBook:
         """Give the relid back; the channel that waited for that and waits no longer, if any."""
         instance, relid = _instance_of(channel.offer), channel.relid
         del self._by_relid[relid]
-        heappush(self._free_relids, relid)
+        if not channel.remembered:
+            heappush(self._free_relids, relid)
         if channel.holder is not None:
             del self._successors[channel.holder.relid]
         if self._newest[instance] is channel:
@@ -116,11 +127,28 @@ class ChannelBook:
             successor.holder = None
         return successor
 
+    def renumber(self, channel: Channel) -> RelId:
+        """Give a channel that nobody holds the next number, and return the one it had.
+
+        Its own again where all are taken.
+        """
+        before = channel.relid
+        heappush(self._free_relids, before)
+        del self._by_relid[before]
+        unused = self._next_relid <= MAX_CHANNELS
+        channel.relid = self._take_next() if unused else heappop(self._free_relids)
+        channel.remembered = False
+        self._by_relid[channel.relid] = channel
+        return before
+
     def _take_relid(self) -> RelId:
         if self._free_relids:
             return heappop(self._free_relids)
         if len(self._by_relid) >= MAX_CHANNELS:
             raise LocalProtocolError(f"all {MAX_CHANNELS} relids are in use")
+        return self._take_next()
+
+    def _take_next(self) -> RelId:
         self._next_relid += 1
         return RelId(self._next_relid - 1)
 

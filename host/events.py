@@ -30,6 +30,13 @@ class ChannelOffered(HostEvent, frozen=True, gc=False):
     relid: RelId
 
 
+class ChannelMoved(HostEvent, frozen=True, gc=False):
+    """A guest that has connected again is offered the bus under another number than before."""
+
+    before: RelId
+    relid: RelId
+
+
 class ChannelOpened(HostEvent, frozen=True, gc=False):
     relid: RelId
 

@@ -61,6 +61,20 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
             " relid (OpenVMM), or without waiting. Not established for Windows."
         ),
     ] = "after-release"
+    relids_after_unload: Annotated[
+        Literal["other", "same"],
+        _doc(
+            "Under which relids a guest that connects again is offered what it had. Linux is ready"
+            " for either (vmbus_onoffer); which it is on Hyper-V is not established."
+        ),
+    ] = "other"
+    gpadl_of_unknown_channel: Annotated[
+        Literal["refused", "unanswered"],
+        _doc(
+            "What a GPADL for a relid that nobody has gets. Refused, since a Linux guest that has"
+            " lost a device over hibernation gets on (commit 19873eec7e13); not established."
+        ),
+    ] = "refused"
     placement: Annotated[
         Literal["create-vp", "retarget-vp", "one-pcpu", "least-loaded"],
         _doc(

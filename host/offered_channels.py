@@ -6,13 +6,15 @@ Reads no message: that is ``host.vmbus_server``'s.
 """
 
 from collections.abc import Collection, Mapping
+from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from host.channel_book import Channel, ChannelBook, Reoffer
+from host.channel_book import Channel, ChannelBook, Renumber, Reoffer
 from host.gpadls import GpadlTable
 from host.vmbus_effects import (
     ChannelFreed,
+    ChannelRenumbered,
     CloseRing,
     Effect,
     Offer,
@@ -66,6 +68,13 @@ def _offer_message(offer: Offer, relid: RelId) -> bytes:
     ).build()
 
 
+class UnknownGpadl(Enum):
+    """What a GPADL_HEADER for a relid that nobody has is answered; see the knob of that name."""
+
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+
+
 class OfferedChannels:
     """What the server of one VM keeps; only it and the server built on it write that.
 
@@ -79,6 +88,8 @@ class OfferedChannels:
         *,
         dialects: Mapping[int, VmbusDialect] = VMBUS_DIALECTS,
         reoffer: Reoffer = Reoffer.AFTER_RELEASE,
+        renumber: Renumber = Renumber.OTHER,
+        unknown_gpadl: UnknownGpadl = UnknownGpadl.REFUSED,
         rescinds_also_to: Collection[VpIndex] = (),
     ) -> None:
         """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number.
@@ -86,6 +97,8 @@ class OfferedChannels:
         ``rescinds_also_to``: VPs that get each rescind beside the one that gets all messages.
         """
         self._rescinds_also_to = tuple(rescinds_also_to)
+        self._renumber = renumber
+        self._refuses_unknown = unknown_gpadl is UnknownGpadl.REFUSED
         self._vps = frozenset(vps)
         self._dialects = dialects
         self._session = SessionState.DISCONNECTED
@@ -216,6 +229,13 @@ class OfferedChannels:
         payload = _offer_message(channel.offer, channel.relid)
         self._effects.append(PostToGuest(self._message_vp, payload))
 
+    def _number_anew(self, channel: Channel) -> None:
+        """A channel of the connection before gets another relid, if this host does that."""
+        if channel.remembered and self._renumber is Renumber.OTHER:
+            before = self._channels.renumber(channel)
+            self._effects.append(ChannelRenumbered(before, channel.relid))
+        channel.remembered = False
+
     def _end_connection(self) -> None:
         """The guest is gone: nothing it held means anything. The only walk over all channels."""
         self._gpadls.clear()
@@ -224,6 +244,7 @@ class OfferedChannels:
                 self._effects.append(CloseRing(channel.relid))
             channel.ring = GpadlId(0)
             channel.gpadls.clear()
+            channel.remembered |= channel.state in _HELD
             channel.step(ChannelInput.CONNECTION_ENDED, LocalProtocolError)
             if channel.state is ChannelState.GONE:
                 self._free(channel)

@@ -13,10 +13,11 @@ from typing import Any, Final
 from host.administrator import Administrator
 from host.assigned import Surroundings
 from host.bus import VpciBus
-from host.channel_book import Reoffer
+from host.channel_book import Renumber, Reoffer
 from host.clock import Clock, GuestMemory, GuestPort
 from host.events import (
     ChannelClosed,
+    ChannelMoved,
     ChannelOffered,
     ChannelOpened,
     InterruptRetargeted,
@@ -28,6 +29,7 @@ from host.hypercalls import make_hypercall
 from host.hypervisor import Hypervisor
 from host.knobs import with_knobs
 from host.mmio import Mmio
+from host.offered_channels import UnknownGpadl
 from host.placement import PLACEMENTS
 from host.profiles import PROFILES, vsp_of
 from host.remapping import REMAPPABLE, SOFTWARE_TABLE
@@ -36,6 +38,7 @@ from host.settings import PartitionConfig, check_bus, latencies, vmbus_dialects_
 from host.unreliable import Mischief, workers
 from host.vmbus_effects import (
     ChannelFreed,
+    ChannelRenumbered,
     ChannelRetargeted,
     CloseRing,
     Offer,
@@ -100,6 +103,8 @@ class Partition(Administrator):
             vps,
             dialects=vmbus_dialects_up_to(knobs.highest_vmbus_version),
             reoffer=Reoffer(knobs.reoffer),
+            renumber=Renumber(knobs.relids_after_unload),
+            unknown_gpadl=UnknownGpadl(knobs.gpadl_of_unknown_channel),
             rescinds_also_to=vps[-1:] if knobs.repeat_rescind else (),
         )
         self._guest = guest
@@ -145,6 +150,11 @@ class Partition(Administrator):
         if worker is not None:
             worker.signalled()
         return HV_STATUS_SUCCESS
+
+    def power_off(self) -> None:
+        """The guest has switched itself off: what it was lent is reset, and still its own."""
+        for bus in self._by_relid.values():
+            bus.reset()
 
     def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
         """The hypervisor has looked at a retarget hypercall."""
@@ -221,6 +231,13 @@ class Partition(Administrator):
         """Effect: nobody knows the relid any more."""
         self._by_relid.pop(effect.relid, None)
 
+    def channel_renumbered(self, effect: ChannelRenumbered) -> None:
+        """Effect: the bus's channel has another number from here on."""
+        bus = self._by_relid.pop(effect.before)
+        bus.relid = effect.relid
+        self._by_relid[effect.relid] = bus
+        self._emit(ChannelMoved(bus.name, effect.before, effect.relid))
+
     # What the buses ask
 
     def _signal(self, relid: RelId) -> None:
@@ -276,4 +293,5 @@ _SERVE: Final[dict[type[VmbusEffect], Callable[[Partition, Any], None]]] = {
     CloseRing: Partition.close_ring,
     ChannelRetargeted: Partition.channel_retargeted,
     ChannelFreed: Partition.channel_freed,
+    ChannelRenumbered: Partition.channel_renumbered,
 }

@@ -60,4 +60,13 @@ class ChannelFreed(msgspec.Struct, frozen=True, gc=False):
     relid: RelId
 
 
-Effect: TypeAlias = PostToGuest | OpenRing | CloseRing | ChannelRetargeted | ChannelFreed
+class ChannelRenumbered(msgspec.Struct, frozen=True, gc=False):
+    """The channel is offered to the next connection under another number."""
+
+    before: RelId
+    relid: RelId
+
+
+Effect: TypeAlias = (
+    PostToGuest | OpenRing | CloseRing | ChannelRetargeted | ChannelFreed | ChannelRenumbered
+)

@@ -103,8 +103,9 @@ class VmbusServer(OfferedChannels):
     def _request_offers(self, payload: bytes) -> None:
         del payload
         self._step(SessionInput.REQUESTOFFERS)
-        for channel in self._channels:
+        for channel in list(self._channels):
             if channel.holder is None:
+                self._number_anew(channel)
                 self._send_offer(channel)
         self._post(_ALL_OFFERS_DELIVERED)
 
@@ -119,6 +120,10 @@ class VmbusServer(OfferedChannels):
 
     def _gpadl_header(self, payload: bytes) -> None:
         message = VmbusChannelGpadlHeader.parse(payload)
+        if self._refuses_unknown and self._channels.get(RelId(message.child_relid)) is None:
+            self._step(SessionInput.CHANNEL_MESSAGE)
+            self._answer_gpadl(RelId(message.child_relid), GpadlId(message.gpadl), _FAILED)
+            return
         channel = self._guest_channel(message.child_relid, ChannelInput.GPADL_HEADER)
         handle = GpadlId(message.gpadl)
         words: list[int] = []

@@ -8,6 +8,7 @@ thread of the guest, and the actor goes on when the thread has ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -109,9 +110,10 @@ class Actor:
         if step.side == "host":
             await self._do_on_the_host(step)
             return
-        body = GUEST_STEPS[step.verb](self._stage, step)
-        spec = self._spec
-        thread = self._stage.guest.kernel.spawn_thread(f"{step.verb}:{spec.name}", body, spec.vcpu)
+        spec, kernel = self._spec, self._stage.guest.kernel
+        acts = partial(GUEST_STEPS[step.verb], self._stage, step)
+        body = acts() if step.verb in OF_THE_MACHINE else kernel.freezer.process(acts)
+        thread = kernel.spawn_thread(f"{step.verb}:{spec.name}", body, spec.vcpu)
         while not thread.done:
             self.context.ready = False
             thread.joiner = self.context
@@ -179,7 +181,10 @@ def _where(stage: Stage, step: Do) -> tuple[UUID, Devfn]:
 
 
 GuestStep = Callable[[Stage, Do], Coroutine[Any, Any, None]]
+OF_THE_MACHINE = frozenset({"suspend", "resume"})  # done to all processes, and by none of them
 GUEST_STEPS: Mapping[str, GuestStep] = {
+    "suspend": lambda stage, _: stage.shell.suspend(),
+    "resume": lambda stage, _: stage.shell.resume(),
     "unload": lambda stage, _: stage.bus_shell.unload(),
     "load": lambda stage, _: stage.bus_shell.load(),
     "bind-bus": lambda stage, step: stage.bus_shell.bind(instance_id(_bus(stage, step))),

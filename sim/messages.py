@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from host.events import ChannelOffered
+from host.events import ChannelMoved, ChannelOffered
 from protocol import vmbus, vpci
 from protocol.errors import WireFormatError
 from protocol.ids import RelId
@@ -65,7 +65,7 @@ class MessageReader:
                 size=len(event.payload),
                 transaction_id=None,
             )
-        if isinstance(event, ChannelOffered):
+        if isinstance(event, (ChannelOffered, ChannelMoved)):
             self._buses[event.relid] = event.bus
         return None
 

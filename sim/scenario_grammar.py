@@ -254,6 +254,8 @@ _STEP_ROWS: Final = (
         (_DEVICE, _BLOCK, Key("data", HEX, REQUIRED, "its bytes, in hexadecimal")),
         "the function driver writes a configuration block",
     ),
+    StepRow("suspend", "guest", (), "hibernate: until the machine is off, or could not be"),
+    StepRow("resume", "guest", (), "switch the machine on: until it is back; nothing if it is on"),
 )
 STEPS: Final[Mapping[str, StepRow]] = {row.verb: row for row in _STEP_ROWS}
 
@@ -281,6 +283,8 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "rescinded": ("rescind", "eject", "surprise-remove"),
     "block-invalidate-sent": ("invalidate-block",),
     "block-invalidated": ("invalidate-block",),
+    "machine-powered-off": ("suspend",),
+    "machine-powered-on": ("resume",),
     "block-read": ("read-block", "bind", "offer"),
     "block-written": ("write-block", "bind", "offer"),
 }

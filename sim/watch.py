@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from guest.events import DomainChosen
 from guest.kernel.context import Context, Scheduler, WaitQueue
-from host.events import ChannelOffered
+from host.events import ChannelMoved, ChannelOffered
 from protocol.ids import Devfn, devfn_to_wslot
 from sim.event_names import EVENT_NAMES
 
@@ -25,7 +25,7 @@ class Watch:
 
     def __init__(self, names: Iterable[str], scheduler: Scheduler) -> None:
         self.kinds: frozenset[type] = frozenset(
-            {EVENT_NAMES[name] for name in names} | {ChannelOffered, DomainChosen}
+            {EVENT_NAMES[name] for name in names} | {ChannelOffered, ChannelMoved, DomainChosen}
         )
         self._scheduler = scheduler
         self._counts: Counter[tuple[type, str | None, int | None]] = Counter()
@@ -36,7 +36,7 @@ class Watch:
     def see(self, event: object) -> None:
         """An event of one of ``kinds`` has happened."""
         kind = type(event)
-        if isinstance(event, ChannelOffered):
+        if isinstance(event, (ChannelOffered, ChannelMoved)):
             self._bus_of_relid[event.relid] = event.bus
         elif isinstance(event, DomainChosen):
             self._bus_of_domain[event.domain] = self._bus_of_relid.get(event.relid, "")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""``generic``: a driver for any function: all vectors it can have, one command on each."""
+"""``generic``: a driver for any function: all vectors it can have, one command on each.
+
+It keeps its vectors across hibernation.
+"""
 
 from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
 
@@ -16,4 +19,5 @@ GENERIC: DriverTable = DriverTable(
         Step("submit-and-wait", {"timeout_ms": COMMAND_TIMEOUT_MS}),
     ),
     remove=(*QUIESCE, *GIVE_BACK),
+    resume=(Step("submit-and-wait", {"timeout_ms": COMMAND_TIMEOUT_MS}), Step("start-io")),
 )

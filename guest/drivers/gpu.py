@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""``gpu``: an accelerator's driver. One vector, much memory, no commands at start."""
+"""``gpu``: an accelerator's driver. One vector, much memory, no commands at start.
+
+Model: after nouveau, which keeps its MSI across hibernation.
+"""
 
 from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
 
@@ -19,4 +22,9 @@ GPU: DriverTable = DriverTable(
         Step("write-register", {"bar": MEMORY_BAR, "offset": 0, "value": FIRST_WORD}),
     ),
     remove=(*QUIESCE, *GIVE_BACK),
+    resume=(
+        Step("check-alive", {"bar": 0, "offset": 0}),
+        Step("write-register", {"bar": MEMORY_BAR, "offset": 0, "value": FIRST_WORD}),
+        Step("start-io"),
+    ),
 )

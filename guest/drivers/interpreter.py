@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Runs the step tables of function drivers in the reference guest. Knows no device by name.
 
-A probe that fails takes back what it had done, last step first; a remove goes on to its end
-whatever happens.
+A probe or resume that fails takes back what it had done, last step first; a remove or suspend goes
+on to its end whatever happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from errno import ENODEV, ENOMEM
 from functools import partial
 from typing import TypeVar
@@ -15,7 +15,7 @@ from typing import TypeVar
 from guest.drivers.instance import FunctionInstance
 from guest.drivers.operations import OPERATIONS, run_commands
 from guest.drivers.registry import matches
-from guest.drivers.steps import UNDO, DriverOptions, DriverTable
+from guest.drivers.steps import UNDO, DriverOptions, DriverTable, Step
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.memory import GFP_KERNEL, node_data
 from guest.pci_core.types import PciDev
@@ -56,18 +56,24 @@ class StepDriver:
         if instance is None:
             return -ENOMEM
         dev.drvdata = instance
-        for index, step in enumerate(self.table.probe):
+        ret = await self._run(self.table.probe, instance)
+        if ret < 0:
+            await self._release(instance)
+        return ret
+
+    async def _run(self, steps: Sequence[Step], instance: FunctionInstance) -> int:
+        """0 or a negative errno, and then what was done is undone."""
+        for index, step in enumerate(steps):
             ret = await OPERATIONS[step.op](self.irqs, instance, step.args)
             if ret < 0:
-                await self._unwind(index, instance)
+                await self._unwind(steps[:index], instance)
                 return ret
         return 0
 
-    async def _unwind(self, failed: int, instance: FunctionInstance) -> None:
-        for step in reversed(self.table.probe[:failed]):
+    async def _unwind(self, done: Sequence[Step], instance: FunctionInstance) -> None:
+        for step in reversed(done):
             if step.op in UNDO:
                 await OPERATIONS[UNDO[step.op]](self.irqs, instance, step.args)
-        await self._release(instance)
 
     async def remove(self, dev: PciDev) -> None:
         """Run the table's remove."""
@@ -75,6 +81,17 @@ class StepDriver:
         for step in self.table.remove:
             await OPERATIONS[step.op](self.irqs, instance, step.args)
         await self._release(instance)
+
+    async def suspend(self, dev: PciDev) -> int:
+        """Run the table's suspend: 0."""
+        instance = instance_of(dev)
+        for step in self.table.suspend:
+            await OPERATIONS[step.op](self.irqs, instance, step.args)
+        return 0
+
+    async def resume(self, dev: PciDev) -> int:
+        """Run the table's resume: 0, or a negative errno from a device that is of no use then."""
+        return await self._run(self.table.resume, instance_of(dev))
 
     async def _release(self, instance: FunctionInstance) -> None:
         instance.dev.drvdata = None

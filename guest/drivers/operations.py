@@ -66,7 +66,8 @@ async def _enable_device(_: IrqCore, instance: FunctionInstance, _args: Args) ->
 
 
 async def _disable_device(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
-    await pci_disable_device(instance.dev)
+    if instance.dev.enable_cnt:  # a resume that failed has left it disabled
+        await pci_disable_device(instance.dev)
     return 0
 
 
@@ -137,6 +138,11 @@ async def _stop_io(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
     return 0
 
 
+async def _start_io(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
+    instance.stopping = False
+    return 0
+
+
 async def _dawdle(_: IrqCore, instance: FunctionInstance, _args: Args) -> int:
     if instance.options.remove_ms:
         await ops.msleep(instance.dev.kernel, instance.options.remove_ms)
@@ -159,5 +165,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "register-invalidate": register_invalidate,
     "unregister-invalidate": unregister_invalidate,
     "stop-io": _stop_io,
+    "start-io": _start_io,
     "dawdle": _dawdle,
 }

@@ -20,6 +20,7 @@ write-block            ``block``, ``value``: 64 bits, little endian
 register-invalidate    be told of stale blocks and read them again; undone by
                        ``unregister-invalidate``
 stop-io                refuse new commands and wait for those under way
+start-io               take commands again
 dawdle                 sleep for as long as the driver's options say (a slow remove)
 =====================  =================================================================
 """
@@ -66,12 +67,18 @@ class Match(NamedTuple):
 
 
 class DriverTable(NamedTuple):
-    """A function driver. ``remove`` is what it does when it has to go, in order."""
+    """A function driver. ``remove`` is what it does when it has to go, in order.
+
+    ``suspend`` and ``resume`` stand around hibernation. A driver that does not free its vectors in
+    the one finds them working in the other.
+    """
 
     name: str
     matches: tuple[Match, ...]
     probe: tuple[Step, ...]
     remove: tuple[Step, ...]
+    suspend: tuple[Step, ...] = (Step("stop-io"),)
+    resume: tuple[Step, ...] = (Step("start-io"),)
 
 
 class DriverOptions(NamedTuple):

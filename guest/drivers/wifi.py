@@ -2,7 +2,8 @@
 """``wifi``: a wireless adapter's driver, with one multi-MSI block that two drivers share.
 
 Model: after ath11k (pci.c) on MHI: the adapter's own vectors are requested when it is probed, those
-of the bus that brings it up afterwards, although they come first in the block.
+of the bus that brings it up afterwards, although they come first in the block. It keeps the block
+across hibernation.
 """
 
 from guest.drivers.steps import GIVE_BACK, QUIESCE, DriverTable, Match, Step
@@ -24,4 +25,5 @@ WIFI: DriverTable = DriverTable(
         Step("submit-and-wait", {"timeout_ms": COMMAND_TIMEOUT_MS}),
     ),
     remove=(*QUIESCE, *GIVE_BACK),
+    resume=(Step("submit-and-wait", {"timeout_ms": COMMAND_TIMEOUT_MS}), Step("start-io")),
 )

@@ -107,6 +107,7 @@ class IrqData(Allocated):
         "readers",
         "request_mutex",
         "started",
+        "suspended",
         "vector",
     )
     EMBEDDED = ("lock", "request_mutex")
@@ -134,6 +135,7 @@ class IrqData(Allocated):
         self.pending = False
         self.managed = False
         self.managed_shutdown = False
+        self.suspended = False
         self.can_reserve = False
         self.affinity_set = False
         self.move_pending = False

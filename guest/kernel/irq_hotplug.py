@@ -58,12 +58,16 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
 
 
 async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
-    """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up."""
+    """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up.
+
+    One that is suspended starts with the others of its kind (``irq_pm``).
+    """
     core.kernel.cpu_online_mask |= 1 << cpu
     core.vectors.cpu_online(cpu)
     for data in _held(core):
         await data.lock.lock_irqsave()
-        if data.managed_shutdown and data.action is not None and data.affinity >> cpu & 1:
+        waits = data.managed_shutdown and data.action is not None and not data.suspended
+        if waits and data.affinity >> cpu & 1:
             await irq_startup(core, data)
         await data.lock.unlock_irqrestore()
         await core.release(data)

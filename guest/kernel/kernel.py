@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind, Scheduler
 from guest.kernel.cpu import Cpu
+from guest.kernel.dpm import DevicePm
+from guest.kernel.freezer import Freezer
 from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
 from guest.kernel.pages import PhysicalMemory
+from guest.kernel.probing import Probing
 from guest.port import HostPort
 from protocol.hypercall import HypercallResult
 from protocol.ids import CpuId, VpIndex
@@ -34,7 +37,7 @@ class Kernel:
     """
 
     __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
-                 "heap", "log_lines", "memory", "port", "ring_is_full",
+                 "freezer", "heap", "log_lines", "memory", "pm", "port", "probing", "ring_is_full",
                  "scheduler")  # fmt: skip
 
     def __init__(
@@ -59,6 +62,9 @@ class Kernel:
         self.ring_is_full: Callable[[bytes], bool] | None = None
         self.current: Context  # set by the scheduler before any guest code runs
         self.log_lines: list[tuple[int, str, str]] = []
+        self.probing = Probing(self)
+        self.freezer = Freezer(self)
+        self.pm = DevicePm(self)
 
     def now_ns(self) -> int:
         """Simulated time, nanoseconds."""

@@ -122,11 +122,15 @@ class WorkQueue(Allocated):
         running = any(sequence <= last for sequence in self._running)
         return running or any(item[0] <= last for item in self._items)
 
+    async def drain(self) -> None:
+        """drain_workqueue(): flush until nothing is left, whatever the items queue meanwhile."""
+        while self._items or self._running:
+            await self.flush()
+
     async def destroy(self) -> None:
         """destroy_workqueue(): drain, then the queue is gone; using it is a use after free."""
         ops.forbid_sleep(self._kernel, "destroy_workqueue", self.name)
-        while self._items or self._running:
-            await self.flush()
+        await self.drain()
         await self._kernel.kfree(self)
 
 

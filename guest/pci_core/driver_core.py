@@ -7,6 +7,7 @@ Model: a probe runs in its caller's context; Linux moves it to a worker on the d
 from __future__ import annotations
 
 from errno import ENODEV
+from functools import partial
 
 from guest.pci_core.events import DriverBound, DriverProbeFailed, DriverUnbound
 from guest.pci_core.ports import FunctionDriver
@@ -60,10 +61,18 @@ async def bind_driver(dev: PciDev, driver: FunctionDriver) -> int:
 
 
 async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
-    """pci_device_probe(): a bound driver holds a reference to the device."""
+    """pci_device_probe(): a bound driver holds a reference to the device.
+
+    -EPROBE_DEFER while no device may be probed; it is tried again afterwards.
+    """
+    probing = dev.kernel.probing
+    if probing.deferring:
+        return probing.put_off(dev, partial(device_attach, dev))
     pci_dev_get(dev)
     dev.driver = driver
+    probing.begin()
     ret = await driver.probe(dev)
+    probing.end()
     if ret < 0:
         dev.driver = None
         dev.kernel.emit(DriverProbeFailed(dev.name, driver.name, ret))

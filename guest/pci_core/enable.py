@@ -41,7 +41,7 @@ async def pci_enable_device(dev: PciDev) -> int:
 
     Counted: only the first call does anything.
     """
-    await _pci_update_current_state(dev)
+    await pci_update_current_state(dev)
     dev.enable_cnt += 1
     if dev.enable_cnt > 1:
         return 0
@@ -57,7 +57,7 @@ async def pci_enable_device(dev: PciDev) -> int:
     return 0
 
 
-async def _pci_update_current_state(dev: PciDev) -> None:
+async def pci_update_current_state(dev: PciDev) -> None:
     """pci_update_current_state(): all ones in the register mean that nobody is there."""
     if not dev.pm_cap:
         dev.current_state = PCI_D0

@@ -34,8 +34,8 @@ async def _msi_control(dev: PciDev) -> int:
     return (await dev.bus.ops.read(dev.bus, dev.devfn, pos, 2))[1]
 
 
-async def _msi_set_enable(dev: PciDev, enable: int) -> None:
-    """pci_msi_set_enable(): always written."""
+async def msi_set_enable(dev: PciDev, enable: int) -> None:
+    """pcimsi_set_enable(): always written."""
     control = await _msi_control(dev) & ~PCI_MSI_FLAGS_ENABLE
     pos = dev.msi_cap + PCI_MSI_FLAGS
     await dev.bus.ops.write(
@@ -66,7 +66,7 @@ async def _msi_capability_init(
     irqs: IrqCore, dev: PciDev, nvec: int, affd: AffinityRequest | None
 ) -> int:
     """msi_capability_init(): off and masked while it is set up."""
-    await _msi_set_enable(dev, 0)
+    await msi_set_enable(dev, 0)
     dev.msi_enabled = True
     masks = irqs.create_affinity_masks(nvec, affd) if affd is not None else None
     await dev.msi_mutex.lock()
@@ -85,7 +85,7 @@ async def _msi_capability_init(
     else:
         assert desc is not None
         await pci_intx(dev, enable=0)
-        await _msi_set_enable(dev, 1)
+        await msi_set_enable(dev, 1)
         dev.irq = desc.irq
     await dev.msi_mutex.unlock()
     return ret
@@ -119,7 +119,7 @@ def _msi_verify(dev: PciDev, desc: MsiDesc) -> int:
 
 async def msi_shutdown(dev: PciDev) -> None:
     """pcimsi_shutdown(): leaves the messages unmasked, as after a reset."""
-    await _msi_set_enable(dev, 0)
+    await msi_set_enable(dev, 0)
     await pci_intx(dev, enable=1)
     dev.msi_enabled = False
     desc = dev.msi_descs[0]

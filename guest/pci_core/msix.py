@@ -35,7 +35,7 @@ from protocol.pci_cap_rows import (
 )
 
 
-async def _msix_change_control(dev: PciDev, *, clear: int, add: int) -> int:
+async def msix_change_control(dev: PciDev, *, clear: int, add: int) -> int:
     """pci_msix_clear_and_set_ctrl(); returns what was written."""
     bus, devfn, pos = dev.bus, dev.devfn, dev.msix_cap + PCI_MSIX_FLAGS
     control = (await bus.ops.read(bus, devfn, pos, 2))[1] & ~clear | add
@@ -66,7 +66,7 @@ async def _msix_capability_init(
 ) -> int:
     """msix_capability_init(): on with every vector masked, before the table is touched."""
     both = PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE
-    await _msix_change_control(dev, clear=0, add=both)
+    await msix_change_control(dev, clear=0, add=both)
     dev.msix_enabled = True
     dev.msix_base = await _msix_map_region(dev)
     ret = -ENOMEM
@@ -74,11 +74,11 @@ async def _msix_capability_init(
         ret = await _msix_setup_interrupts(irqs, dev, nvec, affd)
     if ret:
         dev.msix_enabled = False
-        await _msix_change_control(dev, clear=both, add=0)
+        await msix_change_control(dev, clear=both, add=0)
         return ret
     await pci_intx(dev, enable=0)
     await _msix_mask_all(dev)
-    await _msix_change_control(dev, clear=PCI_MSIX_FLAGS_MASKALL, add=0)
+    await msix_change_control(dev, clear=PCI_MSIX_FLAGS_MASKALL, add=0)
     return 0
 
 
@@ -134,6 +134,6 @@ async def msix_shutdown(dev: PciDev) -> None:
     """pcimsix_shutdown()."""
     for desc in dev.msi_descs.values():
         await pci_msix_mask(desc)
-    await _msix_change_control(dev, clear=PCI_MSIX_FLAGS_ENABLE, add=0)
+    await msix_change_control(dev, clear=PCI_MSIX_FLAGS_ENABLE, add=0)
     await pci_intx(dev, enable=1)
     dev.msix_enabled = False

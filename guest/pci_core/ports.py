@@ -46,7 +46,10 @@ class BlockOps(Protocol):
 
 
 class FunctionDriver(Protocol):
-    """struct pci_driver. ``probe`` returns 0 or a negative errno; both may sleep."""
+    """struct pci_driver: 0 or a negative errno, and every one may sleep.
+
+    ``suspend`` stops a device that ``resume`` starts again; what lies between is the PCI core's.
+    """
 
     name: str
 
@@ -55,3 +58,7 @@ class FunctionDriver(Protocol):
     async def probe(self, dev: PciDev) -> int: ...
 
     async def remove(self, dev: PciDev) -> None: ...
+
+    async def suspend(self, dev: PciDev) -> int: ...
+
+    async def resume(self, dev: PciDev) -> int: ...

@@ -15,6 +15,7 @@ from guest.kernel.memory import GFP_KERNEL
 from guest.kernel.resource import Resource
 from guest.pci_core.capability import pci_init_capabilities
 from guest.pci_core.events import PciDevAdded
+from guest.pci_core.power import register_pm
 from guest.pci_core.refs import pci_bus_put
 from guest.pci_core.regs import ALL_ONES
 from guest.pci_core.setup_device import pci_setup_device
@@ -159,4 +160,5 @@ async def _pci_device_add(dev: PciDev) -> None:
     dev.match_driver = False
     bus.pci.devices[(bus.domain_nr, bus.number, dev.devfn)] = dev
     dev.is_registered = True
+    register_pm(dev)
     dev.kernel.emit(PciDevAdded(dev.name, dev.vendor, dev.device))

@@ -54,6 +54,8 @@ async def _pci_destroy_dev(dev: PciDev) -> None:
         return
     bus = dev.bus
     dev.is_registered = False
+    dev.kernel.probing.forget(dev)
+    dev.kernel.pm.remove(dev)
     await device_release_driver(dev)
     del bus.pci.devices[(bus.domain_nr, bus.number, dev.devfn)]
     bus.devices.delete(dev)

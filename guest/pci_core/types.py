@@ -234,6 +234,7 @@ class PciDev(Allocated):
         "resource",
         "revision",
         "rom_base_reg",
+        "saved_config_space",
         "slot",
         "subsystem_device",
         "subsystem_vendor",
@@ -275,3 +276,4 @@ class PciDev(Allocated):
         self.msi_enabled = self.msix_enabled = False
         self.msix_base: int | None = None  # guest physical address of the MSI-X table
         self.msi_descs: dict[int, MsiDesc] = {}
+        self.saved_config_space: tuple[int, ...] | None = None  # state_saved, with what is saved

@@ -80,3 +80,11 @@ class HvPciDriver(Power):
     def remove(self, hdev: HvDevice) -> Coroutine[Any, Any, None]:
         """``hv_driver.remove``."""
         return self.hv_pci_remove(hdev)
+
+    def suspend(self, hdev: HvDevice) -> Coroutine[Any, Any, int]:
+        """``hv_driver.suspend``."""
+        return self.hv_pci_suspend(hdev)
+
+    def resume(self, hdev: HvDevice) -> Coroutine[Any, Any, int]:
+        """``hv_driver.resume``."""
+        return self.hv_pci_resume(hdev)

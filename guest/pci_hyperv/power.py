@@ -10,6 +10,7 @@ from guest.events import FunctionReturned
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.probe import Probe
 from guest.pci_hyperv.remove import Remove
+from guest.vmbus.channel import INVALID_RELID
 
 if TYPE_CHECKING:
     from guest.pci_core.types import PciDev
@@ -57,6 +58,7 @@ class Power(Probe, Remove):
         After a failure the state stays ``init`` and the root bus stays too (open item O8).
         """
         hbus = hv_get_drvdata(hdev)
+        self.name_by_channel(hbus)
         await self.set_bus_state(hbus, HvPciBusState.INIT)
         ret = await self.open_channel(hbus)
         if not ret:
@@ -65,6 +67,17 @@ class Power(Probe, Remove):
                 await self.vmbus.vmbus_close(hdev.channel)
         self.kernel.emit(FunctionReturned(hbus.relid, "hv_pci_resume", ret))
         return ret
+
+    def name_by_channel(self, hbus: HvPciBus) -> None:
+        """Events name the bus by its channel, which has another number now; C has no such copies.
+
+        One that was not offered again keeps the number it had.
+        """
+        if hbus.hdev.channel.relid == INVALID_RELID:
+            return
+        hbus.relid = hbus.hdev.channel.relid
+        for hpdev in hbus.children:
+            hpdev.relid = hbus.relid
 
     async def _resume_open(self, hdev: HvDevice, hbus: HvPciBus) -> int:
         assert hbus.dialect is not None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from errno import EBUSY, ENODEV
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from guest.kernel import ops
 from guest.kernel.context import WaitQueue
 from guest.vmbus.driver_core import (
+    device_attach,
     device_driver_attach,
     get_device,
     put_device,
@@ -67,13 +69,18 @@ class BusType:
         """really_probe(): 0, or what the driver said; the caller holds the device's lock.
 
         -ENODEV for a device that is going, -EBUSY for one that has a driver: what
-        __driver_probe_device() looks at before.
+        __driver_probe_device() looks at before. -EPROBE_DEFER while no device may be probed; it is
+        tried again afterwards.
         """
         if device.dead:
             return -ENODEV
         if device.driver is not None:
             return -EBUSY
+        probing = self._kernel.probing
+        if probing.deferring:
+            return probing.put_off(device, partial(device_attach, device))
         device.driver = driver
+        probing.begin()
         self.probing.append(driver)
         error = await driver.probe(device)
         if error:
@@ -83,6 +90,7 @@ class BusType:
         else:
             self.bound[device] = driver
         self.probing.remove(driver)
+        probing.end()
         ops.wake_all(self._kernel, self._tried)
         return error
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID_ERROR = TransactionId((1 << 64) - 2)  # VMBUS_RQST_ERROR
 NO_REQUESTOR = TransactionId((1 << 64) - 1)  # VMBUS_NO_RQSTOR
+INVALID_RELID = RelId((1 << 32) - 1)  # of a channel between a suspend and its next offer
 
 
 class ChannelState(Enum):
@@ -116,9 +117,7 @@ class VmbusChannel(Allocated):
     def __init__(self, vmbus: VmbusConnection, offer: VmbusChannelOfferChannel) -> None:
         kernel = vmbus.kernel
         self.vmbus = vmbus
-        self.offer = offer
-        self.sig_event = offer.connection_id.to_bytes(8, "little")  # vmbus_setevent()'s argument
-        self.relid = RelId(offer.child_relid)
+        self.setup_state(offer)
         self.state = ChannelState.OFFER
         self.rescind = False
         self.rescind_ref = False
@@ -142,6 +141,12 @@ class VmbusChannel(Allocated):
         self.ring_send_pages = 0
         self.outbound: Ring | None = None
         self.inbound: Ring | None = None
+
+    def setup_state(self, offer: VmbusChannelOfferChannel) -> None:
+        """vmbus_setup_channel_state(): what an offer says, the first or one after a suspend."""
+        self.offer = offer
+        self.relid = RelId(offer.child_relid)
+        self.sig_event = offer.connection_id.to_bytes(8, "little")  # vmbus_setevent()'s argument
 
     async def vmbus_on_event(self) -> None:
         """vmbus_on_event(): run the callback, then allow interrupts again."""
@@ -217,3 +222,9 @@ class HvDriver(Protocol):
 
     async def remove(self, hdev: HvDevice) -> None:
         """Let go of the device."""
+
+    async def suspend(self, hdev: HvDevice) -> int:
+        """Close the channel before hibernation; 0 or a negative errno."""
+
+    async def resume(self, hdev: HvDevice) -> int:
+        """Open it again; 0 or a negative errno."""

@@ -23,8 +23,8 @@ from guest.vmbus.channel import HvDriver, VmbusChannel
 from guest.vmbus.interrupts import VmbusInterrupts
 from guest.vmbus.messages import dispatch_message
 from guest.vmbus.mmio import VmbusMmio
-from guest.vmbus.offers import Offers
 from guest.vmbus.post import ChannelMessageInfo, begin_request, unlist_request, vmbus_post_msg
+from guest.vmbus.power import BusPower
 from protocol.ids import RelId
 from protocol.versions import VMBUS_DIALECTS, VmbusDialect
 from protocol.vmbus import (
@@ -39,7 +39,7 @@ MESSAGE_SINT = 2  # VMBUS_MESSAGE_SINT
 FIRST_GPADL_HANDLE = 0xE1E10  # Linux's seed
 
 
-class VmbusConnection(Offers):
+class VmbusConnection(BusPower):
     """struct vmbus_connection, and the driver core's part of the bus."""
 
     def __init__(
@@ -62,7 +62,11 @@ class VmbusConnection(Offers):
         self.chn_msg_list: ListHead[ChannelMessageInfo] = ListHead("chn_msg_list")
         self.channelmsg_lock = SpinLock(kernel, "channelmsg_lock")
         self.channel_mutex = Mutex(kernel, "channel_mutex")
+        self.connected = False  # conn_state
         self.offer_in_progress = 0
+        self.ignore_any_offer_msg = False
+        self.nr_chan_fixup_on_resume = 0
+        self.ready_for_resume_event = Completion(kernel, "ready_for_resume_event")
         self.work_queue: WorkQueue = WorkQueue(kernel, "hv_vmbus_con")
         self.rescind_work_queue: WorkQueue = WorkQueue(kernel, "hv_vmbus_rescind")
         self.handle_primary_chan_wq = WorkQueue(kernel, "hv_pri_chan")
@@ -78,6 +82,8 @@ class VmbusConnection(Offers):
         receiver = interrupts(kernel, self.rcu, self.channels, partial(dispatch_message, self))
         self.synic_message = receiver.synic_message
         self.synic_event = receiver.synic_event
+        self.disable_messages, self.enable_messages = receiver.disable, receiver.enable
+        kernel.pm.add(self, "vmbus", self.pm_ops())
 
     @property
     def pages_of_its_own(self) -> int:
@@ -105,7 +111,7 @@ class VmbusConnection(Offers):
         error = -ECONNREFUSED
         for version in self.versions:
             dialect = VMBUS_DIALECTS[version]
-            error = await self._try_version(dialect)
+            error = await self.vmbus_negotiate_version(dialect)
             if error == 0 and self.isolation.hardened_only and not dialect.hardened:
                 self.kernel.log("err", f"Invalid VMBus version {dialect.name}")
                 return -EINVAL
@@ -113,7 +119,7 @@ class VmbusConnection(Offers):
                 break
         return error
 
-    async def _try_version(self, dialect: VmbusDialect) -> int:
+    async def vmbus_negotiate_version(self, dialect: VmbusDialect) -> int:
         """vmbus_try_connection_id(): 0, -ECONNREFUSED, -ENXIO, -ENOMEM or a posting error."""
         key = (ChannelMessageType.CHANNELMSG_INITIATE_CONTACT,)
         info = await begin_request(self, key, None)
@@ -138,6 +144,7 @@ class VmbusConnection(Offers):
         assert isinstance(response, VmbusChannelVersionResponse)
         if not response.version_supported:
             return -ECONNREFUSED
+        self.connected = True
         self.dialect = dialect
         if dialect.reply_names_connection_id:
             self.msg_conn_id = response.msg_conn_id
@@ -150,7 +157,13 @@ class VmbusConnection(Offers):
         return await vmbus_post_msg(self, message.build())
 
     async def initiate_unload(self) -> None:
-        """vmbus_initiate_unload() of a kernel that still lives: UNLOAD and its answer."""
+        """vmbus_initiate_unload() of a kernel that still lives: UNLOAD and its answer.
+
+        Hosts older than 3.0 do not know the message.
+        """
+        was_connected, self.connected = self.connected, False
+        if not was_connected or self.dialect is None or not self.dialect.unload:
+            return
         message = VmbusChannelMessageHeader(msgtype=ChannelMessageType.CHANNELMSG_UNLOAD)
         self.unload_event.reinit()
         await vmbus_post_msg(self, message.build())

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guest.vmbus.device_pm import register_pm
+
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice, HvDriver
 
@@ -35,6 +37,7 @@ def vmbus_match(device: HvDevice, driver: HvDriver) -> bool:
 async def device_register(device: HvDevice) -> int:
     """device_register(): on the bus, and offered to its drivers; 0, or what probe returned."""
     device.vmbus.bus.add(device)
+    register_pm(device)
     return await device_attach(device)
 
 
@@ -79,6 +82,9 @@ async def device_unregister(device: HvDevice) -> None:
     """
     await device.lock.lock()
     device.dead = True
+    kernel = device.vmbus.kernel
+    kernel.pm.remove(device)
+    kernel.probing.forget(device)
     device.vmbus.bus.remove(device)
     await _release_driver(device, None)
     await device.lock.unlock()

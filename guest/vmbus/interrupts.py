@@ -65,6 +65,14 @@ class VmbusInterrupts:
         else:
             context.queued.append(message)
 
+    async def disable(self) -> None:
+        """tasklet_disable() of the CPU that offers and rescinds come in on."""
+        await self._cpus[0].msg_dpc.disable()
+
+    async def enable(self) -> None:
+        """tasklet_enable()."""
+        await self._cpus[0].msg_dpc.enable()
+
     def synic_event(self, vp: VpIndex, flag: int) -> None:
         """An event flag of SINT 2: a channel's relid."""
         index = self._cpu_of_vp[vp]

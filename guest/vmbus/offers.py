@@ -13,7 +13,7 @@ from guest.events import RescindFlagRaised
 from guest.kernel import ops
 from guest.kernel.memory import GFP_ATOMIC, GFP_KERNEL
 from guest.kernel.work import Work
-from guest.vmbus.channel import ChannelState, HvDevice, VmbusChannel
+from guest.vmbus.channel import INVALID_RELID, ChannelState, HvDevice, VmbusChannel
 from guest.vmbus.driver_core import device_register, device_unregister, get_device, put_device
 from guest.vmbus.open import Opening, vmbus_reset_channel_cb
 from guest.vmbus.post import vmbus_post_msg
@@ -42,14 +42,23 @@ class Offers(Opening):
     offer_in_progress: int
     handle_primary_chan_wq: WorkQueue
 
+    async def take_up_again(self, old: VmbusChannel, offer: VmbusChannelOfferChannel) -> None:
+        """The rest of vmbus_onoffer() for a channel there is (``guest.vmbus.power``)."""
+        raise NotImplementedError
+
     async def vmbus_onoffer(self, offer: VmbusChannelOfferChannel) -> None:
         """vmbus_onoffer(): a channel object for the offer, or its relid back without memory.
 
         An isolated guest leaves devices of other kinds alone and tells nobody: their relids stay.
+        An offer of an instance that has a channel is taken for one after hibernation.
         """
         if not self.isolation.takes(offer.offer.if_type):
             self.kernel.log("err", f"Invalid offer {offer.child_relid} from the host")
             self.offer_in_progress -= 1
+            return
+        old = self.find_primary_channel_by_offer(offer)
+        if old is not None:
+            await self.take_up_again(old, offer)
             return
         channel = await self.kernel.kzalloc(VmbusChannel, GFP_ATOMIC, self, offer)
         if channel is not None:
@@ -62,6 +71,15 @@ class Offers(Opening):
     async def refuse_offer(self, offer: VmbusChannelOfferChannel) -> None:
         """There is no memory for the channel: the host has its relid back."""
         await self.vmbus_release_relid(offer.child_relid)
+
+    def find_primary_channel_by_offer(self, offer: VmbusChannelOfferChannel) -> VmbusChannel | None:
+        """find_primary_channel_by_offer(): who has the instance id; the type is not looked at.
+
+        Model: without channel_mutex, since nothing suspends while the list is walked.
+        """
+        wanted = offer.offer.if_instance
+        channels = self.primary_channels.values()
+        return next((old for old in channels if old.offer.offer.if_instance == wanted), None)
 
     async def vmbus_process_offer(self, channel: VmbusChannel) -> None:
         """vmbus_process_offer(): enter the channel, then queue its probing."""
@@ -178,12 +196,18 @@ class Offers(Opening):
         """hv_process_channel_removal(): only for a rescinded channel (a BUG_ON in Linux)."""
         assert channel.rescind, "hv_process_channel_removal() of a channel that was not rescinded"
         self._unlink(channel)
-        await self.vmbus_release_relid(channel.relid)
+        if channel.relid != INVALID_RELID:
+            await self.vmbus_release_relid(channel.relid)
         await self.free_channel(channel)
 
     def _unlink(self, channel: VmbusChannel) -> None:
-        del self.channels[channel.relid]
+        self.unmap_relid(channel)
         del self.primary_channels[_identity(channel)]
+
+    def unmap_relid(self, channel: VmbusChannel) -> None:
+        """vmbus_channel_unmap_relid(): no interrupt finds the channel from here on."""
+        if channel.relid != INVALID_RELID:
+            del self.channels[channel.relid]
 
     async def vmbus_release_relid(self, relid: int) -> None:
         """vmbus_release_relid(): the host may use the number again."""

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from protocol.link import PacketPublished
 from protocol.vmbus import VM_PKT_DATA_INBAND
+from sim.oracles.channel_names import RENAMING, ChannelNames
 from sim.oracles.law import (
     ANY,
     AWAKE,
@@ -80,8 +81,11 @@ def _findings(happened: Iterable[Happened], laws: Sequence[Law]) -> Iterator[Fou
     awake: frozenset[int] = frozenset()
     find = _seers(types, awake).get
     law: Law | None = None
+    names = ChannelNames()
     try:
         for at_ns, context, event in happened:
+            if type(event) in RENAMING or names.changed:
+                event = names.first(event)
             seers = find(type(event))
             if seers is None:
                 if type(event) is not PacketPublished:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from guest.kernel.context import Context, Kind
+from guest.kernel.freezer import PoweredOff
 from guest.kernel.sync import Mutex, SpinLock
 from sim.stacks import of_waiting
 from sim.violation import Violation, Whose
@@ -50,7 +51,14 @@ def _violation(
 
 
 def _of_guest(contexts: Sequence[Context]) -> list[Context]:
-    return [context for context in contexts if context.kind is not Kind.ACTOR]
+    """Those of the guest, less who only waits for the machine to be switched on."""
+    guest = (context for context in contexts if context.kind is not Kind.ACTOR)
+    return [context for context in guest if not _is_off(context)]
+
+
+def _is_off(context: Context) -> bool:
+    waits_for = context.waiting_for
+    return isinstance(waits_for, PoweredOff) and waits_for.off
 
 
 def _owner(context: Context) -> Context | None:

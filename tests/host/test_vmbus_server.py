@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.channel_book import MAX_CHANNELS, Reoffer
+from host.channel_book import MAX_CHANNELS, Renumber, Reoffer
+from host.offered_channels import UnknownGpadl
 from host.vmbus_effects import (
     ChannelFreed,
     ChannelRetargeted,
@@ -218,7 +219,47 @@ def test_unload_ends_the_connection_where_the_version_has_it(dialect: VmbusDiale
     assert server.state(relid) is ChannelState.UNOFFERED
     guest.contact(dialect)
     assert guest.ask_for_offers() == ["OFFERCHANNEL", "ALLOFFERS_DELIVERED"]
-    assert guest.establish_gpadl(relid).creation_status == 0  # the old list is forgotten
+    again = RelId(relid + 1)  # the numbers count on
+    assert guest.establish_gpadl(again).creation_status == 0  # the old list is forgotten
+
+
+def test_a_host_may_offer_a_channel_again_under_the_relid_it_had() -> None:
+    guest, relid = connected(NEWEST, ONE, renumber=Renumber.SAME), RelId(1)
+    guest.say(header("UNLOAD"))
+    guest.contact(NEWEST)
+    guest.ask_for_offers()
+    assert guest.server.state(relid) is ChannelState.OFFERED
+
+
+def test_a_relid_that_a_guest_may_remember_is_nobody_elses_while_there_are_others() -> None:
+    guest, relid = opened(NEWEST)
+    guest.say(header("UNLOAD"))
+    guest.server.rescind(relid)
+    assert guest.server.state(relid) is ChannelState.GONE
+    assert guest.server.offer(ONE) == relid + 1
+
+
+def test_numbers_begin_again_when_all_have_been_used() -> None:
+    guest, relid = connected(NEWEST, ONE), 1
+    for _ in range(MAX_CHANNELS):
+        guest.contact(NEWEST)
+        guest.ask_for_offers()
+        relid = relid % MAX_CHANNELS + 1
+        assert guest.server.state(RelId(relid)) is ChannelState.OFFERED
+
+
+@pytest.mark.parametrize("answer", UnknownGpadl)
+def test_a_gpadl_for_a_relid_that_nobody_has_is_refused_or_left_unanswered(
+    answer: UnknownGpadl,
+) -> None:
+    guest = connected(NEWEST, ONE, unknown_gpadl=answer)
+    header_of_nobody = gpadl_header(RelId(0xFFFF_FFFF))
+    if answer is UnknownGpadl.REFUSED:
+        guest.say(header_of_nobody)
+        assert guest.reply().creation_status
+        return
+    with pytest.raises(RemoteProtocolError, match="unknown channel"):
+        guest.say(header_of_nobody)
 
 
 @every_version

@@ -24,7 +24,7 @@ PROMISED = (
     *("relations-repeated", "eject-two-devices", "unload", "reoffer", "sixty-four-devices"),
     *("config-blocks", "multi-function", "retarget", "multi-msi"),
     *("rescind-during-query", "rescind-during-eject", "eject-during-unload"),
-    *("eject-overdue-shared", "eject-unbound"),
+    *("eject-overdue-shared", "eject-unbound", "hibernate"),
 )
 
 HEAD = """

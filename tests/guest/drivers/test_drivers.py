@@ -260,5 +260,8 @@ def test_a_table_is_plain_data(name: str) -> None:
 
 
 def test_every_step_of_every_table_is_known_and_so_is_what_undoes_it() -> None:
-    steps = {step.op for table in DRIVERS.values() for step in (*table.probe, *table.remove)}
+    tables = [
+        (*table.probe, *table.remove, *table.suspend, *table.resume) for table in DRIVERS.values()
+    ]
+    steps = {step.op for table in tables for step in table}
     assert steps | set(UNDO.values()) == set(OPERATIONS)

@@ -112,6 +112,9 @@ class FakePort:
     def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
         raise AssertionError(f"unexpected hypercall {control:#x} from VP {vp} with {data!r}")
 
+    def power_off(self) -> None:
+        raise AssertionError("nobody switches this machine off")
+
     def mmio_read(self, gpa: int, size: int) -> int:
         value = self.memory.get(gpa, (1 << 8 * size) - 1)
         self.log.append(("r", gpa, value))

@@ -132,6 +132,9 @@ class FakeHost:
             return HypercallResult(HV_STATUS_SUCCESS, held_ns=held_ns)
         return HypercallResult(HV_STATUS_SUCCESS)
 
+    def power_off(self) -> None:
+        """HostPort: nothing of this host depends on it."""
+
     def mmio_read(self, gpa: int, size: int) -> int:
         ones = (1 << 8 * size) - 1
         offset = gpa - self.window - CONFIG_PAGE

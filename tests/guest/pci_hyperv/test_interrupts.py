@@ -88,6 +88,12 @@ class TwoVectors:
             await free_irq(core, irq, dev)
         await pci_free_irq_vectors(core, dev)
 
+    async def suspend(self, _dev: PciDev) -> int:
+        return 0
+
+    async def resume(self, _dev: PciDev) -> int:
+        return 0
+
 
 def with_vectors(version: int = 0x10004, cpus: int = 2) -> tuple[Story, TwoVectors]:
     story = Story(version=version, cpus=cpus)

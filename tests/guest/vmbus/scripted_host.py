@@ -103,6 +103,9 @@ class ScriptedHost:
             self.post(reply)
         return HypercallResult(0)
 
+    def power_off(self) -> None:
+        """HostPort: nothing of this host depends on it."""
+
     def mmio_read(self, gpa: int, size: int) -> int:
         return (1 << (8 * size)) - 1 if gpa else 0
 

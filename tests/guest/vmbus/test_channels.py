@@ -61,6 +61,13 @@ class ProbingDriver:
         self.removed += 1
         await hdev.vmbus.vmbus_close(hdev.channel)
 
+    async def suspend(self, hdev: HvDevice) -> int:
+        await hdev.vmbus.vmbus_close(hdev.channel)
+        return 0
+
+    async def resume(self, hdev: HvDevice) -> int:
+        return await open_channel(hdev)
+
 
 async def nothing(_: object) -> None:
     """A channel callback that reads nothing."""
@@ -592,6 +599,8 @@ def test_who_asks_for_contact_ring_or_channel_waits_without_a_limit(name: str) -
 def test_unload_waits_for_its_answer_without_a_limit() -> None:
     host = ScriptedHost()
     host.answers[ChannelMessageType.CHANNELMSG_UNLOAD] = lambda _: None
+    host.connect()
+    host.engine.run()
     host.kernel.spawn_thread("unload", host.vmbus.initiate_unload())
     host.engine.run()
     assert still_waiting(host) == [("unload_event", None)]
@@ -601,9 +610,10 @@ def test_unload_waits_for_its_answer() -> None:
     host = ScriptedHost()
 
     async def unload() -> None:
+        await host.vmbus.connect()
         await host.vmbus.initiate_unload()
 
     host.kernel.spawn_thread("unload", unload())
     host.engine.run()
     assert host.engine.waiting() == []
-    assert host.heard == ["UNLOAD"]
+    assert host.heard == ["INITIATE_CONTACT", "UNLOAD"]
