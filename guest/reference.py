@@ -23,6 +23,7 @@ from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
 from guest.kernel.leaks import unreachable
 from guest.kernel.memory import is_dead
+from guest.kernel.numa import NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
 from guest.module import Module
@@ -64,7 +65,14 @@ class GuestConfig(msgspec.Struct, frozen=True):
     framebuffer: tuple[int, int] | None = None
     isolation: Isolation = NONE
     nodes: tuple[int, ...] = ()  # CPU mask of each NUMA node; empty means one node for all
+    offline_nodes: tuple[int, ...] = ()  # those of them that the kernel does without
     functions: Mapping[tuple[UUID, int], FunctionChoice] = MappingProxyType({})  # by (bus, devfn)
+
+    def numa(self) -> NumaNodes:
+        """The nodes of this guest's kernel."""
+        possible = len(self.nodes) or 1
+        online = tuple(node for node in range(possible) if node not in self.offline_nodes)
+        return NumaNodes(possible, online)
 
 
 class ReferenceGuest:
@@ -86,6 +94,7 @@ class ReferenceGuest:
             vp_numbers=config.vp_numbers,
             emit=emit,
             memory=memory,
+            numa=config.numa(),
         )
         mmio = VmbusMmio(
             Mutex(self.kernel, "hyperv_mmio_lock"), config.mmio_ranges, config.framebuffer
@@ -113,7 +122,6 @@ class ReferenceGuest:
             parts.arch(),
             versions=[VPCI_DIALECTS[version] for version in config.vpci_versions],
             use_calls=config.isolation.config_by_calls,
-            numa_nodes=len(config.nodes) or 1,
         )
 
     @property

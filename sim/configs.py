@@ -16,7 +16,7 @@ from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.ids import SlotNumber, VpIndex, wslot_to_devfn
 from protocol.versions import vpci_dialect
 from sim.identity import instance_id
-from sim.scenario import DeviceSpec, Scenario
+from sim.scenario import DeviceSpec, GuestSpec, Scenario
 
 
 def profile_of(device: DeviceSpec) -> DeviceProfile:
@@ -74,11 +74,20 @@ def guest_config(scenario: Scenario) -> GuestConfig:
         vpci_versions=tuple(vpci_dialect(name).version for name in scenario.guest.protocol),
         functions=functions,
         isolation=ISOLATIONS[scenario.guest.isolation],
-        nodes=_nodes(scenario.guest.vcpus, scenario.guest.numa_nodes),
+        nodes=_nodes(scenario.guest),
+        offline_nodes=scenario.guest.offline_nodes,
     )
 
 
-def _nodes(vcpus: int, nodes: int) -> tuple[int, ...]:
-    """The CPU mask of each NUMA node: the vCPUs dealt out in blocks, as Hyper-V does."""
-    first = [vcpus * node // nodes for node in range(nodes + 1)]
-    return tuple((1 << last) - (1 << start) for start, last in pairwise(first))
+def _nodes(guest: GuestSpec) -> tuple[int, ...]:
+    """The CPU mask of each NUMA node: the vCPUs dealt out in blocks, as Hyper-V does.
+
+    With ``numa=off`` there is one node. An offline node has none of the CPUs that were booted.
+    """
+    if not guest.numa:
+        return ((1 << guest.vcpus) - 1,)
+    online = [node for node in range(guest.numa_nodes) if node not in guest.offline_nodes]
+    first = [guest.vcpus * place // len(online) for place in range(len(online) + 1)]
+    blocks = ((1 << last) - (1 << start) for start, last in pairwise(first))
+    masks = dict(zip(online, blocks, strict=True))
+    return tuple(masks.get(node, 0) for node in range(guest.numa_nodes))

@@ -36,12 +36,18 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuestSpec(_Record, frozen=True, kw_only=True):
-    """``protocol`` is what the guest offers, highest first; ``vp_numbers`` the VP of each vCPU."""
+    """``protocol`` is what the guest offers, highest first; ``vp_numbers`` the VP of each vCPU.
+
+    Of the VM's ``numa_nodes`` the kernel does without ``offline_nodes``; ``numa`` False means that
+    it has one node for everything.
+    """
 
     vcpus: int = 2
     protocol: tuple[str, ...] = PROTOCOLS
     isolation: str = "none"
     numa_nodes: int = 1
+    numa: bool = True
+    offline_nodes: tuple[int, ...] = ()
     vp_numbers: tuple[int, ...] = (0, 1)
 
 

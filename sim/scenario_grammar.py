@@ -28,6 +28,7 @@ from sim.scenario_kinds import (
 # Hyper-V's limit for one VM (Windows Server 2025); VP numbers go on to what a VP set can name.
 VCPUS_MAX: Final = 2_048
 VP_NUMBER_MAX: Final = 4_095
+NODES_MAX: Final = 64  # Hyper-V's limit for one VM
 DEVICES_MAX: Final = 2_047  # a channel each, and SINT 2 has event flags 1 to 2,047
 VECTORS_MAX: Final = 2_048  # what one MSI-X table holds
 REPEAT_MAX: Final = 1_000
@@ -84,7 +85,9 @@ GUEST: Final = (
     Key("vcpus", number(1, VCPUS_MAX), 2, "virtual processors"),
     Key("protocol", many(one_of(PROTOCOLS), least=1), PROTOCOLS, "what it offers, highest first"),
     Key("isolation", one_of(ISOLATIONS), "none", "cvm: the host cannot see the guest's memory"),
-    Key("numa_nodes", number(1, 64), 1, "NUMA nodes the guest knows"),
+    Key("numa_nodes", number(1, NODES_MAX), 1, "NUMA nodes of the VM"),
+    Key("numa", FLAG, True, "false: the kernel was booted with numa=off and knows one node"),
+    Key("offline_nodes", many(number(0, NODES_MAX - 1)), (), "nodes without CPUs and memory"),
     Key(
         "vp_numbers",
         many(number(0, VP_NUMBER_MAX)),
@@ -108,7 +111,7 @@ DEVICE: Final = (
     Key("driver", WORD, "auto", "the sample function driver; auto: the profile's own, or none"),
     Key("remove_ms", number(0, 600_000), 0, "how long the function driver's remove takes"),
     Key("present", FLAG, True, "whether the offer begins with it on the bus"),
-    Key("numa_node", number(0, 63), None, "node the host reports, from 1.3 on"),
+    Key("numa_node", number(0, NODES_MAX - 1), None, "node the host reports, from 1.3 on"),
 )
 ACTOR: Final = (
     Key("name", WORD, REQUIRED, "who acts"),

@@ -132,7 +132,18 @@ class _Reader(TableReader):
         numbers = values["vp_numbers"] or tuple(range(values["vcpus"]))
         if len(set(numbers)) != len(numbers) or len(numbers) != values["vcpus"]:
             raise self.fail("guest.vp_numbers", "must be one number for each vCPU, all different")
+        self._check_nodes(values)
         return GuestSpec(**{**values, "vp_numbers": numbers})
+
+    def _check_nodes(self, values: Mapping[str, Any]) -> None:
+        """A kernel has a node that is online, and knows no others with numa=off."""
+        nodes, offline = values["numa_nodes"], values["offline_nodes"]
+        if offline and not values["numa"]:
+            raise self.fail("guest.offline_nodes", "numa = false knows one node; drop one key")
+        if max(offline, default=0) >= nodes or len(set(offline)) != len(offline):
+            raise self.fail("guest.offline_nodes", f"nodes are numbered 0 to {nodes - 1}")
+        if len(offline) >= nodes:
+            raise self.fail("guest.offline_nodes", "must leave a node online")
 
     def _host(self, raw: object) -> HostSpec:
         values = self.table(raw, "host", TABLES["host"], ("knobs", "latency_ns"))

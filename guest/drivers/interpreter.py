@@ -17,7 +17,7 @@ from guest.drivers.operations import OPERATIONS, run_commands
 from guest.drivers.registry import matches
 from guest.drivers.steps import UNDO, DriverOptions, DriverTable, Step
 from guest.kernel.irq_core import IrqCore
-from guest.kernel.memory import GFP_KERNEL, node_data
+from guest.kernel.memory import GFP_KERNEL
 from guest.pci_core.types import PciDev
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class StepDriver:
     async def probe(self, dev: PciDev) -> int:
         """Run the table's probe: 0 or a negative errno."""
         options = self._claims(dev) or DriverOptions()
-        node_data(self.irqs.vectors.nodes, dev.numa_node)
+        dev.kernel.numa.node_data(dev.numa_node)
         instance = await dev.kernel.kzalloc(FunctionInstance, GFP_KERNEL, dev, options)
         if instance is None:
             return -ENOMEM

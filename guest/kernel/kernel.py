@@ -15,6 +15,7 @@ from guest.kernel.cpu import Cpu
 from guest.kernel.dpm import DevicePm
 from guest.kernel.freezer import Freezer
 from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
+from guest.kernel.numa import ONE_NODE, NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.probing import Probing
 from guest.port import HostPort
@@ -37,7 +38,8 @@ class Kernel:
     """
 
     __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
-                 "freezer", "heap", "log_lines", "memory", "pm", "port", "probing", "ring_is_full",
+                 "freezer", "heap", "log_lines", "memory", "numa", "pm", "port", "probing",
+                 "ring_is_full",
                  "scheduler")  # fmt: skip
 
     def __init__(
@@ -48,11 +50,13 @@ class Kernel:
         vp_numbers: Sequence[int],
         emit: Callable[[object], None],
         memory: PhysicalMemory,
+        numa: NumaNodes = ONE_NODE,
     ) -> None:
         self.port = port
         self.scheduler = scheduler
         self.emit = emit
         self.memory = memory
+        self.numa = numa
         self.heap = Heap()
         self.cpus = tuple(Cpu(CpuId(i), VpIndex(vp)) for i, vp in enumerate(vp_numbers))
         self.cpu_online_mask = (1 << len(self.cpus)) - 1

@@ -8,14 +8,12 @@ code that uses objects carries no checks. The twins are made when the class is d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
 
 from guest.kernel.faults import (
     DeadStack,
     DoubleFree,
     GuestFault,
-    NullDereference,
     RefCountUnderflow,
     Uninitialised,
     UseAfterFree,
@@ -126,16 +124,6 @@ class Heap:
     def live(self, cls: type[T]) -> list[T]:
         """The live objects of one class, oldest first."""
         return [obj for obj in self._live.values() if isinstance(obj, cls)]
-
-
-def node_data(nodes: Sequence[int], node: int) -> int:
-    """NODE_DATA(), where memory near a device is asked for: the CPU mask of the node.
-
-    ``nodes`` holds that of each node that is online; a negative ``node`` means any.
-    """
-    if node >= len(nodes):
-        raise NullDereference(f"NODE_DATA({node}) is NULL")
-    return nodes[max(node, 0)]
 
 
 class StackFrame:

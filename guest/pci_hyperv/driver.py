@@ -35,8 +35,7 @@ HV_PCIE_GUID = UUID("44c4f61d-4444-4400-9d52-802e27ede19f")
 class HvPciDriver(Power):
     """One loaded driver. ``versions`` are what it offers, highest first.
 
-    ``use_calls``: configuration space by hypercalls, as confidential VMs do. ``numa_nodes``: how
-    many nodes the guest has.
+    ``use_calls``: configuration space by hypercalls, as confidential VMs do.
     """
 
     name = "hv_pci"
@@ -51,12 +50,10 @@ class HvPciDriver(Power):
         *,
         versions: Sequence[Dialect] = PCI_PROTOCOL_VERSIONS,
         use_calls: bool = False,
-        numa_nodes: int = 1,
     ) -> None:
         super().__init__(kernel, vmbus, pci, arch)
         self.versions = tuple(versions)
         self.use_calls = use_calls
-        self.numa_nodes = numa_nodes
         self.domains = DomainMap()
         self.multi_msi_cpu_lock = SpinLock(kernel, "multi_msi_cpu_lock")
         self.multi_msi_cpu_next = -1

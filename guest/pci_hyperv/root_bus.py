@@ -21,8 +21,6 @@ SLOT_NAME_SIZE = 11  # a 32-bit serial number in decimal, and its terminating ze
 class RootBus(Device):
     """From children to PCI devices, slots and nodes."""
 
-    numa_nodes: int  # how many the guest may have
-
     async def create_root_hv_pci_bus(self, hbus: HvPciBus) -> int:
         """Scan the bus and bind drivers; 0 or -errno. The caller holds ``state_lock``."""
         error = await self.pci.scan_root_bus_bridge(hbus.bridge)
@@ -104,11 +102,7 @@ class RootBus(Device):
 
     def numa_node_of(self, desc: HvPciDevDescription) -> int:
         """The node that the host named, mapped to one that is online; or the default."""
-        node = desc.virtual_numa_node
-        if desc.flags & DEVICE_FLAG_NUMA_AFFINITY and node < self.numa_nodes:
-            return self.numa_map_to_online_node(node)
+        node, numa = desc.virtual_numa_node, self.kernel.numa
+        if desc.flags & DEVICE_FLAG_NUMA_AFFINITY and node < numa.possible:
+            return numa.map_to_online_node(node)
         return DEFAULT_NUMA_NODE
-
-    def numa_map_to_online_node(self, node: int) -> int:
-        """The nearest node that is online. Model: all of the guest's nodes are."""
-        return node

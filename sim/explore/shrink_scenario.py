@@ -21,6 +21,8 @@ Steps: TypeAlias = list[dict[str, Any]]
 _OPTIONAL: Final = (
     ("guest", "isolation"),
     ("guest", "numa_nodes"),
+    ("guest", "numa"),
+    ("guest", "offline_nodes"),
     ("guest", "vp_numbers"),
     ("host", "pcpus"),
 )

@@ -10,14 +10,13 @@ import pytest
 from guest.kernel.faults import (
     DeadStack,
     DoubleFree,
-    NullDereference,
     RefCountUnderflow,
     Uninitialised,
     UseAfterFree,
 )
 from guest.kernel.leaks import unreachable
 from guest.kernel.lists import ListNode
-from guest.kernel.memory import Allocated, Heap, RefCount, StackFrame, node_data
+from guest.kernel.memory import Allocated, Heap, RefCount, StackFrame
 
 
 class Thing(Allocated):
@@ -129,10 +128,3 @@ def test_an_object_nobody_reaches_is_a_leak() -> None:
     thing_on(heap)
     assert unreachable(heap, [kept]) == {"Thing": 1}
     assert heap.census() == {"Thing": 3}
-
-
-def test_memory_near_a_device_comes_from_a_node_that_is_there() -> None:
-    nodes = (0b0011, 0b1100)
-    assert [node_data(nodes, node) for node in (-1, 0, 1)] == [0b0011, 0b0011, 0b1100]
-    with pytest.raises(NullDereference, match=r"NODE_DATA\(2\)"):
-        node_data(nodes, 2)

@@ -15,6 +15,7 @@ from uuid import UUID
 from guest.events import FunctionReturned
 from guest.kernel import leaks
 from guest.kernel.kernel import Kernel
+from guest.kernel.numa import ONE_NODE, NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
 from guest.pci_core.subsystem import PciSubsystem
@@ -75,6 +76,7 @@ CONFIG_PAGE = 0x1000
 LOW_MMIO = (0xF000_0000, 0xF7FF_FFFF)
 HIGH_MMIO = (0x10_0000_0000, 0x7F_FFFF_FFFF)
 MSI_ADDRESS = 0xFEE0_1000
+TWO_NODES = NumaNodes(2, (0, 1))
 ALL_VERSIONS = (0x10004, 0x10003, 0x10002, 0x10001)
 
 Answer = Callable[[bytes], bytes | None]
@@ -309,6 +311,7 @@ class Story:
         chooser: Chooser | None = None,
         profiles: Sequence[DeviceProfile] = (NVME_SSD,),
         driver: type[HvPciDriver] = HvPciDriver,
+        numa: NumaNodes = ONE_NODE,
         **options: Any,
     ) -> None:
         self.engine = Engine(chooser)
@@ -321,6 +324,7 @@ class Story:
             vp_numbers=range(cpus),
             emit=self.events.append,
             memory=memory,
+            numa=numa,
         )
         self.engine.attach(self.kernel)
         mmio = VmbusMmio(Mutex(self.kernel, "hyperv_mmio_lock"), (LOW_MMIO, HIGH_MMIO), None)

@@ -17,7 +17,14 @@ from guest.pci_hyperv.device import HvPciDev
 from host.devices.nvme_ssd import NVME_SSD
 from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
 from protocol.vpci import PciBusD0Entry, PciVersionRequest
-from tests.guest.pci_hyperv.story import ALL_VERSIONS, CONFIG_PAGE, HIGH_MMIO, RELID, Story
+from tests.guest.pci_hyperv.story import (
+    ALL_VERSIONS,
+    CONFIG_PAGE,
+    HIGH_MMIO,
+    RELID,
+    TWO_NODES,
+    Story,
+)
 
 ASSIGNED_BYTES = {"1.1": 152, "1.2": 208, "1.3": 208, "1.4": 208}  # 148 and 202, as in the ring
 
@@ -134,14 +141,14 @@ def test_several_functions_get_their_resources_in_rising_slot_order() -> None:
 
 @pytest.mark.wire_note("4.4b", "4.4d")
 def test_the_numa_node_of_the_list_is_used_if_the_guest_has_it() -> None:
-    assert Story(numa_nodes=2).arrive().devices[0].numa_node == 1
-    assert Story(numa_nodes=1).arrive().devices[0].numa_node == 0
+    assert Story(numa=TWO_NODES).arrive().devices[0].numa_node == 1
+    assert Story().arrive().devices[0].numa_node == 0
 
 
 @pytest.mark.wire_note("4.4a")
 @pytest.mark.parametrize(("flags", "node"), [(0, 0), (1, 1), (2, 0), (3, 1)])
 def test_a_node_counts_only_if_the_first_flag_says_that_there_is_one(flags: int, node: int) -> None:
-    story = Story(numa_nodes=2).arrive()
+    story = Story(numa=TWO_NODES).arrive()
     (hpdev,) = story.hbus.children
     assert isinstance(hpdev, HvPciDev)
     desc = hpdev.desc._replace(flags=flags, virtual_numa_node=1)
@@ -150,4 +157,4 @@ def test_a_node_counts_only_if_the_first_flag_says_that_there_is_one(flags: int,
 
 @pytest.mark.wire_note("4.4d")
 def test_a_list_without_numa_nodes_means_node_zero() -> None:
-    assert Story(version=0x10002, numa_nodes=2).arrive().devices[0].numa_node == 0
+    assert Story(version=0x10002, numa=TWO_NODES).arrive().devices[0].numa_node == 0

@@ -29,7 +29,7 @@ from protocol.vpci import (
     PciDevIncoming,
     PciDevInvalBlock,
 )
-from tests.guest.pci_hyperv.story import Story
+from tests.guest.pci_hyperv.story import TWO_NODES, Story
 
 SECOND = 0x01  # device 1, function 0
 SHORT_LIST = PciBusRelations2(device_count=0).build()[:4] + bytes([9, 0, 0, 0])
@@ -68,7 +68,7 @@ def test_a_function_that_the_list_adds_is_queried_and_scanned() -> None:
 
 @pytest.mark.wire_note("4.3a")
 def test_a_list_on_an_installed_bus_leads_to_a_scan_and_to_slots_and_nodes() -> None:
-    story = Story(numa_nodes=2).arrive()
+    story = Story(numa=TWO_NODES).arrive()
     story.devices[0].numa_node = 0
     story.host.functions[SECOND] = Function(NVME_SSD)
     story.host.relations(0, SECOND)
