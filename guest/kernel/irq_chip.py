@@ -24,7 +24,7 @@ NULL_MSI_MSG = MsiMsg(0, 0, 0)
 
 
 class MsiController(Protocol):
-    """The bridge driver's MSI domain on top of the x86 vectors: chip and msi_domain_ops in one.
+    """The bridge driver's MSI domain on top of the vectors: chip and msi_domain_ops in one.
 
     ``compose_msi_msg`` and the mask callbacks run under the interrupt descriptor's lock, with
     interrupts off, except for the first compose of an allocation.

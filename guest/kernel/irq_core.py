@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Interrupts of one guest kernel: descriptors, delivery from a vector to a handler.
+"""Interrupts of one guest kernel: descriptors, from allocation and activation to their end.
 
-Follows kernel/irq/irqdesc.c, irqdomain.c and msi.c (allocation, activation). What drivers call is
-in ``irq_manage``, what happens when a vector arrives in ``irq_flow``. Knows no PCI: messages are
-composed by the chip and written by ``write_msi_msg``.
+Follows kernel/irq/irqdesc.c, irqdomain.c and msi.c. What drivers call is in ``irq_manage``, what
+happens when a vector arrives in ``irq_flow``, whose vectors they are in ``irq_parent``. Knows no
+PCI: messages are composed by the chip and written by ``write_msi_msg``.
 """
 
 from __future__ import annotations
@@ -13,43 +13,44 @@ from errno import ENOMEM
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from guest.kernel import irq_flow
 from guest.kernel.irq import IrqAffinity, IrqData
 from guest.kernel.irq_affinity import AffinityRequest, irq_create_affinity_masks
+from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_chip import NULL_MSI_MSG
-from guest.kernel.irq_vectors import VectorDomain
 from guest.kernel.memory import GFP_KERNEL
 
 if TYPE_CHECKING:
     from guest.kernel.irq_chip import MsiController, MsiMsg
+    from guest.kernel.irq_parent import MakeParent
     from guest.kernel.kernel import Kernel
 
-FIRST_DYNAMIC_IRQ = 24  # below are the 24 pins of the I/O APIC
+# Below are x86's 24 pins of the I/O APIC. Model: and arm64's timers and the like, at any number.
+FIRST_DYNAMIC_IRQ = 24
 
 
 class IrqCore:
-    """Every interrupt descriptor of a kernel, and its vectors. ``irr`` is a bitmap per CPU."""
+    """Every interrupt descriptor of a kernel, and its vectors."""
 
     def __init__(
         self,
         kernel: Kernel,
         write_msi_msg: Callable[[IrqData, MsiMsg], Awaitable[None]],
         nodes: Sequence[int] | None = None,
+        parent: MakeParent = ApicDomain,
     ) -> None:
         """``nodes``: CPU mask of each NUMA node; default is one node with every CPU.
 
+        ``parent`` makes the architecture's domain below that of the messages.
         ``write_msi_msg`` is irq_chip's irq_write_msi_msg(): puts a composed message in the device.
         """
         everywhere = (1 << len(kernel.cpus)) - 1
         self.kernel = kernel
         self.write_msi_msg = write_msi_msg
         self.default_affinity = everywhere
-        self.vectors = VectorDomain(kernel, nodes or (everywhere,))
+        self.vectors = parent(self, tuple(nodes or (everywhere,)))
         self.descs: dict[int, IrqData] = {}
-        self.irr = [0] * len(kernel.cpus)  # vectors that arrived and were not yet taken
         self._free_irqs: list[int] = []  # heap of numbers below _next_irq; may hold stale ones
         self._next_irq = FIRST_DYNAMIC_IRQ
-        self._names: dict[int, str] = {}  # of the contexts that interrupts run in
         self._spread: dict[tuple[int, AffinityRequest], list[IrqAffinity] | None] = {}
 
     def create_affinity_masks(self, count: int, affd: AffinityRequest) -> list[IrqAffinity] | None:
@@ -88,28 +89,35 @@ class IrqCore:
         Model: blocks of several are taken from above, never from a gap.
         """
         base = self._claim_numbers(count)
+        datas: list[IrqData] = []
+        ret = 0
         for index in range(count):
             wanted = affinity[index] if affinity is not None else None
-            ret = await self._alloc_one(chip, base + index, hwirq + index, node, wanted)
-            if ret < 0:
-                await self._give_back(base, allocated=index, claimed=count)
-                return ret
+            data = await self._new_desc(chip, base + index, hwirq + index, node, wanted)
+            if data is None:
+                ret = -ENOMEM
+                break
+            datas.append(data)
+        ret = ret or self.vectors.allocate(datas)
+        if ret < 0:
+            await self._give_back(datas, base, count)
+            return ret
+        self.descs.update((data.irq, data) for data in datas)
         return base
 
-    async def _give_back(self, base: int, *, allocated: int, claimed: int) -> None:
+    async def _give_back(self, datas: list[IrqData], base: int, count: int) -> None:
         """Undo an allocation. Freeing suspends, so nobody may be given a number before its end."""
-        datas = [self.descs.pop(irq) for irq in range(base, base + allocated)]
         for data in datas:
-            await self._free_one(data)
-        for irq in range(base, base + claimed):
+            await self.kernel.kfree(data)
+        for irq in range(base, base + count):
             heappush(self._free_irqs, irq)
 
-    async def _alloc_one(
+    async def _new_desc(
         self, chip: MsiController, irq: int, hwirq: int, node: int, wanted: IrqAffinity | None
-    ) -> int:
+    ) -> IrqData | None:
         data = await self.kernel.kzalloc(IrqData, GFP_KERNEL, self.kernel, irq, hwirq, chip)
         if data is None:
-            return -ENOMEM
+            return None
         data.node = node
         data.affinity = self.default_affinity
         if wanted is not None:
@@ -117,12 +125,7 @@ class IrqCore:
             data.affinity_set = True
             data.managed = data.managed_shutdown = wanted.managed
             data.node = self._node_of(wanted.mask)
-        ret = self.vectors.allocate(data)
-        if ret < 0:
-            await self.kernel.kfree(data)
-            return ret
-        self.descs[irq] = data
-        return 0
+        return data
 
     def _node_of(self, mask: int) -> int:
         lowest = mask & -mask
@@ -196,29 +199,5 @@ class IrqCore:
     # --- delivery ---
 
     def deliver_vector(self, cpu: int, vector: int) -> None:
-        """The local APIC of ``cpu`` accepts a vector; one that is pending already merges with it.
-
-        Whoever connects the host calls this; the handler then runs as a hard interrupt there.
-        """
-        bit = 1 << vector
-        if self.irr[cpu] & bit:
-            return
-        self.irr[cpu] |= bit
-        key = cpu << 8 | vector
-        name = self._names.get(key)
-        if name is None:
-            name = self._names[key] = f"vector {vector}@{cpu}"
-        self.kernel.raise_interrupt(cpu, name, self._common_interrupt(cpu, vector))
-
-    async def _common_interrupt(self, cpu: int, vector: int) -> None:
-        """common_interrupt(): find who owns the vector and run its flow handler."""
-        self.irr[cpu] &= ~(1 << vector)
-        data = self.vectors.table[cpu].get(vector)
-        if data is None:
-            irq_flow.no_handler(self, cpu, vector)
-            return
-        data.readers += 1
-        await irq_flow.handle_edge_irq(self, data, cpu)
-        data.readers -= 1
-        if data.freed and not data.readers:
-            await self.kernel.kfree(data)
+        """A vector has come in on a CPU; whoever connects the host calls this."""
+        self.vectors.deliver(cpu, vector)

@@ -10,7 +10,7 @@ from errno import EBUSY, EINVAL
 from typing import TYPE_CHECKING
 
 from guest.kernel.irq import IrqData
-from guest.kernel.irq_events import InterruptHandled, InterruptSpurious
+from guest.kernel.irq_events import InterruptHandled
 
 if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore
@@ -104,8 +104,7 @@ async def _run_handler(core: IrqCore, data: IrqData, cpu: int) -> None:
 
 async def _ack(core: IrqCore, data: IrqData, cpu: int) -> None:
     """apic_ack_edge(): finish an earlier move, begin one that waits, end of interrupt."""
-    if data.apic.move_in_progress:
-        core.vectors.complete_move(data, cpu)
+    core.vectors.irq_ack(data, cpu)
     if data.move_pending:
         await _move_irq(core, data)
 
@@ -144,13 +143,3 @@ def do_set_affinity(core: IrqCore, data: IrqData, mask: int) -> int:
     if ret == 0:
         data.affinity = mask
     return ret
-
-
-def no_handler(core: IrqCore, cpu: int, vector: int) -> None:
-    """What common_interrupt() does with a vector nobody owns."""
-    core.kernel.emit(InterruptSpurious(cpu, vector))
-    table = core.vectors.table[cpu]
-    if vector in table:  # VECTOR_SHUTDOWN: its owner has just left
-        del table[vector]
-    else:
-        core.kernel.log("err", f"{cpu}.{vector} No irq handler for vector")

@@ -27,9 +27,9 @@ async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
 
 
 async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
-    """migrate_one_irq(). The chip is masked meanwhile, as this kind cannot move otherwise."""
+    """migrate_one_irq(). The chip is masked meanwhile where vectors cannot move otherwise."""
     online = core.kernel.cpu_online_mask
-    masked = data.masked
+    maskchip = core.vectors.moves_at_interrupt and not data.masked
     core.vectors.force_complete_move(data, cpu)
     if not data.started or not data.effective_affinity >> cpu & 1:
         if data.move_pending and not data.pending_mask & online:
@@ -39,7 +39,7 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
     if data.move_pending and data.pending_mask & online:
         affinity = data.pending_mask
     data.move_pending = False
-    if not masked:
+    if maskchip:
         await data.chip.irq_mask(data)
     if not affinity & online:
         if data.managed:
@@ -53,7 +53,7 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
         ret = do_set_affinity(core, data, online)
     if ret < 0:
         core.kernel.log("warn", f"IRQ{data.irq}: set affinity failed({ret}).")
-    if not masked:
+    if maskchip:
         await data.chip.irq_unmask(data)
 
 

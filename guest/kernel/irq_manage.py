@@ -63,7 +63,7 @@ async def irq_startup(core: IrqCore, data: IrqData) -> None:
         return
     if data.pending:
         data.pending = False
-        core.deliver_vector(data.apic.cpu, data.apic.vector)
+        core.vectors.retrigger(data)
 
 
 async def _startup_managed(core: IrqCore, data: IrqData) -> bool:
@@ -171,11 +171,7 @@ async def enable_irq(core: IrqCore, irq: int) -> None:
 
 
 async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
-    """A write to /proc/irq/N/smp_affinity; -EIO for a managed one, -EINVAL if no CPU is online.
-
-    An MSI of this kind cannot move in process context: the mask waits for the next interrupt,
-    whose acknowledgement moves it (irq_move_irq()). An inactive one takes the mask at once.
-    """
+    """A write to /proc/irq/N/smp_affinity; -EIO for a managed one, -EINVAL if no CPU is online."""
     data = core.descs.get(irq)
     if data is None:
         return -EINVAL
@@ -185,12 +181,24 @@ async def set_affinity(core: IrqCore, irq: int, mask: int) -> int:
         return -EINVAL
     data.readers += 1
     await data.lock.lock_irqsave()
+    ret = _set_affinity_locked(core, data, mask)
+    await data.lock.unlock_irqrestore()
+    await core.release(data)
+    return ret
+
+
+def _set_affinity_locked(core: IrqCore, data: IrqData, mask: int) -> int:
+    """irq_set_affinity_locked().
+
+    Where vectors move at an interrupt, the mask waits for the next one, whose acknowledgement moves
+    it (irq_move_irq()), and one that is inactive takes the mask as it is.
+    """
+    data.affinity_set = True
+    if not core.vectors.moves_at_interrupt:
+        return do_set_affinity(core, data, mask)
     if data.activated:
         data.move_pending = True
         data.pending_mask = mask
     else:
         data.affinity = data.effective_affinity = mask
-    data.affinity_set = True
-    await data.lock.unlock_irqrestore()
-    await core.release(data)
     return 0

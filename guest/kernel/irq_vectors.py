@@ -45,7 +45,7 @@ class VectorDomain:
         for cpu in cpus_of(kernel.cpu_online_mask):
             self.matrix.online(cpu)
 
-    def allocate(self, data: IrqData) -> int:
+    def reserve_one(self, data: IrqData) -> int:
         """x86_vector_alloc_irqs() for one interrupt: reserve, managed or global. 0 or -ENOSPC."""
         apic = data.apic
         if data.managed:

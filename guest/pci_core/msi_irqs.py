@@ -14,10 +14,11 @@ from guest.pci_core.types import MsiDesc, PciDev
 async def setup_msi_irqs(irqs: IrqCore, dev: PciDev) -> int:
     """__msi_domain_alloc_irqs(): 0, or after a failure what msi_handle_pci_fail() makes of it.
 
-    Interrupts that can be masked are only reserved here; their message points at a dummy vector.
+    Where vectors are reserved, interrupts that can be masked have no more than that here; their
+    message points at a dummy vector.
     """
     first = next(iter(dev.msi_descs.values()))
-    can_reserve = first.is_msix or first.can_mask
+    can_reserve = irqs.vectors.reserves and (first.is_msix or first.can_mask)
     for allocated, desc in enumerate(dev.msi_descs.values()):
         irq = await irqs.alloc_irqs(
             dev.bus.bridge.msi,

@@ -59,7 +59,7 @@ async def enable_msi_range(
     async def init(count: int) -> int:
         return await _msi_capability_init(irqs, dev, count, affd)
 
-    return await enable_range(min_vecs, nvec, len(irqs.irr), affd, init)
+    return await enable_range(min_vecs, nvec, len(irqs.kernel.cpus), affd, init)
 
 
 async def _msi_capability_init(

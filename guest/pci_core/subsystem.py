@@ -9,8 +9,10 @@ from collections.abc import Coroutine, Sequence
 from errno import EEXIST
 from typing import Any
 
+from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_chip import MsiController
 from guest.kernel.irq_core import IrqCore
+from guest.kernel.irq_parent import MakeParent
 from guest.kernel.kernel import Kernel
 from guest.kernel.resource import Resource
 from guest.pci_core import assign, driver_core, probe, refs, remove, slot
@@ -28,10 +30,14 @@ class PciSubsystem(PciState):
         kernel: Kernel,
         nodes: Sequence[int] | None = None,
         irqs: type[IrqCore] = IrqCore,
+        parent: MakeParent = ApicDomain,
     ) -> None:
-        """``nodes``: CPU mask of each NUMA node; by default one node holds every CPU."""
+        """``nodes``: CPU mask of each NUMA node; by default one node holds every CPU.
+
+        ``parent`` makes the domain of the architecture's vectors.
+        """
         super().__init__(kernel)
-        self.irqs = irqs(kernel, pci_msi_domain_write_msg, nodes)
+        self.irqs = irqs(kernel, pci_msi_domain_write_msg, nodes, parent)
 
     def lock_rescan_remove(self) -> Coroutine[Any, Any, None]:
         """pci_lock_rescan_remove()."""

@@ -23,8 +23,7 @@ from guest.pci_hyperv.mapping_request import U32
 from protocol.vpci import PciDeleteInterrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
-    from typing import Any
+    from collections.abc import Awaitable
 
     from guest.kernel.irq import IrqData
     from guest.pci_core.types import MsiDesc, PciDev
@@ -63,13 +62,16 @@ class Interrupts(Compose):
         await self.hv_int_desc_free(hpdev, int_desc)
         await self.put_pcichild(hpdev)
 
-    def hv_irq_mask(self, data: IrqData) -> Coroutine[Any, Any, None]:
-        """``irq_chip.irq_mask``: in the device; x86 vectors have no mask of their own."""
-        return pci_msi_mask_irq(data)
+    async def hv_irq_mask(self, data: IrqData) -> None:
+        """``irq_chip.irq_mask``: in the device, then below."""
+        await pci_msi_mask_irq(data)
+        self.pci.irqs.vectors.irq_mask(data)
 
     async def hv_irq_unmask(self, data: IrqData) -> None:
-        """``irq_chip.irq_unmask``: retarget, then unmask in the device, come what may (O17)."""
+        """``irq_chip.irq_unmask``: retarget, then unmask below and in the device, come what may
+        (O17)."""
         await self.arch.hv_arch_irq_unmask(self, data)
+        self.pci.irqs.vectors.irq_unmask(data)
         await pci_msi_unmask_irq(data)
 
     def has_mapping(self, data: IrqData) -> bool:

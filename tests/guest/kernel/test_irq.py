@@ -141,7 +141,7 @@ def test_an_interrupt_during_its_handler_on_another_cpu_runs_it_once_more() -> N
         # As after a move: the same interrupt on CPU 1 while CPU 0 still handles it.
         line.irqs.deliver_vector(0, 32)
         await ops.usleep(line.rig.kernel, 10)
-        line.irqs.vectors.table[1][99] = line.data
+        line.rig.vectors.table[1][99] = line.data
         line.irqs.deliver_vector(1, 99)
 
     line.rig.run(again(), cpu=1)
@@ -169,7 +169,7 @@ def test_freeing_masks_then_zeroes_the_message_and_keeps_a_reservation() -> None
     table = HIGH_WINDOW + 0x2000
     writes = [(gpa - table, value) for kind, gpa, value in line.rig.port.log if kind == "w"]
     assert writes == [(12, 1), (0, 0), (4, 0), (8, 0)]
-    matrix = line.irqs.vectors.matrix
+    matrix = line.rig.vectors.matrix
     assert (matrix.total_allocated, matrix.global_reserved) == (0, 1)
     assert line.rig.events_of(InterruptFreed) == [InterruptFreed(IRQ, "test")]
 
@@ -265,7 +265,7 @@ def test_the_old_vector_is_freed_a_jiffy_after_the_first_interrupt_on_the_new_cp
     line.request()
     line.move(0b10)
     line.fire()  # moves
-    assert line.irqs.vectors.matrix.total_allocated == 2
+    assert line.rig.vectors.matrix.total_allocated == 2
     line.fire()  # arrives on the new CPU
     line.move(0b01)
     line.fire()  # too early to move back: the move waits for the next interrupt

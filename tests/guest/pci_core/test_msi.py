@@ -104,7 +104,7 @@ def test_allocation_only_reserves_vectors() -> None:
     rig = Rig()
     dev = up(nvme(), rig)
     alloc(rig, dev, 1, 2, PCI_IRQ_MSIX)
-    matrix = rig.pci.irqs.vectors.matrix
+    matrix = rig.vectors.matrix
     assert (matrix.total_allocated, matrix.global_reserved) == (0, 2)
     assert [pci_irq_vector(dev, nr) for nr in range(3)] == [24, 25, -EINVAL]
 
@@ -116,7 +116,7 @@ def test_managed_vectors_are_spread_over_the_cpus() -> None:
     descs = [rig.pci.irqs.descs[pci_irq_vector(dev, nr)] for nr in range(4)]
     assert [desc.affinity for desc in descs] == [1, 2, 4, 8]
     assert all(desc.managed for desc in descs)
-    assert [cm.managed for cm in rig.pci.irqs.vectors.matrix.maps] == [1, 1, 1, 1]
+    assert [cm.managed for cm in rig.vectors.matrix.maps] == [1, 1, 1, 1]
 
 
 def test_pre_vectors_are_not_managed() -> None:
@@ -215,7 +215,7 @@ def test_several_msis_have_consecutive_interrupts_and_one_register() -> None:
 def test_the_vectors_of_several_msis_need_not_follow_each_other() -> None:
     rig = Rig(cpus=1)
     dev = up(msi(1, maskable=False), rig)
-    matrix = rig.pci.irqs.vectors.matrix
+    matrix = rig.vectors.matrix
     (first, cpu), _ = (matrix.alloc(1, reserved=False) for _ in range(2))
     matrix.free(cpu, first, managed=False)
     assert alloc(rig, dev, 2, 2, PCI_IRQ_MSI) == 2
@@ -232,7 +232,7 @@ def test_freeing_undoes_everything_in_the_device_too() -> None:
         rig.run(pci_free_irq_vectors(rig.pci.irqs, dev))
         assert (dev.msi_enabled, dev.msix_enabled, dev.irq) == (False, False, 0)
         assert rig.pci.irqs.descs == {}
-        assert rig.pci.irqs.vectors.matrix.global_reserved == 0
+        assert rig.vectors.matrix.global_reserved == 0
         assert rig.kernel.heap.census() == {"PciBus": 1, "PciDev": 1}
         assert [call for call, *_ in rig.msi.log].count("free") == 2
         changed = {where for where in range(0x50) if function.data[where] != before[where]}
@@ -279,7 +279,7 @@ def test_memory_that_runs_out_leaves_nothing_behind() -> None:
 def test_fewer_vectors_are_tried_when_the_matrix_has_no_more() -> None:
     rig = Rig(cpus=1)
     dev = up(nvme(), rig)
-    matrix = rig.pci.irqs.vectors.matrix
+    matrix = rig.vectors.matrix
     while matrix.maps[0].available > 1:
         matrix.alloc(1, reserved=False)
     flags = PCI_IRQ_MSIX | PCI_IRQ_AFFINITY

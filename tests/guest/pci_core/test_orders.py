@@ -110,7 +110,7 @@ def test_nothing_is_left_in_any_order(seed: int) -> None:
     assert rig.engine.waiting() == []
     assert rig.kernel.heap.census() == {}
     assert rig.pci.irqs.descs == {}
-    matrix = rig.pci.irqs.vectors.matrix
+    matrix = rig.vectors.matrix
     assert (matrix.total_allocated, matrix.global_reserved) == (0, 0)
     assert all(not window.children for window in rig.windows)
     assert rig.pci.slot_names == {}
