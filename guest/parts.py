@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The classes that the reference guest is made of, and how others are put in front of them.
 
-Knows neither what the classes do nor why somebody wants another one.
+Knows neither what the classes do nor why somebody wants another one; of architectures, which
+classes each takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar, cast
 
+from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_core import IrqCore
+from guest.kernel.irq_parent import MakeParent
 from guest.pci_core.subsystem import PciSubsystem
-from guest.pci_hyperv.arch_x86 import X86Arch
+from guest.pci_hyperv.arch_arm64 import Arm64Arch
+from guest.pci_hyperv.arch_x86 import ArchPolicy, X86Arch
 from guest.pci_hyperv.driver import HvPciDriver
+from guest.pci_hyperv.spi_domain import SpiDomain
 from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.interrupts import VmbusInterrupts
 
@@ -20,10 +25,11 @@ T = TypeVar("T")
 
 
 class Parts(NamedTuple):
-    """One class for each part of a guest."""
+    """One class for each part of a guest; ``arch`` is x86's."""
 
     driver: type[HvPciDriver] = HvPciDriver
     arch: type[X86Arch] = X86Arch
+    arm64: type[Arm64Arch] = Arm64Arch
     vmbus: type[VmbusConnection] = VmbusConnection
     vmbus_interrupts: type[VmbusInterrupts] = VmbusInterrupts
     pci: type[PciSubsystem] = PciSubsystem
@@ -31,6 +37,27 @@ class Parts(NamedTuple):
 
 
 PARTS: Final = Parts()
+
+
+class Architecture(NamedTuple):
+    """What an architecture takes of the parts, and the domain of its vectors."""
+
+    policy: Callable[[Parts], ArchPolicy]
+    vectors: MakeParent
+
+
+def _x86(parts: Parts) -> ArchPolicy:
+    return parts.arch()
+
+
+def _arm64(parts: Parts) -> ArchPolicy:
+    return parts.arm64()
+
+
+ARCHITECTURES: Final[Mapping[str, Architecture]] = {
+    "x86-64": Architecture(_x86, ApicDomain),
+    "arm64": Architecture(_arm64, SpiDomain),
+}
 
 
 def compose(base: type[T], mixins: Sequence[type]) -> type[T]:

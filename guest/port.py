@@ -19,6 +19,12 @@ class HostPort(Protocol):
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read 1, 2, 4 or 8 bytes; all ones where nobody answers."""
 
+    def read_iar(self, vp: VpIndex) -> int:
+        """arm64: read ICC_IAR1_EL1, the interrupt that waits; 1023 if there is none."""
+
+    def write_eoir(self, intid: int) -> None:
+        """arm64: write ICC_EOIR1_EL1, that it has been handled."""
+
     def mmio_write(self, gpa: int, size: int, value: int) -> int:
         """Write; returns for how many nanoseconds the host held the CPU, usually 0."""
 

@@ -27,7 +27,7 @@ from guest.kernel.numa import NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.sync import Mutex
 from guest.module import Module
-from guest.parts import PARTS, Parts
+from guest.parts import ARCHITECTURES, PARTS, Parts
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
@@ -55,7 +55,8 @@ class GuestConfig(msgspec.Struct, frozen=True):
     """What differs between guests. ``vp_numbers`` has one VP index per CPU.
 
     ``vpci_versions`` and ``vmbus_versions`` are offered in this order. MMIO ranges and the
-    framebuffer are inclusive byte ranges.
+    framebuffer are inclusive byte ranges. ``arch`` is one of ``guest.parts.ARCHITECTURES``;
+    ``coherent_dma`` is what ACPI says of VMBus, None for nothing.
     """
 
     vp_numbers: tuple[int, ...]
@@ -64,6 +65,8 @@ class GuestConfig(msgspec.Struct, frozen=True):
     mmio_ranges: tuple[tuple[int, int], ...] = (LOW_MMIO, HIGH_MMIO)
     framebuffer: tuple[int, int] | None = None
     isolation: Isolation = NONE
+    arch: str = "x86-64"
+    coherent_dma: bool | None = None
     nodes: tuple[int, ...] = ()  # CPU mask of each NUMA node; empty means one node for all
     offline_nodes: tuple[int, ...] = ()  # those of them that the kernel does without
     functions: Mapping[tuple[UUID, int], FunctionChoice] = MappingProxyType({})  # by (bus, devfn)
@@ -105,8 +108,12 @@ class ReferenceGuest:
             mmio=mmio,
             interrupts=parts.vmbus_interrupts,
             isolation=config.isolation,
+            coherent_dma=config.coherent_dma,
         )
-        self.pci = parts.pci(self.kernel, nodes=config.nodes or None, irqs=parts.irqs)
+        arch = ARCHITECTURES[config.arch]
+        self.pci = parts.pci(
+            self.kernel, nodes=config.nodes or None, irqs=parts.irqs, parent=arch.vectors
+        )
         self.hibernation = Hibernation(self.kernel, self.pci.irqs)
         self.module = Module(self.kernel, partial(self._new_driver, config, parts))
         self._functions = config.functions
@@ -119,7 +126,7 @@ class ReferenceGuest:
             self.kernel,
             self.vmbus,
             self.pci,
-            parts.arch(),
+            ARCHITECTURES[config.arch].policy(parts),
             versions=[VPCI_DIALECTS[version] for version in config.vpci_versions],
             use_calls=config.isolation.config_by_calls,
         )
@@ -205,6 +212,7 @@ class ReferenceGuest:
         return {
             "MMIO range": self.vmbus.mmio.taken - windows,
             "PCI domain": self.driver.domains.taken - len(buses),
+            "SPI": self.pci.irqs.vectors.lost(len(self.pci.irqs.descs)),
             "PCI slot": len(self.pci.slot_names) - len(slots),
             "block of pages": self.kernel.memory.blocks - self.vmbus.pages_of_its_own - rings,
             "request id": sum(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from host.address_map import AddressMap, Read, Write
-from host.clock import Clock, GuestPort
+from host.clock import Clock
 from host.events import (
     BarsMapped,
     BarsUnmapped,
@@ -24,9 +24,10 @@ from host.function import BarsMapped as WindowsMapped
 from host.function import BarsUnmapped as WindowsUnmapped
 from host.function import BarWindow, Function, FunctionEffect, InterruptsReleased, WorkCompleted
 from host.hypervisor import Hypervisor
+from host.interrupts import InterruptController
 from host.settings import WindowNs
-from protocol.ids import SlotNumber, Vector, VpIndex
-from protocol.link import BarRead, BarWritten, InterruptDelivered
+from protocol.ids import SlotNumber
+from protocol.link import BarRead, BarWritten
 from protocol.pci_regs import BAR_COUNT, PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
 
 GIB_SHIFT: Final = 30
@@ -44,7 +45,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     windows: AddressMap
     hypervisor: Hypervisor
     clock: Clock
-    guest: GuestPort
+    interrupts: InterruptController
     emit: Callable[[object], None]
     latency_ns: Mapping[str, WindowNs]
 
@@ -139,7 +140,7 @@ class AssignedFunction:
         around.clock.later(
             around.latency_ns["interrupt"],
             self._interrupt_label,
-            partial(_deliver, around, *target),
+            partial(around.interrupts.arrive, *target),
         )
 
     # What an access set off, by the effect's class (see ``_APPLY``)
@@ -202,11 +203,6 @@ class AssignedFunction:
             return 0 if effect is None else _APPLY[type(effect)](self, effect)
 
         return read, write
-
-
-def _deliver(around: Surroundings, vp: VpIndex, vector: Vector) -> None:
-    around.emit(InterruptDelivered(vp, vector))
-    around.guest.deliver_vector(vp, vector)
 
 
 _APPLY: Final[dict[type[FunctionEffect], Callable[[AssignedFunction, Any], int]]] = {

@@ -13,6 +13,9 @@ from protocol.ids import Gpa, Vector, VpIndex
 Cancel = Callable[[], None]
 """Takes a scheduled action back; harmless after the action has run."""
 
+Deliver = Callable[[VpIndex, Vector], None]
+"""Raises a device interrupt in a virtual processor."""
+
 
 class GuestPort(Protocol):
     """How the hypervisor reaches the guest's virtual processors."""
@@ -27,7 +30,7 @@ class GuestPort(Protocol):
         """Set event flag ``flag`` (a channel's relid) in the VP's SINT 2 flags."""
 
     def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
-        """Raise a device interrupt in the VP's local APIC."""
+        """Raise a device interrupt: in the VP's local APIC, or arm64's line for an SPI."""
 
 
 class GuestMemory(Protocol):

@@ -6,8 +6,8 @@ Answers with HV_STATUS codes and refuses to know what a message, an event or an 
 """
 
 from collections.abc import Sequence
-from typing import Final
 
+from host.interrupts import X86_VECTORS
 from host.placement import DEFAULT_PLACEMENT, PLACEMENTS, Placement
 from host.remapping import REMAPPABLE, MsiFormat, RemapEntry, RemapTable
 from protocol.errors import LocalProtocolError, RemoteProtocolError
@@ -28,11 +28,6 @@ __all__ = [
     "Placement",
 ]
 
-FIRST_VECTOR: Final = (
-    16  # x86 vectors 0-15 cannot be delivered by a local APIC (SDM vol. 3, 11.5.2)
-)
-LAST_VECTOR: Final = 255
-
 
 class BadReference(RemoteProtocolError):
     """The guest named a device, an entry or a processor that is not there."""
@@ -52,13 +47,18 @@ class Hypervisor:
         pcpus: int = 1,
         placement: Placement = PLACEMENTS[DEFAULT_PLACEMENT],
         msi_format: MsiFormat = REMAPPABLE,
+        vectors: range = X86_VECTORS,
     ) -> None:
-        """``vps``: the VM's VP indices in CPU order, not necessarily 0 to n-1."""
+        """``vps``: the VM's VP indices in CPU order, not necessarily 0 to n-1.
+
+        ``vectors``: those that an interrupt may have.
+        """
         if not vps or pcpus < 1:
             raise LocalProtocolError("a VM has at least one VP and one pCPU")
         self._position = {vp: position for position, vp in enumerate(vps)}
         self._placement = placement
         self._msi_format = msi_format
+        self._vectors = vectors
         self._loads = [0] * pcpus
         self._tables: dict[int, RemapTable] = {}
 
@@ -106,7 +106,7 @@ class Hypervisor:
         table = self._table(device_id)
         vps = self._checked_targets(targets)
         last = vector + vector_count - 1
-        if vector_count < 1 or vector < FIRST_VECTOR or last > LAST_VECTOR:
+        if vector_count < 1 or vector not in self._vectors or last not in self._vectors:
             raise BadReference(
                 HV_STATUS_INVALID_PARAMETER, f"{vector_count} vectors from {vector} on"
             )
@@ -143,7 +143,7 @@ class Hypervisor:
         try:
             table = self._table(device_id)
             entry = table.find(address, data)
-            if entry is None or not FIRST_VECTOR <= vector <= LAST_VECTOR:
+            if entry is None or vector not in self._vectors:
                 return HV_STATUS_INVALID_PARAMETER
             vps = self._checked_targets(targets)
         except BadReference as refused:
@@ -159,6 +159,8 @@ class Hypervisor:
 
     def deliver(self, device_id: int, address: int, data: int) -> tuple[VpIndex, Vector] | None:
         """Where an MSI write of the device goes: ``(VP, vector)``, or None if it is dropped.
+
+        Whether the vector also gets to that VP is up to the VM's interrupt controller.
 
         Model: with several targets the first one takes it, for fixed and for lowest priority
         delivery alike (OpenVMM's table does the same; real arbitration is not established).

@@ -27,6 +27,7 @@ from host.events import (
 )
 from host.hypercalls import make_hypercall
 from host.hypervisor import Hypervisor
+from host.interrupts import ARCHITECTURES
 from host.knobs import with_knobs
 from host.mmio import Mmio
 from host.offered_channels import UnknownGpadl
@@ -56,8 +57,8 @@ from protocol.hypercall import (
     HypercallResult,
     call_code,
 )
-from protocol.ids import ConnectionId, RelId, VpIndex
-from protocol.link import ChannelEvent, HypercallMade, MessagePosted
+from protocol.ids import ConnectionId, RelId, Vector, VpIndex
+from protocol.link import ChannelEvent, HypercallMade, InterruptDelivered, MessagePosted
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
 from protocol.synic import synic_message
 from protocol.vmbus import message_name
@@ -93,11 +94,13 @@ class Partition(Administrator):
             check_bus(bus, single_function=not self._knobs.eject_supported)
         vps = config.vps()
         knobs = self._knobs
+        arch = ARCHITECTURES[config.arch]
         self.hypervisor: Final = Hypervisor(
             vps,
             pcpus=config.pcpus,
             placement=PLACEMENTS[knobs.placement],
-            msi_format=MSI_TABLES[knobs.msi_table],
+            msi_format=arch.msi_table or MSI_TABLES[knobs.msi_table],
+            vectors=arch.vectors,
         )
         self.server: Final = VmbusServer(
             vps,
@@ -117,8 +120,15 @@ class Partition(Administrator):
         self.mmio_write: Final = mmio.write
         self.called_read: Final = mmio.called_read
         self.called_write: Final = mmio.called_write
+        self._interrupts = arch.controller(vps, mmio.addresses, self._deliver)
         self._around = Surroundings(
-            mmio.addresses, mmio.windows, self.hypervisor, clock, guest, emit, self._latency_ns
+            mmio.addresses,
+            mmio.windows,
+            self.hypervisor,
+            clock,
+            self._interrupts,
+            emit,
+            self._latency_ns,
         )
         self._by_relid: dict[RelId, VpciBus] = {}
         self._messages: deque[bytes] = deque()
@@ -131,6 +141,14 @@ class Partition(Administrator):
         result = make_hypercall(self.hypervisor, self, control, data)
         self._emit(HypercallMade(vp, call_code(control), result.status))
         return result
+
+    def read_iar(self, vp: VpIndex) -> int:
+        """Read the processor's ICC_IAR1_EL1 (arm64)."""
+        return self._interrupts.acknowledge(vp)
+
+    def write_eoir(self, intid: int) -> None:
+        """Write a processor's ICC_EOIR1_EL1 (arm64)."""
+        self._interrupts.end(intid)
 
     def post_message(self, connection_id: ConnectionId, payload: bytes) -> int:
         """Take a control message; it is answered within ``latency_ns["message"]``, in order."""
@@ -246,6 +264,10 @@ class Partition(Administrator):
             return
         self._emit(ChannelEvent(relid))
         self._guest.synic_event(vp, relid)
+
+    def _deliver(self, vp: VpIndex, vector: Vector) -> None:
+        self._emit(InterruptDelivered(vp, vector))
+        self._guest.deliver_vector(vp, vector)
 
     def _rescind(self, bus: VpciBus) -> None:
         bus.drop_worker()

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from protocol.gic import GICD_BASE, GICD_SETSPI_NSR
 from protocol.ids import PcpuId, Vector, VpIndex
 
 # 16 bits of index in a remappable-format MSI address (Intel VT-d specification, section 5.1.5).
@@ -63,6 +64,15 @@ def _decode_software(address: int, data: int) -> int | None:
     return (address & 0xFFFFF) >> 2 if address & ~0xFFFFF == _MSI_BASE else None
 
 
+def _encode_spi(index: int, count: int) -> tuple[int, int]:
+    del count
+    return GICD_BASE + GICD_SETSPI_NSR, index
+
+
+def _decode_spi(address: int, data: int) -> int | None:
+    return data if address == GICD_BASE + GICD_SETSPI_NSR else None
+
+
 def _one_per_vector(count: int) -> int:
     return count
 
@@ -78,6 +88,10 @@ REMAPPABLE: Final = MsiFormat("remappable", _encode_remappable, _decode_remappab
 # OpenVMM's table for x86: address 0xFEE00000 | index << 2, data 0 and ignored on delivery, so the
 # offset within a multi-MSI block is lost.
 SOFTWARE_TABLE: Final = MsiFormat("software", _encode_software, _decode_software, _one_per_block)
+
+# Model: of arm64 no source says more than that OpenVMM answers with the SPI as data. Here data is
+# the table's index, and the address that of the distributor's doorbell.
+SPI_TABLE: Final = MsiFormat("spi", _encode_spi, _decode_spi, _one_per_vector)
 
 
 class RemapTable:

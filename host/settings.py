@@ -63,7 +63,8 @@ class PartitionConfig(msgspec.Struct, frozen=True):
 
     ``vp_numbers`` are the VP indices in CPU order, 0 to ``vcpus`` - 1 if empty. ``latency_ns``
     overrides entries of ``DEFAULT_LATENCY_NS``; ``knobs`` those of the profile. ``isolated``: the
-    host cannot read the guest's memory but where it is shared (a confidential VM).
+    host cannot read the guest's memory but where it is shared (a confidential VM). ``arch`` is one
+    of ``host.interrupts.ARCHITECTURES``.
     """
 
     buses: tuple[BusConfig, ...]
@@ -74,6 +75,7 @@ class PartitionConfig(msgspec.Struct, frozen=True):
     vp_numbers: tuple[VpIndex, ...] = ()
     pcpus: int = 1
     isolated: bool = False
+    arch: str = "x86-64"
 
     def vps(self) -> tuple[VpIndex, ...]:
         """The VP indices in CPU order. Raises ValueError if they do not fit the CPUs."""

@@ -20,7 +20,7 @@ VpIndex = NewType("VpIndex", int)
 CpuId = NewType("CpuId", int)
 PcpuId = NewType("PcpuId", int)
 Gpa = NewType("Gpa", int)  # guest physical address, bytes
-Vector = NewType("Vector", int)  # x86 interrupt vector
+Vector = NewType("Vector", int)  # of x86, or the number of an arm64 SPI (its INTID)
 
 
 def devfn_to_wslot(devfn: Devfn) -> SlotNumber:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
+from typing import Final
 
 from guest.drivers.steps import DriverOptions
 from guest.isolation import ISOLATIONS
@@ -17,6 +18,13 @@ from protocol.ids import SlotNumber, VpIndex, wslot_to_devfn
 from protocol.versions import vpci_dialect
 from sim.identity import instance_id
 from sim.scenario import DeviceSpec, GuestSpec, Scenario
+
+# Of the VMBus node's _CCA: what the grammar calls it and what the guest is told.
+_COHERENT: Final[Mapping[str, bool | None]] = {
+    "absent": None,
+    "coherent": True,
+    "non-coherent": False,
+}
 
 
 def profile_of(device: DeviceSpec) -> DeviceProfile:
@@ -57,6 +65,7 @@ def partition_config(
         vp_numbers=tuple(VpIndex(vp) for vp in scenario.guest.vp_numbers),
         pcpus=scenario.host.pcpus,
         isolated=scenario.guest.isolation == "cvm",
+        arch=scenario.guest.arch,
     )
 
 
@@ -65,7 +74,7 @@ def guest_config(scenario: Scenario) -> GuestConfig:
     functions = {
         (instance_id(device.bus), int(wslot_to_devfn(SlotNumber(device.wslot)))): FunctionChoice(
             None if device.driver == "auto" else device.driver,
-            DriverOptions(vectors=device.vectors, remove_ms=device.remove_ms),
+            DriverOptions(device.vectors, device.rounds, device.remove_ms),
         )
         for device in scenario.devices
     }
@@ -74,6 +83,8 @@ def guest_config(scenario: Scenario) -> GuestConfig:
         vpci_versions=tuple(vpci_dialect(name).version for name in scenario.guest.protocol),
         functions=functions,
         isolation=ISOLATIONS[scenario.guest.isolation],
+        arch=scenario.guest.arch,
+        coherent_dma=_COHERENT[scenario.guest.vmbus_cca],
         nodes=_nodes(scenario.guest),
         offline_nodes=scenario.guest.offline_nodes,
     )

@@ -43,6 +43,8 @@ class GuestSpec(_Record, frozen=True, kw_only=True):
     """
 
     vcpus: int = 2
+    arch: str = "x86-64"
+    vmbus_cca: str = "absent"
     protocol: tuple[str, ...] = PROTOCOLS
     isolation: str = "none"
     numa_nodes: int = 1
@@ -79,6 +81,7 @@ class DeviceSpec(_Record, frozen=True, kw_only=True):
     capture: Path | None = None
     vectors: int | None = None
     driver: str = "auto"
+    rounds: int = 1
     remove_ms: int = 0
     present: bool = True
     numa_node: int | None = None

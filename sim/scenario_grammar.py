@@ -36,9 +36,10 @@ STEPS_MAX: Final = 100_000  # of one actor, once repeats are written out
 
 PROTOCOLS: Final = ("1.4", "1.3", "1.2", "1.1")
 PROFILES: Final = ("hyperv", "openvmm")
+ARCHITECTURES: Final = ("x86-64", "arm64")
 DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
-OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 25))
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 28))
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
     *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),
@@ -83,8 +84,15 @@ TOP: Final = (
 )
 GUEST: Final = (
     Key("vcpus", number(1, VCPUS_MAX), 2, "virtual processors"),
+    Key("arch", one_of(ARCHITECTURES), "x86-64", "whose interrupts; arm64 is the model's alone"),
     Key("protocol", many(one_of(PROTOCOLS), least=1), PROTOCOLS, "what it offers, highest first"),
     Key("isolation", one_of(ISOLATIONS), "none", "cvm: the host cannot see the guest's memory"),
+    Key(
+        "vmbus_cca",
+        one_of(("absent", "coherent", "non-coherent")),
+        "absent",
+        "arm64: what the ACPI node of VMBus says of DMA",
+    ),
     Key("numa_nodes", number(1, NODES_MAX), 1, "NUMA nodes of the VM"),
     Key("numa", FLAG, True, "false: the kernel was booted with numa=off and knows one node"),
     Key("offline_nodes", many(number(0, NODES_MAX - 1)), (), "nodes without CPUs and memory"),
@@ -109,6 +117,7 @@ DEVICE: Final = (
     Key("function", number(0, 7), 0, "PCI function number"),
     Key("vectors", number(1, VECTORS_MAX), None, "interrupt vectors at most; none: one a vCPU"),
     Key("driver", WORD, "auto", "the sample function driver; auto: the profile's own, or none"),
+    Key("rounds", number(0, 1_000), 1, "commands to each queue when the driver binds, if it tries"),
     Key("remove_ms", number(0, 600_000), 0, "how long the function driver's remove takes"),
     Key("present", FLAG, True, "whether the offer begins with it on the bus"),
     Key("numa_node", number(0, NODES_MAX - 1), None, "node the host reports, from 1.3 on"),

@@ -216,6 +216,7 @@ class _Reader(TableReader):
             capture=None if capture is None else self.folder / capture,
             vectors=values["vectors"],
             driver=values["driver"],
+            rounds=values["rounds"],
             remove_ms=values["remove_ms"],
             present=values["present"],
             numa_node=values["numa_node"],
@@ -267,8 +268,17 @@ class _Reader(TableReader):
     def _check(self, scenario: Scenario, steps: StepReader) -> None:
         """What only the whole can tell: waits that nothing causes, hosts that cannot play it."""
         steps.check_reachable(scenario.actors)
+        if scenario.guest.arch == "arm64":
+            self._check_arm64(scenario)
         reason = why_profile_cannot(scenario, scenario.host.profile)
         if reason:
             raise self.fail("host.profile", f"{reason}; take another profile or drop the step")
         if scenario.host.profile not in scenario.needs.profile:
             raise self.fail("needs.profile", f"must hold {scenario.host.profile!r}")
+
+    def _check_arm64(self, scenario: Scenario) -> None:
+        """The real driver is compiled for x86; its hypercalls for configuration space are, too."""
+        if "kernel" in scenario.drivers:
+            raise self.fail("drivers", 'the real driver cannot play arm64; write ["model"]')
+        if scenario.guest.isolation != "none":
+            raise self.fail("guest.isolation", "must be 'none' on arm64")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O24.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O27.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -233,6 +233,33 @@ _ITEMS: Final = (
         "cvm-rescind",
         "The variable holds what lay on the stack, or the command of the function before, and is"
         " written back less one bit.",
+    ),
+    OpenItem(
+        "O25", "A multi-MSI block on arm64 is asked for by a dummy number",
+        "hv_compose_msi_msg(), hv_arch_irq_unmask()",
+        "a device without MSI-X on arm64",
+        "certain by reading; OpenVMM takes the number for an SPI, what Windows does is not known",
+        "arm64-multi-msi",
+        "The host is asked for vector 32, to be corrected when the interrupt is unmasked; but on"
+        " arm64 unmasking tells the host nothing, and the interrupts have other SPIs.",
+    ),
+    OpenItem(
+        "O26", "Before version 1.4 an SPI above 255 is cut to eight bits",
+        "hv_compose_msi_msg()",
+        "arm64, a host without 1.4, and more than 192 interrupts",
+        "certain by reading; hosts for arm64 are likely to have 1.4",
+        "arm64-vectors-cut",
+        "The cast is meant for x86's vectors. What is left is the number of no SPI, of one that"
+        " nobody has, or of another device's.",
+    ),
+    OpenItem(
+        "O27", "SPIs that a multi-MSI block has too many are never given back",
+        "hv_pci_vec_alloc_device_irq(), hv_pci_vec_irq_domain_free()",
+        "arm64, and a driver that takes a number of MSIs that is no power of two",
+        "certain by reading",
+        "arm64-odd-block",
+        "The region is rounded up to a power of two when it is taken, and the core gives interrupts"
+        " back one by one.",
     ),
 )  # fmt: skip
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Interrupt descriptors and what a handler looks like. Data only; see ``irq_core`` for behaviour.
 
-Model: Linux keeps an irq_desc, a chain of irq_data (MSI on top of the x86 vector) and the vector's
-apic_chip_data; here one record holds all three, since the chain never has another shape.
+Model: Linux keeps an irq_desc, a chain of irq_data (MSI on top of the x86 vector or of the GIC's
+SPI) and the vector's apic_chip_data; here one record holds all three, and ``apic`` lies idle where
+there is no such thing.
 CPU masks are ints, bit n for CPU n.
 """
 
@@ -71,11 +72,11 @@ class ApicData:
 class IrqData(Allocated):
     """struct irq_desc with its irq_data.
 
-    ``vector`` is irqd_cfg()->vector: what a composed message should carry, which is
-    ``MANAGED_IRQ_SHUTDOWN_VECTOR`` while no real vector is held. ``effective_affinity`` is the CPU
-    it is targeted at. ``chip_data`` belongs to the MSI controller's driver, ``msi_desc`` to
-    whoever allocated the interrupt for a device. ``depth`` counts
-    disables; ``count`` handled interrupts by CPU.
+    ``vector`` is what a composed message should carry: on x86 irqd_cfg()->vector, which is
+    ``MANAGED_IRQ_SHUTDOWN_VECTOR`` while no real vector is held; on arm64 the SPI.
+    ``effective_affinity`` is the CPU it is targeted at. ``chip_data`` belongs to the MSI
+    controller's driver, ``msi_desc`` to whoever allocated the interrupt for a device. ``depth``
+    counts disables; ``count`` handled interrupts by CPU.
     """
 
     __slots__ = (

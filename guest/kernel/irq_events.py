@@ -45,6 +45,29 @@ class InterruptHandled(GuestEvent, frozen=True, gc=False):
     cpu: int
 
 
+class SpiAllocated(GuestEvent, frozen=True, gc=False):
+    """An interrupt has an SPI of its own from now on (arm64)."""
+
+    irq: int
+    spi: int
+
+
+class SpiFreed(GuestEvent, frozen=True, gc=False):
+    """An SPI went back to the bitmap."""
+
+    irq: int
+    spi: int
+
+
+class SpiRouted(GuestEvent, frozen=True, gc=False):
+    """GICD_IROUTER was written: from now on the SPI goes to this CPU, which is that VP."""
+
+    irq: int
+    spi: int
+    cpu: int
+    vp: int
+
+
 class InterruptSpurious(GuestEvent, frozen=True, gc=False):
     """A vector arrived that no interrupt owns on that CPU."""
 

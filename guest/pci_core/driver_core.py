@@ -9,7 +9,7 @@ from __future__ import annotations
 from errno import ENODEV
 from functools import partial
 
-from guest.pci_core.events import DriverBound, DriverProbeFailed, DriverUnbound
+from guest.pci_core.events import DmaConfigured, DriverBound, DriverProbeFailed, DriverUnbound
 from guest.pci_core.ports import FunctionDriver
 from guest.pci_core.refs import pci_dev_get, pci_dev_put
 from guest.pci_core.types import PciBus, PciDev
@@ -71,6 +71,7 @@ async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
     pci_dev_get(dev)
     dev.driver = driver
     probing.begin()
+    _pci_dma_configure(dev)
     ret = await driver.probe(dev)
     probing.end()
     if ret < 0:
@@ -81,6 +82,17 @@ async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
         return ret
     dev.kernel.emit(DriverBound(dev.name, driver.name))
     return 0
+
+
+def _pci_dma_configure(dev: PciDev) -> None:
+    """pci_dma_configure(): what the ACPI companion of the host bridge says; nothing without one.
+
+    Model: it is noted and no more, since the lab's devices and CPUs have no caches.
+    """
+    coherent = dev.bus.bridge.coherent_dma
+    if coherent is not None:
+        dev.coherent_dma = coherent
+        dev.kernel.emit(DmaConfigured(dev.name, coherent))
 
 
 async def device_release_driver(dev: PciDev) -> None:

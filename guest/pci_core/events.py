@@ -28,6 +28,13 @@ class DriverBound(GuestEvent, frozen=True, gc=False):
     driver: str
 
 
+class DmaConfigured(GuestEvent, frozen=True, gc=False):
+    """A driver is about to probe; whether DMA is coherent was asked of the bridge's ACPI node."""
+
+    address: str
+    coherent: bool
+
+
 class DriverProbeFailed(GuestEvent, frozen=True, gc=False):
     """A function driver's probe returned ``errno``, which is negative."""
 

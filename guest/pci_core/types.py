@@ -59,9 +59,12 @@ class PciHostBridge:
 
     Model: never freed. In Linux devres holds it until its VMBus device is unbound or the probe has
     failed, and its bus holds it too; what still uses it after both have gone is not seen here.
+
+    ``coherent_dma`` is what the ACPI companion says; None where the bridge has none.
     """
 
-    __slots__ = ("bus", "busnr", "domain_nr", "msi", "ops", "pci", "sysdata", "windows")
+    __slots__ = ("bus", "busnr", "coherent_dma", "domain_nr", "msi", "ops", "pci", "sysdata",
+                 "windows")  # fmt: skip
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class PciHostBridge:
         self.windows = windows
         self.sysdata = sysdata
         self.msi = msi
+        self.coherent_dma: bool | None = None
         self.bus: PciBus | None = None
 
 
@@ -201,6 +205,7 @@ class PciDev(Allocated):
         "caps",
         "cfg_size",
         "class_code",
+        "coherent_dma",
         "current_state",
         "devfn",
         "device",
@@ -256,6 +261,7 @@ class PciDev(Allocated):
         self.subsystem_vendor = self.subsystem_device = 0
         self.class_code = self.revision = self.hdr_type = 0
         self.multifunction = False
+        self.coherent_dma = True
         self.cfg_size = 0
         self.caps: dict[int, int] = {}
         self.pcie_cap = 0

@@ -31,6 +31,7 @@ from protocol.vpci import DELIVERY_MODE_FIXED
 if TYPE_CHECKING:
     from guest.kernel.irq import IrqData
     from guest.pci_hyperv.interrupts import Interrupts
+    from guest.vmbus.connection import VmbusConnection
 
 TARGETS_KEPT = 1024  # an interrupt is aimed again and again at what others were aimed at
 
@@ -45,6 +46,9 @@ class ArchPolicy(Protocol):
 
     async def hv_arch_irq_unmask(self, driver: Interrupts, data: IrqData) -> None:
         """Aim the interrupt at its effective CPUs."""
+
+    def bridge_coherence(self, vmbus: VmbusConnection) -> bool | None:
+        """Whether DMA below a new bridge is coherent; None where nobody asks."""
 
 
 class X86Arch:
@@ -77,6 +81,10 @@ class X86Arch:
         await ops.point(kernel, "hbus.state")
         if hbus.state is not HvPciBusState.REMOVING:
             kernel.log("err", f"hv_arch_irq_unmask() failed: {status:#x}")
+
+    def bridge_coherence(self, _vmbus: VmbusConnection) -> bool | None:
+        """Everything is: the bridge has no ACPI companion to be asked."""
+        return None
 
     def retarget_call(
         self, driver: Interrupts, data: IrqData, cpus: list[int]

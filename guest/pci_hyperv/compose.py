@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from guest.pci_core.types import MsiDesc
 
 # Of a multi-MSI block: aligned for every count up to 32 and not zero; unmasking sets the real one.
+# (Not so on arm64, where unmasking tells the host nothing: open item O25.)
 MULTI_MSI_VECTOR = 32
 
 

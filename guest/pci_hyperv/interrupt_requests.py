@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 CPU_AFFINITY_ALL = 0xFFFF_FFFF_FFFF_FFFF
 REQUESTS_KEPT = 1024  # of each form: devices of one kind ask for much the same, again and again
-ONE_BYTE_VECTOR = 0xFF  # forms 1 and 2 hold x86 vectors only; C casts to u8 there
+# Forms 1 and 2 hold x86 vectors only; C casts to u8 there, an SPI too (open item O26).
+ONE_BYTE_VECTOR = 0xFF
 
 
 class InterruptRequest(NamedTuple):

@@ -59,6 +59,7 @@ class Parts(Interrupts, D0):
             self.kernel.log("info", f"dom# {requested:#x} has collision, using {domain:#x}")
         hbus.bridge.domain_nr = domain
         hbus.use_calls = self.use_calls
+        hbus.bridge.coherent_dma = self.arch.bridge_coherence(self.vmbus)
         self.kernel.emit(DomainChosen(hbus.relid, requested, domain))
         return 0
 

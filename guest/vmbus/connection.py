@@ -50,11 +50,17 @@ class VmbusConnection(BusPower):
         mmio: VmbusMmio,
         interrupts: type[VmbusInterrupts] = VmbusInterrupts,
         isolation: Isolation = NONE,
+        coherent_dma: bool | None = None,
     ) -> None:
+        """``coherent_dma``: what the ACPI node of VMBus says (_CCA); None where it says nothing.
+
+        Hosts of old left it out on arm64, and all were coherent: vmbus_acpi_add() assumes so.
+        """
         self.kernel = kernel
         self.isolation = isolation
         self.versions = tuple(versions)
         self.mmio = mmio
+        self.coherent_dma = coherent_dma is not False
         self.dialect: VmbusDialect | None = None
         self.msg_conn_id = 0
         self.channels: dict[RelId, VmbusChannel] = {}  # vmbus_connection.channels[]

@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from typing import Final
 
 from guest.events import CommandFailed, FunctionReturned
+from guest.pci_core.events import DriverProbeFailed
 from sim.scenario import Scenario
 from sim.violation import Violation
+
+REPORTS: Final = (
+    FunctionReturned,
+    CommandFailed,
+    DriverProbeFailed,
+)  # where a guest says its errors
 
 
 def judge_ending(scenario: Scenario, events: Iterable[object], now_ns: int) -> Violation | None:
@@ -22,8 +30,7 @@ def judge_ending(scenario: Scenario, events: Iterable[object], now_ns: int) -> V
         return None
     number = getattr(errno, expected, None)
     if number is not None and any(
-        isinstance(event, FunctionReturned | CommandFailed) and event.errno == -number
-        for event in events
+        isinstance(event, REPORTS) and event.errno == -number for event in events
     ):
         return None
     what = "the guest reported no such error" if number is not None else "nothing was found"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sim.oracles.known import Signature
+from sim.oracles.signatures_arm64 import BlockOfDummies, CutSpi, RestOfRegion
 from sim.oracles.signatures_bus import (
     LateFunction,
     NothingReleased,
@@ -49,4 +50,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     LateFunction,
     NothingReleased,
     CommandNotRead,
+    BlockOfDummies,
+    CutSpi,
+    RestOfRegion,
 )

@@ -8,7 +8,8 @@ from host.hypervisor import (
     BadReference,
     Hypervisor,
 )
-from host.remapping import SOFTWARE_TABLE
+from host.interrupts import ARM64
+from host.remapping import SOFTWARE_TABLE, SPI_TABLE
 from protocol.errors import LocalProtocolError
 from protocol.ids import VpIndex
 
@@ -39,6 +40,16 @@ def test_the_nth_message_of_a_block_delivers_the_nth_vector() -> None:
     delivered = [hypervisor.deliver(DEVICE, address, data + nth) for nth in range(8)]
     assert delivered == [(1, 32 + nth) for nth in range(8)]
     assert hypervisor.deliver(DEVICE, address, data + 8) is None
+
+
+@pytest.mark.parametrize("vector", [31, 1020])
+def test_on_arm64_a_vector_is_an_spi(vector: int) -> None:
+    hypervisor = Hypervisor(VPS, msi_format=SPI_TABLE, vectors=ARM64.vectors)
+    hypervisor.add_device(DEVICE)
+    messages = [hypervisor.create(DEVICE, spi, 1, vps(0)) for spi in (32, 1019)]
+    assert [hypervisor.deliver(DEVICE, *message) for message in messages] == [(0, 32), (0, 1019)]
+    with pytest.raises(BadReference):
+        hypervisor.create(DEVICE, vector, 1, vps(0))
 
 
 def test_retarget_moves_one_vector_of_a_block() -> None:

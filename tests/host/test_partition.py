@@ -10,6 +10,15 @@ from host.devices import PROFILES as DEVICES
 from host.events import BarsMapped, ConfigWindowRefused, InterruptDropped
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import LocalProtocolError
+from protocol.gic import (
+    GICD_BASE,
+    GICD_ISENABLER,
+    SPURIOUS_INTID,
+    affinity_of,
+    bit_of,
+    route_of,
+    word_of,
+)
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
 from protocol.link import InterruptDelivered
@@ -279,6 +288,26 @@ def test_a_raised_interrupt_arrives_after_its_latency_at_its_vp(guest: FakeGuest
     guest.clock.run()
     assert guest.vectors == [(1, 0x31)]
     assert InterruptDelivered(VpIndex(1), Vector(0x31)) in guest.events
+
+
+def test_on_arm64_an_interrupt_waits_until_the_guest_enables_its_spi() -> None:
+    guest = FakeGuest(PartitionConfig((bus("nvme0", "nvme-ssd"),), vcpus=2, arch="arm64"))
+    guest.connect()
+    spi = 300
+    ready_to_interrupt(guest, vector=spi)
+    guest.partition.raise_interrupt("nvme0", 0, 0)
+    guest.clock.run()
+    assert guest.vectors == []
+    for offset, size, value in (
+        (route_of(spi), 8, affinity_of(VpIndex(1))),
+        (word_of(GICD_ISENABLER, spi), 4, bit_of(spi)),
+    ):
+        assert guest.partition.mmio_write(GICD_BASE + offset, size, value) == 0
+    assert guest.vectors == [(1, spi)]
+    assert guest.partition.read_iar(VpIndex(1)) == spi
+    guest.partition.write_eoir(spi)
+    assert guest.partition.read_iar(VpIndex(1)) == SPURIOUS_INTID
+    assert InterruptDelivered(VpIndex(1), Vector(spi)) in guest.events
 
 
 def test_a_doorbell_completes_work_and_interrupts(guest: FakeGuest) -> None:

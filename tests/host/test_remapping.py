@@ -9,13 +9,16 @@ from host.remapping import (
     MAX_ENTRIES_PER_DEVICE,
     REMAPPABLE,
     SOFTWARE_TABLE,
+    SPI_TABLE,
     MsiFormat,
     RemapTable,
 )
 from protocol.ids import PcpuId, Vector, VpIndex
 
 VP = (VpIndex(3),)
-formats = pytest.mark.parametrize("msi_format", [REMAPPABLE, SOFTWARE_TABLE], ids=lambda f: f.name)
+formats = pytest.mark.parametrize(
+    "msi_format", [REMAPPABLE, SOFTWARE_TABLE, SPI_TABLE], ids=lambda f: f.name
+)
 
 
 def add(table: RemapTable, vector: int = 40, count: int = 1) -> tuple[int, int]:
@@ -30,7 +33,7 @@ def test_a_message_finds_the_index_it_was_made_from(
     msi_format: MsiFormat, index: int, count: int
 ) -> None:
     address, data = msi_format.encode(index, count)
-    assert address >> 20 == 0xFEE
+    assert address >> 20 == (0xFFF if msi_format is SPI_TABLE else 0xFEE)
     assert msi_format.decode(address, data) == index
 
 
@@ -38,6 +41,7 @@ def test_the_first_messages_are_these() -> None:
     assert REMAPPABLE.encode(0, 1) == (0xFEE00010, 0)
     assert REMAPPABLE.encode(1, 2) == (0xFEE00038, 0)  # subhandle valid: data + n is the n-th
     assert SOFTWARE_TABLE.encode(1, 1) == (0xFEE00004, 0)
+    assert SPI_TABLE.encode(1, 4) == (0xFFFF0040, 1)
 
 
 def test_openvmm_s_table_loses_the_offset_within_a_block() -> None:

@@ -31,9 +31,10 @@ from sim.choices import (
     ScheduleDiverged,
 )
 from sim.engine import Engine
+from tests.ports import X86Port
 
 
-class NobodyHome:
+class NobodyHome(X86Port):
     """A port behind which there is no host."""
 
     def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:

@@ -24,6 +24,7 @@ from sim.oracles.laws.request_ids import RequestIds
 from sim.oracles.laws.retargets_aim_right import RetargetsAimRight
 from sim.oracles.laws.silence_after_rescind import SilenceAfterRescind
 from sim.oracles.laws.slots_returned import SlotsReturned
+from sim.oracles.laws.spis_go_right import SpisGoRight
 from sim.oracles.laws.unique_domains import UniqueDomains
 from sim.oracles.laws.work_before_teardown import WorkBeforeTeardown
 
@@ -48,6 +49,7 @@ LAWS: Final[Sequence[LawFactory]] = (
     RetargetsAimRight,
     SilenceAfterRescind,
     SlotsReturned,
+    SpisGoRight,
     UniqueDomains,
     WorkBeforeTeardown,
 )

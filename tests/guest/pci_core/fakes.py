@@ -8,7 +8,9 @@ from typing import Any
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.irq import IrqData
+from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_chip import MsiMsg
+from guest.kernel.irq_parent import MakeParent
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.resource import IORESOURCE_MEM, IORESOURCE_WINDOW, Resource
@@ -19,6 +21,7 @@ from protocol.hypercall import HypercallResult
 from protocol.ids import Devfn, VpIndex
 from sim.choices import Chooser
 from sim.engine import Engine
+from tests.ports import X86Port
 
 LOW_WINDOW = 0xF800_0000
 HIGH_WINDOW = 0x10_0000_0000
@@ -102,7 +105,7 @@ class FakeOps:
         return [value for kind, where, _, value in self.log if kind == "w" and where == 0x04]
 
 
-class FakePort:
+class FakePort(X86Port):
     """HostPort: MMIO is memory in dwords, all ones where nothing was written."""
 
     def __init__(self) -> None:
@@ -165,9 +168,11 @@ class Rig:
         chooser: Chooser | None = None,
         low_bytes: int = 64 << 20,
         high_bytes: int = 512 << 30,
+        port: FakePort | None = None,
+        parent: MakeParent = ApicDomain,
     ) -> None:
         self.engine = Engine(chooser)
-        self.port = FakePort()
+        self.port = port or FakePort()
         self.events: list[object] = []
         self.kernel = Kernel(
             port=self.port,
@@ -177,11 +182,17 @@ class Rig:
             memory=PhysicalMemory(),
         )
         self.engine.attach(self.kernel)
-        self.pci = PciSubsystem(self.kernel, nodes)
+        self.pci = PciSubsystem(self.kernel, nodes, parent=parent)
         self.ops = FakeOps()
         self.msi = FakeMsi()
         self.windows = [window(LOW_WINDOW, low_bytes), window(HIGH_WINDOW, high_bytes)]
         self.bridge = self.pci.alloc_host_bridge(self.ops, 0x1234, self.windows, None, self.msi)
+
+    @property
+    def vectors(self) -> ApicDomain:
+        """The domain of x86's vectors."""
+        assert isinstance(self.pci.irqs.vectors, ApicDomain)
+        return self.pci.irqs.vectors
 
     def run(self, *bodies: Coroutine[Any, Any, Any], cpu: int = 0) -> Any:
         """Run thread contexts to their end; the first one's return value."""

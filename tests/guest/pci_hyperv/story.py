@@ -68,6 +68,7 @@ from protocol.vpci import (
 )
 from sim.choices import Chooser
 from sim.engine import Engine
+from tests.ports import X86Port
 
 RELID = 5
 INSTANCE = UUID("00010203-0405-0607-0809-0a0b0c0d0e0f")
@@ -82,7 +83,7 @@ ALL_VERSIONS = (0x10004, 0x10003, 0x10002, 0x10001)
 Answer = Callable[[bytes], bytes | None]
 
 
-class FakeHost:
+class FakeHost(X86Port):
     """Both ends of the port: answers the guest's calls and puts packets into its ring."""
 
     def __init__(self, engine: Engine, memory: PhysicalMemory, dialect: Dialect) -> None:

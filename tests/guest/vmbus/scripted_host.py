@@ -37,6 +37,7 @@ from protocol.vmbus import (
 )
 from sim.choices import Chooser
 from sim.engine import Engine
+from tests.ports import X86Port
 
 INTERFACE = UUID("44c4f61d-4444-4400-9d52-802e27ede19f")
 INSTANCE = UUID("00000000-1111-2222-3333-444444444444")
@@ -44,7 +45,7 @@ DELAY_NS = 10_000
 Answer = Callable[[Any], WireRecord | None]
 
 
-class ScriptedHost:
+class ScriptedHost(X86Port):
     """Answers each control message by ``answers``; keeps the names of what came in ``heard``."""
 
     def __init__(

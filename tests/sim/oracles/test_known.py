@@ -13,10 +13,16 @@ from guest.events import (
     DriverRemoved,
     EjectQueued,
     FunctionReturned,
+    MsiComposed,
     RelationsQueued,
 )
+from guest.kernel.irq_events import SpiAllocated
 from host.events import Rescinded
-from protocol.ids import RelId, SlotNumber
+from protocol.ids import RelId, SlotNumber, TransactionId, Vector
+from protocol.link import PacketPublished
+from protocol.vmbus import VM_PKT_DATA_INBAND
+from protocol.vpci import HvMsiDesc2, PciCreateInterrupt2
+from sim.oracles.judge import END
 from sim.oracles.known import Recognised, recognise
 from sim.oracles.signatures import SIGNATURES
 from sim.violation import Leak, Violation
@@ -91,3 +97,39 @@ def test_a_failing_probe_loses_children_with_a_rescind_and_without() -> None:
     assert without.showing() == {"O7"}
     taken_back = seen([*children(ONE), Rescinded("one", ONE), failed], "O7", "O9")
     assert taken_back.showing() == {"O9"}
+
+
+BLOCK = (
+    SpiAllocated(24, 64),
+    MsiComposed(ONE, SLOT, 24, Vector(32), 3, 0xFFFF_0040, 0),
+)
+
+
+def test_a_block_of_spis_is_asked_for_by_a_dummy_and_leaves_a_rest() -> None:
+    shown = seen(BLOCK, "O25", "O27")
+    assert shown.showing() == {"O25", "O27"}
+    assert shown.explaining(found("lost-interrupt", END)) == {"O25"}
+    leaks = shown.excuse([Leak("SPI", 2)])
+    assert leaks == (Leak("SPI", 1, "O27"), Leak("SPI", 1))
+
+
+def test_an_spi_that_is_asked_for_by_its_number_shows_nothing() -> None:
+    single = (SpiAllocated(24, 64), MsiComposed(ONE, SLOT, 24, Vector(64), 1, 0xFFFF_0040, 0))
+    x86 = (MsiComposed(ONE, SLOT, 24, Vector(32), 3, 0xFEE0_0010, 0),)
+    assert seen(single, "O25", "O27").showing() == set()
+    assert seen(x86, "O25", "O27").showing() == set()
+
+
+def created(vector: int) -> PacketPublished:
+    """The message of version 1.3 that asks for it."""
+    payload = PciCreateInterrupt2(int_desc=HvMsiDesc2(vector=vector, vector_count=1)).build()
+    return PacketPublished("guest-to-host", ONE, VM_PKT_DATA_INBAND, TransactionId(1), 1, payload)
+
+
+@pytest.mark.parametrize(
+    ("spi", "asked", "shows"), [(300, 44, {"O26"}), (200, 200, set()), (300, 45, set())]
+)
+def test_an_spi_is_cut_where_the_wire_has_its_low_eight_bits(
+    spi: int, asked: int, shows: set[str]
+) -> None:
+    assert seen((SpiAllocated(24, spi), created(asked)), "O26").showing() == shows
