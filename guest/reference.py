@@ -25,7 +25,6 @@ from guest.kernel.leaks import unreachable
 from guest.kernel.memory import is_dead
 from guest.kernel.numa import NumaNodes
 from guest.kernel.pages import PhysicalMemory
-from guest.kernel.sync import Mutex
 from guest.module import Module
 from guest.parts import ARCHITECTURES, PARTS, Parts
 from guest.pci_core.types import PciDev
@@ -33,12 +32,9 @@ from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.port import HostPort
 from guest.vmbus.channel import HvDevice
-from guest.vmbus.mmio import VmbusMmio
+from guest.vmbus.mmio import MMIO_RANGES, VmbusMmio
 from protocol.ids import Devfn, Vector, VpIndex
 from protocol.versions import LINUX_VMBUS_VERSIONS, VPCI_DIALECTS
-
-LOW_MMIO = (0xC000_0000, 0xFEBF_FFFF)  # about 1 GiB below the I/O APIC
-HIGH_MMIO = (0x100_0000_0000, 0xFFF_FFFF_FFFF)  # 15 TiB from 1 TiB on: a hundred 128 GiB BARs
 
 
 class FunctionChoice(msgspec.Struct, frozen=True):
@@ -62,7 +58,7 @@ class GuestConfig(msgspec.Struct, frozen=True):
     vp_numbers: tuple[int, ...]
     vpci_versions: tuple[int, ...]
     vmbus_versions: tuple[int, ...] = LINUX_VMBUS_VERSIONS
-    mmio_ranges: tuple[tuple[int, int], ...] = (LOW_MMIO, HIGH_MMIO)
+    mmio_ranges: tuple[tuple[int, int], ...] = MMIO_RANGES
     framebuffer: tuple[int, int] | None = None
     isolation: Isolation = NONE
     arch: str = "x86-64"
@@ -99,9 +95,7 @@ class ReferenceGuest:
             memory=memory,
             numa=config.numa(),
         )
-        mmio = VmbusMmio(
-            Mutex(self.kernel, "hyperv_mmio_lock"), config.mmio_ranges, config.framebuffer
-        )
+        mmio = VmbusMmio(self.kernel, config.mmio_ranges, config.framebuffer)
         self.vmbus = parts.vmbus(
             self.kernel,
             versions=config.vmbus_versions,

@@ -10,6 +10,7 @@ from typing import Final
 from guest.drivers.steps import DriverOptions
 from guest.isolation import ISOLATIONS
 from guest.reference import FunctionChoice, GuestConfig
+from guest.vmbus.mmio import MMIO_RANGES
 from host.devices import PROFILES
 from host.devices.capture import load_profile
 from host.devices.profile import DeviceProfile
@@ -87,6 +88,8 @@ def guest_config(scenario: Scenario) -> GuestConfig:
         coherent_dma=_COHERENT[scenario.guest.vmbus_cca],
         nodes=_nodes(scenario.guest),
         offline_nodes=scenario.guest.offline_nodes,
+        mmio_ranges=MMIO_RANGES if scenario.guest.mmio is None else scenario.guest.mmio,
+        framebuffer=scenario.guest.framebuffer,
     )
 
 

@@ -40,6 +40,9 @@ class GuestSpec(_Record, frozen=True, kw_only=True):
 
     Of the VM's ``numa_nodes`` the kernel does without ``offline_nodes``; ``numa`` False means that
     it has one node for everything.
+
+    ``mmio`` are the address ranges for BARs and windows, ascending, both ends included (None: the
+    guest's usual ones), and ``framebuffer`` what is kept of the lowest.
     """
 
     vcpus: int = 2
@@ -51,6 +54,8 @@ class GuestSpec(_Record, frozen=True, kw_only=True):
     numa: bool = True
     offline_nodes: tuple[int, ...] = ()
     vp_numbers: tuple[int, ...] = (0, 1)
+    mmio: tuple[tuple[int, int], ...] | None = None
+    framebuffer: tuple[int, int] | None = None
 
 
 class HostSpec(_Record, frozen=True, kw_only=True):

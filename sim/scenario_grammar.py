@@ -16,6 +16,7 @@ from sim.scenario_kinds import (
     DURATION_NS,
     FLAG,
     HEX,
+    RANGE,
     TEXT,
     WINDOW_NS,
     WORD,
@@ -39,7 +40,7 @@ PROFILES: Final = ("hyperv", "openvmm")
 ARCHITECTURES: Final = ("x86-64", "arm64")
 DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
-OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 28))
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 29))
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
     *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),
@@ -48,6 +49,7 @@ VIOLATION_KINDS: Final = (
 )
 GUEST_ERRORS: Final = (
     *("EPROTO", "ENODEV", "ENOMEM", "EINVAL", "ETIMEDOUT", "EIO", "EAGAIN", "ENOSPC", "EBUSY"),
+    *("ENXIO", "ENOENT"),
 )
 
 
@@ -102,6 +104,8 @@ GUEST: Final = (
         (),
         "VP index of each vCPU; empty: the same numbers",
     ),
+    Key("mmio", many(RANGE), None, "addresses for BARs; none: about 1 GiB below 4 GiB, and 15 TiB"),
+    Key("framebuffer", RANGE, None, "what is kept of them for a framebuffer"),
 )
 HOST: Final = (
     Key("profile", one_of(PROFILES), "hyperv", "whose behaviour the host has"),

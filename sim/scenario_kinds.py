@@ -14,6 +14,10 @@ from typing import NamedTuple
 TEXT_MAX = 2_000  # a story is a paragraph, not a book
 ITEMS_MAX = 4_096  # as many as Hyper-V's VP set can name processors
 TIME_MAX_NS = 24 * 3600 * 10**9  # a day: far beyond every time-out of driver and host
+PAGE_BYTES = 4_096
+ADDRESS_MIN = 0x8000_0000  # the guest's memory lies below 2 GiB
+ADDRESS_MAX = 2**52 - 1  # the widest physical address of x86
+RANGE_SAYS = f"a pair [first, last] of addresses, whole pages from {ADDRESS_MIN:#x} on"
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
 NAME_MAX = 64
 
@@ -98,6 +102,27 @@ def _window(value: object) -> object:
     return (pair[0], pair[1])
 
 
+def _range(value: object) -> object:
+    """A pair [first, last], both included, that holds whole pages."""
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or not all(type(side) is int for side in value)
+        or not ADDRESS_MIN <= value[0] < value[1] <= ADDRESS_MAX
+        or value[0] % PAGE_BYTES
+        or (value[1] + 1) % PAGE_BYTES
+    ):
+        raise _refuse(RANGE_SAYS, _hexadecimal(value))
+    return (value[0], value[1])
+
+
+def _hexadecimal(value: object) -> object:
+    """Addresses as people write them, for an error."""
+    if isinstance(value, list) and all(type(side) is int for side in value):
+        return [hex(side) for side in value]
+    return value
+
+
 def _hex(value: object) -> object:
     text = value if isinstance(value, str) else "?"
     try:
@@ -112,3 +137,4 @@ FLAG = Kind("true or false", _flag)
 WINDOW_NS = Kind("nanoseconds, or a pair [earliest, latest]", _window)
 DURATION_NS = number(0, TIME_MAX_NS, "nanoseconds")
 HEX = Kind("bytes in hexadecimal", _hex)
+RANGE = Kind(RANGE_SAYS, _range)

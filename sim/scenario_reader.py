@@ -21,7 +21,6 @@ from sim.scenario import (
     DeviceSpec,
     ExpectSpec,
     FaultSpec,
-    GuestSpec,
     HostSpec,
     NeedsSpec,
     Scenario,
@@ -29,6 +28,7 @@ from sim.scenario import (
     why_profile_cannot,
 )
 from sim.scenario_grammar import DEVICES_MAX, TABLES, Key
+from sim.scenario_guest import read_guest
 from sim.scenario_kinds import WINDOW_NS
 from sim.scenario_steps import StepReader
 from sim.scenario_tables import TableReader, hint
@@ -106,7 +106,7 @@ class _Reader(TableReader):
     def scenario(self, raw: Mapping[str, object]) -> Scenario:
         top = self.table(raw, "", TABLES[""], _TABLE_NAMES)
         devices, groups = self._devices(raw)
-        guest = self._guest(raw.get("guest", {}))
+        guest = read_guest(self, raw.get("guest", {}))
         steps = StepReader(self, devices, groups, guest.vcpus)
         expect = self.table(raw.get("expect", {}), "expect", TABLES["expect"])
         needs = self.table(raw["needs"], "needs", TABLES["needs"]) if "needs" in raw else {}
@@ -123,27 +123,6 @@ class _Reader(TableReader):
         )
         self._check(scenario, steps)
         return scenario
-
-    def _guest(self, raw: object) -> GuestSpec:
-        values = self.table(raw, "guest", TABLES["guest"])
-        offered = values["protocol"]
-        if list(offered) != sorted(set(offered), reverse=True):
-            raise self.fail("guest.protocol", "must be written highest first, each once")
-        numbers = values["vp_numbers"] or tuple(range(values["vcpus"]))
-        if len(set(numbers)) != len(numbers) or len(numbers) != values["vcpus"]:
-            raise self.fail("guest.vp_numbers", "must be one number for each vCPU, all different")
-        self._check_nodes(values)
-        return GuestSpec(**{**values, "vp_numbers": numbers})
-
-    def _check_nodes(self, values: Mapping[str, Any]) -> None:
-        """A kernel has a node that is online, and knows no others with numa=off."""
-        nodes, offline = values["numa_nodes"], values["offline_nodes"]
-        if offline and not values["numa"]:
-            raise self.fail("guest.offline_nodes", "numa = false knows one node; drop one key")
-        if max(offline, default=0) >= nodes or len(set(offline)) != len(offline):
-            raise self.fail("guest.offline_nodes", f"nodes are numbered 0 to {nodes - 1}")
-        if len(offline) >= nodes:
-            raise self.fail("guest.offline_nodes", "must leave a node online")
 
     def _host(self, raw: object) -> HostSpec:
         values = self.table(raw, "host", TABLES["host"], ("knobs", "latency_ns"))

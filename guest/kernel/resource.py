@@ -106,7 +106,9 @@ class Resource:
         new.end = start + size - 1
         return -EBUSY if self.request(new) is not None else 0
 
-    def find_gap(self, size: int, *, minimum: int, maximum: int, align: int) -> int | None:
+    def find_gap(
+        self, size: int, *, minimum: int = 0, maximum: int = RESOURCE_MAX, align: int = 1
+    ) -> int | None:
         """find_resource_space(): start of the lowest gap that fits, or None."""
         low = max(self.start, minimum)
         top = min(self.end, maximum)

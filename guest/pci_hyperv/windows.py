@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from guest.events import BridgeWindowAllocated
+from guest.events import BridgeWindowAllocated, FunctionReturned
 from guest.kernel import ops
 from guest.kernel.faults import Uninitialised
 from guest.kernel.pages import PAGE_BYTES
@@ -67,6 +67,7 @@ class Windows(Config):
             align=PAGE_BYTES,
         )
         if hbus.mem_config is None:
+            self.kernel.emit(FunctionReturned(hbus.relid, "hv_allocate_config_window", ret))
             return ret
         hbus.mem_config.flags |= IORESOURCE_BUSY  # unlike a bridge window, nothing may overlap it
         return 0
@@ -77,7 +78,17 @@ class Windows(Config):
         await self.vmbus.mmio.free(hbus.mem_config)
 
     async def hv_pci_allocate_bridge_windows(self, hbus: HvPciBus) -> int:
-        """Claim what the survey asked for and make it the bridge's windows; 0 or -errno."""
+        """Claim what the survey asked for and make it the bridge's windows; 0 or -errno.
+
+        A low window whose high one fails is given back without being busy, so that it is not found
+        among all addresses and stays there for ever (open item O28).
+        """
+        ret = await self._claim_windows(hbus)
+        if ret:
+            self.kernel.emit(FunctionReturned(hbus.relid, "hv_pci_allocate_bridge_windows", ret))
+        return ret
+
+    async def _claim_windows(self, hbus: HvPciBus) -> int:
         if hbus.low_mmio_space:
             ret, hbus.low_mmio_res = await self._claim(hbus, "low", hbus.low_mmio_space)
             if ret:
@@ -147,7 +158,7 @@ class Windows(Config):
     async def clear_memory_decoding(self, hpdev: HvPciDev, before: int | None) -> int:
         """Read-modify-write of the command register; what was written.
 
-        ``before`` is what the variable holds if the read fails; None: nothing yet (open item O24).
+        ``before`` is what the variable holds if the read fails; None: nothing yet (open item O28).
         """
         command = await self._hv_pcifront_read_config(hpdev, PCI_COMMAND, 2)
         if command is None:

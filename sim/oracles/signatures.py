@@ -11,6 +11,7 @@ from sim.oracles.signatures_bus import (
     NothingReleased,
     OverdueInProbe,
     TakenTooEarly,
+    WindowLeftBehind,
     ZombieOfAList,
 )
 from sim.oracles.signatures_failure import (
@@ -53,4 +54,5 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     BlockOfDummies,
     CutSpi,
     RestOfRegion,
+    WindowLeftBehind,
 )

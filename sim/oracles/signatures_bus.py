@@ -6,14 +6,17 @@ Which item is about what is in ``guest/defects/open_items.py``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from guest.events import (
+    BridgeWindowAllocated,
     BusStateChanged,
     ChildAdded,
     ChildRemoved,
     D0Left,
     DomainChosen,
+    FunctionReturned,
     ResourcesAssigned,
     ResourcesReleased,
 )
@@ -127,6 +130,34 @@ class LateFunction(Signature):
         self.shown |= event.relid in self._installed
 
     sees: ClassVar[Sees] = {BusStateChanged: _state, ChildAdded: _added}
+
+
+class WindowLeftBehind(Signature):
+    """A bus had its low window when the high one could not be claimed."""
+
+    item = "O28"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._low: set[int] = set()
+        self._left = 0
+
+    def _claimed(self, event: BridgeWindowAllocated, *_: object) -> None:
+        if event.window == "low":
+            self._low.add(event.relid)
+        else:
+            self._low.discard(event.relid)
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        if event.function == "hv_pci_allocate_bridge_windows" and event.relid in self._low:
+            self._left += 1
+            self._low.discard(event.relid)
+            self.shown = True
+
+    def leaks(self) -> Mapping[str, int]:
+        return {"MMIO range": self._left}
+
+    sees: ClassVar[Sees] = {BridgeWindowAllocated: _claimed, FunctionReturned: _returned}
 
 
 class NothingReleased(Signature):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sim.scenario import Do, Pause, Scenario, ScenarioError, Wait, why_unplayable
 from sim.scenario_grammar import STEPS, TABLES, grammar_lines
+from sim.scenario_kinds import RANGE_SAYS
 from sim.scenario_reader import (
     BUILT_IN,
     built_in_names,
@@ -103,6 +104,12 @@ def test_arm64_is_for_the_model_alone() -> None:
     assert scenario.guest.arch == "arm64"
     reason = why_unplayable(scenario, protocol="1.4", profile="hyperv", driver="kernel")
     assert reason == "it can be played by model only"
+
+
+def test_the_ranges_of_addresses_are_put_in_order() -> None:
+    high, low = "[0x10000000000, 0x1FFFFFFFFFF]", "[0xF8000000, 0xFBFFFFFF]"
+    scenario = read(WHOLE + f"[guest]\nmmio = [{high}, {low}]\n")
+    assert scenario.guest.mmio == ((0xF800_0000, 0xFBFF_FFFF), (1 << 40, (1 << 41) - 1))
 
 
 # --- what is written out ---
@@ -228,6 +235,34 @@ SLIPS = {
     "VP numbers that do not fit": (
         WHOLE + "[guest]\nvp_numbers = [0, 0]\n",
         "guest.vp_numbers: must be one number for each vCPU",
+    ),
+    "one address for a range": (
+        WHOLE + "[guest]\nmmio = [0xF8000000]\n",
+        "guest.mmio: must be a pair [first, last] of addresses",
+    ),
+    "range that ends before it begins": (
+        WHOLE + "[guest]\nmmio = [[0xF8000000, 0xF7FFFFFF]]\n",
+        "guest.mmio: must be a pair [first, last] of addresses, whole pages from 0x80000000 on",
+    ),
+    "range of half a page": (
+        WHOLE + "[guest]\nmmio = [[0xF8000000, 0xF8001000]]\n",
+        "guest.mmio: must be a pair [first, last] of addresses, whole pages",
+    ),
+    "range in the guest's memory": (
+        WHOLE + "[guest]\nmmio = [[0x1000000, 0x1FFFFFF]]\n",
+        f"guest.mmio: must be {RANGE_SAYS}, not ['0x1000000', '0x1ffffff']",
+    ),
+    "ranges that overlap": (
+        WHOLE + "[guest]\nmmio = [[0xF8100000, 0xF8FFFFFF], [0xF8000000, 0xF81FFFFF]]\n",
+        "guest.mmio: 0xf8100000 is in the range before it; ranges must not overlap",
+    ),
+    "framebuffer above 4 GiB": (
+        WHOLE + "[guest]\nframebuffer = [0x10000000000, 0x100007FFFFF]\n",
+        "guest.framebuffer: must begin in the lowest range of mmio",
+    ),
+    "framebuffer without any address": (
+        WHOLE + "[guest]\nmmio = []\nframebuffer = [0xF8000000, 0xF87FFFFF]\n",
+        "guest.framebuffer: must begin in the lowest range of mmio",
     ),
     "flag instead of a number": (
         WHOLE + "[guest]\nvcpus = true\n",

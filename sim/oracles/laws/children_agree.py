@@ -86,8 +86,10 @@ class ChildrenAgree(Law):
         self._buses[event.relid].judged = False
 
     def _returned(self, event: FunctionReturned, *_: object) -> None:
+        """A bus whose probe failed is freed without its children (open item O7)."""
         if event.errno and event.function == "hv_pci_probe":
             self._buses[event.relid].judged = False
+            self._buses[event.relid].children.clear()
 
     def _listed(self, event: PacketPublished, *_: object) -> None:
         functions = _functions(event.payload)

@@ -17,7 +17,6 @@ from guest.kernel import leaks
 from guest.kernel.kernel import Kernel
 from guest.kernel.numa import ONE_NODE, NumaNodes
 from guest.kernel.pages import PhysicalMemory
-from guest.kernel.sync import Mutex
 from guest.pci_core.subsystem import PciSubsystem
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.arch_x86 import X86Arch
@@ -328,7 +327,7 @@ class Story:
             numa=numa,
         )
         self.engine.attach(self.kernel)
-        mmio = VmbusMmio(Mutex(self.kernel, "hyperv_mmio_lock"), (LOW_MMIO, HIGH_MMIO), None)
+        mmio = VmbusMmio(self.kernel, (LOW_MMIO, HIGH_MMIO), None)
         self.vmbus = VmbusConnection(self.kernel, versions=(0x50003,), mmio=mmio)
         self.host.vmbus = self.vmbus
         self.pci = PciSubsystem(self.kernel)

@@ -13,7 +13,6 @@ from uuid import UUID
 from guest.isolation import NONE, Isolation
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
-from guest.kernel.sync import Mutex
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.mmio import VmbusMmio
@@ -61,7 +60,7 @@ class ScriptedHost(X86Port):
             port=self, scheduler=self.engine, vp_numbers=(0, 1), emit=lambda _: None, memory=memory
         )
         self.engine.attach(self.kernel)
-        mmio = VmbusMmio(Mutex(self.kernel, "hyperv_mmio_lock"), [(0xF800_0000, 0xFFFF_FFFF)], None)
+        mmio = VmbusMmio(self.kernel, [(0xF800_0000, 0xFFFF_FFFF)], None)
         self.vmbus = VmbusConnection(
             self.kernel, versions=LINUX_VMBUS_VERSIONS, mmio=mmio, isolation=isolation
         )

@@ -131,3 +131,10 @@ def test_a_run_that_a_fault_ended_proves_nothing() -> None:
 
 def test_the_next_channel_of_that_number_has_no_functions_yet() -> None:
     assert holds(ChildrenAgree, *OPEN, *FIRST, ADDED, Rescinded(BUS, RELID), *OPEN, *NONE)
+
+
+def test_what_a_failed_probe_leaves_behind_is_not_the_next_ones() -> None:
+    failed = FunctionReturned(RELID, "hv_pci_probe", -EPROTO)
+    left = (*OPEN, *FIRST, ADDED, ChannelClosed(BUS, RELID), failed)
+    assert holds(ChildrenAgree, *left, OPEN[1], *FIRST, ADDED)
+    assert broken(ChildrenAgree, *left, OPEN[1], *FIRST)
