@@ -29,11 +29,22 @@ Progress: TypeAlias = Callable[[int, int], None]  # schedules played, mistakes f
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A mistake, by the first schedule that showed it; ``number`` counts schedules from 1."""
+    """A mistake. ``number`` (from 1) and ``plan`` are of the first schedule that showed it, ``report``
+    is of the one with the fewest departures from natural order: the best to begin shrinking with.
+    """
 
     number: int
     plan: Plan
     report: RunReport
+
+    def shown_by(self, report: RunReport) -> Found:
+        """The same mistake, once another schedule has shown it."""
+        nearer = _departures(report) < _departures(self.report)
+        return msgspec.structs.replace(self, report=report) if nearer else self
+
+
+def _departures(report: RunReport) -> int:
+    return sum(map(bool, report.decisions))
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -90,7 +101,8 @@ class Tally:
         if result.violation is not None:
             self.hits[plan.strategy] += 1
             mistake = mistake_of(result.violation)
-            self.found.setdefault(mistake, Found(self.given + 1, plan, result))
+            found = self.found.setdefault(mistake, Found(self.given + 1, plan, result))
+            self.found[mistake] = found.shown_by(result)
 
     def closing(self, exhausted: tuple[Exhausted, ...]) -> Closing:
         """What can be said so far."""

@@ -88,7 +88,7 @@ def _again(found: Found) -> Iterator[None]:
         yield
     except (DoesNotFail, ScheduleDiverged):
         raise NotDeterministic(
-            f"schedule {found.number} ({found.plan.strategy}) failed, and not when played again"
+            f"schedule {found.number} ({found.plan.strategy}) failed in a way that did not come again"
         ) from None
 
 

@@ -110,6 +110,19 @@ def test_each_mistake_is_kept_once_by_its_first_schedule() -> None:
     assert result.closing.exhausted == (Exhausted("one number", 1),)
 
 
+def test_of_the_schedules_that_show_a_mistake_the_nearest_to_natural_order_is_kept() -> None:
+    decisions = {3: (1, 2, 1), 7: (0, 3), 203: (0, 1), 207: ()}
+
+    def play(plan: Plan) -> RunReport:
+        assert isinstance(plan, Numbered)
+        report = playing(plan)
+        return msgspec.structs.replace(report, decisions=decisions.get(plan.number, ()))
+
+    result = campaign(Counting(), partial(one_by_one, play=play), schedules=204)
+    leak = result.found[0]
+    assert (leak.number, leak.plan, leak.report.decisions) == (4, Numbered(3), (0, 3))
+
+
 def test_a_strategy_with_nothing_left_ends_the_campaign() -> None:
     result = campaign(Counting(has=3), one_by_one, schedules=400)
     assert result.closing.schedules == 3

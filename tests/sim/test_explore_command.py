@@ -261,7 +261,7 @@ def test_a_failure_that_does_not_come_again_is_one_line(
         """,
     )
     line = told(capsys, "explore", "arrival", "--law", mine, *FEW, "--jobs", jobs)
-    assert re.search(r"schedule \d+ \(random\) failed, and not when played again; ", line)
+    assert re.search(r"schedule \d+ \(random\) failed in a way that did not come again; ", line)
 
 
 def test_an_explanation_says_when_the_failure_was_inevitable(
