@@ -78,6 +78,12 @@ class Administrator:
         if worker is not None:
             worker.complete(TransactionId(transaction_id), payload)
 
+    def forge_index(self, name: str, ring: str, value: int) -> None:
+        """A hostile host: an index of the bus's ring ``to-guest`` or ``to-host`` is this now."""
+        worker = self.bus(name).worker
+        if worker is not None:
+            worker.forge_index(ring, value)
+
     def raise_interrupt(self, name: str, wslot: int, index: int) -> None:
         """The device raises one of its vectors; nothing happens if it is gone."""
         function = self.bus(name).functions.get(wslot)

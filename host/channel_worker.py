@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from host.clock import Cancel, Clock
+from host.events import IndexForged
 from host.vsp.inputs import InvalidationDue, PacketReceived, RingBroken
 from protocol.errors import RemoteProtocolError
 from protocol.ids import RelId, SlotNumber, TransactionId
@@ -105,6 +106,18 @@ class ChannelWorker:
     def complete(self, transaction_id: TransactionId, payload: bytes) -> None:
         """Send a completion, likewise."""
         self._put(VM_PKT_COMP, transaction_id, payload)
+
+    def forge_index(self, ring: str, value: int) -> None:
+        """A hostile host: its own index of one of the rings is ``value`` from now on.
+
+        ``to-guest``: where it has written to, with an event; ``to-host``: where it has read to.
+        """
+        if ring == "to-guest":
+            self._out.write_index = value
+            self._on_signal(self.relid)
+        else:
+            self._in.read_index = value
+        self._emit(IndexForged(self.relid, ring, value))
 
     def request_turn(self, wslot: SlotNumber) -> None:
         """Call ``invalidation_due`` at a turn with room for the notice."""

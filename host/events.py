@@ -65,6 +65,17 @@ class WorkerStopped(HostEvent, frozen=True, gc=False):
     reason: str
 
 
+class IndexForged(msgspec.Struct, frozen=True, gc=False):
+    """A hostile host has written ``value`` where its index of a ring is.
+
+    ``ring`` is ``to-guest`` (its write index) or ``to-host`` (its read index).
+    """
+
+    relid: RelId
+    ring: str
+    value: int
+
+
 class MessageRefused(msgspec.Struct, frozen=True, gc=False):
     """A control message the VMBus server does not accept; nothing is answered."""
 

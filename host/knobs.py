@@ -302,9 +302,22 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
     list_before_eject: Annotated[
         bool, _doc("Fault: send a list without the function right ahead of EJECT (open item O2).")
     ] = False
-    last_bar_wide: Annotated[
-        bool,
-        _doc("Fault: describe BAR 5 as the lower half of a 64-bit one (open item O13)."),
+    told_bars: Annotated[
+        Literal["true", "wide-last", "io", "odd", "overflowing", "huge"],
+        _doc(
+            "Fault: what a function's BARs are said to be. `wide-last`: BAR 5 is the lower half of"
+            " a 64-bit one (open item O13); `io`: BAR 0 is an I/O BAR; `odd`: its size is no power"
+            " of two; `overflowing`: two sizes sum up to 2**64; `huge`: one that fits nowhere."
+        ),
+    ] = "true"
+    told_mappings: Annotated[
+        Literal["true", "forged"],
+        _doc(
+            "Fault: `forged` answers CREATE_INTERRUPT with a message nobody made (open item O31)."
+        ),
+    ] = "true"
+    overlong_blocks: Annotated[
+        bool, _doc("Fault: answer READ_BLOCK with more bytes than were asked for.")
     ] = False
     repeat_rescind: Annotated[
         bool,

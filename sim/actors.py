@@ -172,6 +172,9 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     "forge-completion": lambda stage, step: stage.partition.forge_completion(
         _bus(stage, step), step.arguments["request"], step.arguments["data"]
     ),
+    "forge-index": lambda stage, step: stage.partition.forge_index(
+        _bus(stage, step), step.arguments["ring"], step.arguments["value"]
+    ),
     "interrupt": _interrupt,
 }
 

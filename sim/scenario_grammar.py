@@ -32,6 +32,7 @@ VP_NUMBER_MAX: Final = 4_095
 NODES_MAX: Final = 64  # Hyper-V's limit for one VM
 DEVICES_MAX: Final = 2_047  # a channel each, and SINT 2 has event flags 1 to 2,047
 VECTORS_MAX: Final = 2_048  # what one MSI-X table holds
+INDEX_MIN: Final = 2**20  # no ring is as large
 REPEAT_MAX: Final = 1_000
 STEPS_MAX: Final = 100_000  # of one actor, once repeats are written out
 
@@ -40,7 +41,8 @@ PROFILES: Final = ("hyperv", "openvmm")
 ARCHITECTURES: Final = ("x86-64", "arm64")
 DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
-OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 29))
+RINGS: Final = ("to-guest", "to-host")
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 32))
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
     *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),
@@ -219,6 +221,16 @@ _STEP_ROWS: Final = (
         ),
         "a hostile host: answer a request again, or one that was never made",
     ),
+    StepRow(
+        "forge-index",
+        "host",
+        (
+            _DEVICE,
+            Key("ring", one_of(RINGS), REQUIRED, "which of the bus's rings"),
+            Key("value", number(INDEX_MIN, 2**32 - 1), 2**32 - 1, "the index, beyond any ring"),
+        ),
+        "a hostile host: its index of a ring is this from now on",
+    ),
     StepRow("interrupt", "host", (_DEVICE, _VECTOR, _TIMES), "let the device raise an interrupt"),
     StepRow("pause", "host", (_NS,), "wait"),
     StepRow("bind", "guest", (_DEVICE,), "bind the function driver"),
@@ -294,8 +306,8 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "eject-sent": ("eject",),
     "eject-complete-received": ("eject",),
     "eject-overdue": ("eject",),
-    "eject-queued": ("eject",),
-    "eject-completed": ("eject",),
+    "eject-queued": ("eject", "forge-packet"),
+    "eject-completed": ("eject", "forge-packet"),
     "rescinded": ("rescind", "eject", "surprise-remove"),
     "block-invalidate-sent": ("invalidate-block",),
     "block-invalidated": ("invalidate-block",),

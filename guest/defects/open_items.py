@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O28.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O31.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -269,6 +269,33 @@ _ITEMS: Final = (
         "mmio-high-too-small",
         "The window is not busy any more when it is given back, so __release_region() looks into it"
         " and not at it: the resource is lost, and larger windows cannot be where it is.",
+    ),
+    OpenItem(
+        "O29", "The slots of a list are not looked at",
+        "pci_devices_present_work(), wslot_to_devfn(), hv_eject_device_work()",
+        "a hostile host",
+        "certain by reading",
+        "hostile-slots",
+        "A function may be in a slot that no bus has, or in one with another function. Reserved"
+        " bits are dropped on the way to a PCI device, so that its eject removes another one's.",
+    ),
+    OpenItem(
+        "O30", "A write index beyond the ring is never reached",
+        "hv_pkt_iter_avail(), hv_pkt_iter_first()",
+        "a hostile host",
+        "certain by reading; a host can stop a guest's CPUs anyhow",
+        "hostile-write-index",
+        "What is left of the ring is computed from the host's index as it is, and there is always"
+        " something left; the callback does not return.",
+    ),
+    OpenItem(
+        "O31", "An interrupt's mapping is believed as the host gives it",
+        "hv_compose_msi_msg(), hv_pci_compose_compl()",
+        "a hostile host",
+        "certain by reading; a host can withhold interrupts anyhow",
+        "hostile-mapping",
+        "Address and data go into the device as they come, so it writes them wherever the host"
+        " says, and the interrupt is lost.",
     ),
 )  # fmt: skip
 

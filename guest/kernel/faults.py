@@ -65,6 +65,16 @@ class WildCall(GuestFault):
     kind = "crash"
 
 
+class EndlessLoop(GuestFault):
+    """A loop whose end depends on the host was entered, and the host has seen to it that it has
+    none.
+
+    Model: raised at once, where Linux goes round and round.
+    """
+
+    kind = "hang"
+
+
 class LockMisuse(GuestFault):
     """Unlocking what is not held, or taking again what this context holds (self-deadlock)."""
 

@@ -82,7 +82,10 @@ def has_io_bar(probed_bar: Sequence[int]) -> bool:
 
 
 def total_space(bars_of_children: Iterable[Sequence[int]]) -> tuple[int, int]:
-    """(low, high) bytes that all children need. BARs are powers of two, so sums suffice."""
+    """(low, high) bytes that all children need. BARs are powers of two, so sums suffice.
+
+    Nobody looks whether they overflow: sums are of 64 bits.
+    """
     low = high = 0
     for probed_bar in bars_of_children:
         for bar in memory_bars(probed_bar):
@@ -90,7 +93,7 @@ def total_space(bars_of_children: Iterable[Sequence[int]]) -> tuple[int, int]:
                 high += bar.size_bytes
             else:
                 low += bar.size_bytes
-    return low, high
+    return low & U64, high & U64
 
 
 class BarAddress(NamedTuple):

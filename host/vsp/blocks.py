@@ -31,6 +31,7 @@ from protocol.vpci import (
 )
 
 MASK_BITS: Final = 64
+OVERLONG_BYTES: Final = 1024  # far beyond any block
 
 
 def read_block(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
@@ -48,9 +49,11 @@ def read_block(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome
 
 def block_fetched(rules: Rules, state: VspState, result: BlockFetched) -> Outcome:
     """Answer with exactly as many bytes as the block has; the ring pads them."""
-    answer = PciReadBlockResponse(result.status, result.data)
+    answer = PciReadBlockResponse(result.status, result.data).build()
+    if rules.knobs.overlong_blocks:
+        answer += bytes(OVERLONG_BYTES)
     event = Report(BlockRead(rules.bus, result.wslot, result.block_id, result.status))
-    return state, (event, *complete_ticket(result.ticket, answer.build()))
+    return state, (event, *complete_ticket(result.ticket, answer))
 
 
 def write_block(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:

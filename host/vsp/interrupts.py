@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Interrupt blocks: the three request forms become one, created and deleted through effects."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -50,6 +51,11 @@ Listed = HvMsiDesc2 | HvMsiDesc3 | OvMsiResourceDescriptor2 | OvMsiResourceDescr
 ALL_PROCESSORS: Final = (1 << 64) - 1  # CPU_AFFINITY_ALL: -1ULL
 MAX_DELIVERY_MODE: Final = 1  # fixed 0, lowest priority 1
 NO_ENTRY: Final = InterruptEntry(0, 0, 0)
+# By the knob told_mappings: what the guest is told of an entry; the other one lies in its memory.
+_TOLD: Final[Mapping[str, Callable[[InterruptEntry], InterruptEntry]]] = {
+    "true": lambda entry: entry,
+    "forged": lambda _: InterruptEntry(0x10_0000, 0xBAD, 1),
+}
 
 
 class RecordFault(Exception):
@@ -156,7 +162,8 @@ def interrupts_created(rules: Rules, state: VspState, result: InterruptsCreated)
     entry = result.entries[0]
     kept = with_function(state, replace(function, interrupts=(*function.interrupts, entry)))
     event = InterruptCreated(rules.bus, result.wslot, entry.address, entry.data, entry.vector_count)
-    return kept, (Report(event), *complete_ticket(result.ticket, _created(entry)))
+    told = _TOLD[rules.knobs.told_mappings](entry)
+    return kept, (Report(event), *complete_ticket(result.ticket, _created(told)))
 
 
 def _created(entry: InterruptEntry) -> bytes:

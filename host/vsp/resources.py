@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Resource requirements, resources assigned and released, and the power of one function."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from host.vsp.state import (
     find,
     with_function,
 )
-from protocol.pci_regs import PCI_BASE_ADDRESS_MEM_TYPE_64
+from protocol.pci_regs import PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_BASE_ADDRESS_SPACE_IO
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import (
     POWER_STATE_D0,
@@ -33,15 +34,25 @@ from protocol.vpci import (
     PciSetPowerResponse,
 )
 
+_Words: TypeAlias = tuple[int, ...]
+_WIDE: Final = PCI_BASE_ADDRESS_MEM_TYPE_64
+# By the knob told_bars: what is said of six words, from what they are.
+_TOLD: Final[Mapping[str, Callable[[_Words], _Words]]] = {
+    "true": lambda words: words,
+    "wide-last": lambda words: (*words[:-1], _WIDE),
+    "io": lambda words: (words[0] | PCI_BASE_ADDRESS_SPACE_IO, *words[1:]),
+    "odd": lambda words: (0xFFFF_5000 | words[0] & _WIDE, *words[1:]),
+    "overflowing": lambda _: (_WIDE, 1 << 31, _WIDE, 1 << 31, 0, 0),
+    "huge": lambda _: (_WIDE, 1 << 30 | 1 << 31, 0, 0, 0, 0),
+}
+
 
 def requirements(rules: Rules, state: VspState, packet: PacketReceived) -> Outcome:
     """Answer what the base registers read back after all ones, as probed before the offer."""
     function = find(state, PciChildMessage.parse(packet.payload).wslot)
     if function is None:
         return refuse_bad(rules, state, packet, UNKNOWN_SLOT)
-    probed = function.facts.probed_bars
-    if rules.knobs.last_bar_wide:
-        probed = (*probed[:-1], PCI_BASE_ADDRESS_MEM_TYPE_64)
+    probed = _TOLD[rules.knobs.told_bars](function.facts.probed_bars)
     answer = PciQResReqResponse(STATUS_SUCCESS, probed)
     return state, reply(packet, answer.build())
 

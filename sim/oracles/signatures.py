@@ -22,7 +22,14 @@ from sim.oracles.signatures_failure import (
     SentOnce,
     SilentHost,
 )
-from sim.oracles.signatures_hostile import CommandNotRead, VendorIdNotRead, WideLastBar
+from sim.oracles.signatures_hostile import (
+    CommandNotRead,
+    ForgedMapping,
+    IndexBeyondTheRing,
+    StrangeSlot,
+    VendorIdNotRead,
+    WideLastBar,
+)
 from sim.oracles.signatures_removal import (
     FailedProbe,
     ListThenEject,
@@ -55,4 +62,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     CutSpi,
     RestOfRegion,
     WindowLeftBehind,
+    StrangeSlot,
+    IndexBeyondTheRing,
+    ForgedMapping,
 )

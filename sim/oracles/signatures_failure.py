@@ -17,8 +17,9 @@ from protocol.vpci import MessageType
 from sim.fault_events import FaultInjected
 from sim.faults import ALLOCATION_FAILURE, RING_FULL
 from sim.oracles.known import Signature
-from sim.oracles.law import Sees
+from sim.oracles.law import Sees, to_host
 
+LIST: Final = -1  # in place of a transaction id
 CALLBACK: Final = "vmbus_on_event"
 SENT_ONCE: Final = frozenset(
     message.name
@@ -48,14 +49,14 @@ class PolledPastTheGate(Signature):
 
 
 class SilentHost(Signature):
-    """A request is not answered, and nobody takes the channel away."""
+    """A request, or the question for a list, is not answered, and nobody takes the channel away."""
 
     item = "O10"
     kinds = frozenset({"hang"})
 
     def __init__(self) -> None:
         super().__init__()
-        self._open: set[tuple[int, int]] = set()
+        self._open: set[tuple[int, int]] = set()  # relid, transaction id; LIST for a list
 
     def _published(self, event: PacketPublished, *_: object) -> None:
         wants = event.flags & VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
@@ -67,7 +68,20 @@ class SilentHost(Signature):
         self._open.discard((event.relid, event.transaction_id))
         self.possible = bool(self._open)
 
-    sees: ClassVar[Sees] = {PacketPublished: _published, RequestCompleted: _completed}
+    def _asked(self, event: PacketPublished, *_: object) -> None:
+        self._open.add((event.relid, LIST))
+        self.possible = True
+
+    def _listed(self, event: RelationsQueued, *_: object) -> None:
+        self._open.discard((event.relid, LIST))
+        self.possible = bool(self._open)
+
+    sees: ClassVar[Sees] = {
+        PacketPublished: _published,
+        RequestCompleted: _completed,
+        to_host(MessageType.PCI_QUERY_BUS_RELATIONS): _asked,
+        RelationsQueued: _listed,
+    }
 
 
 class InvalidatedWhileLeaving(Signature):

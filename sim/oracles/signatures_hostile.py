@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from guest.events import ChildAdded, ChildRemoved, MsiComposed
+from host.events import ChannelOffered, IndexForged, InterruptCreated
 from protocol.hypercall import HV_STATUS_SUCCESS, HVCALL_MMIO_READ
 from protocol.link import HypercallMade, PacketPublished
 from protocol.vpci import PciQResReqResponse
 from sim.oracles.known import Signature
-from sim.oracles.law import Sees
+from sim.oracles.law import Sees, forget
 
 WIDE: Final = 0x4  # PCI_BASE_ADDRESS_MEM_TYPE_64
+LAST_SLOT: Final = 0xFF  # five bits of device, three of function
 
 
 class FailedRead(Signature):
@@ -55,3 +58,62 @@ class WideLastBar(Signature):
             self.shown |= bool(last & WIDE)
 
     sees: ClassVar[Sees] = {PacketPublished: _answered}
+
+
+class StrangeSlot(Signature):
+    """A function is in a slot that no bus has, or in one that is taken."""
+
+    item = "O29"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken: set[tuple[int, int]] = set()  # relid, wslot
+
+    def _offered(self, event: ChannelOffered, *_: object) -> None:
+        forget(self._taken, event.relid)
+
+    def _added(self, event: ChildAdded, *_: object) -> None:
+        place = event.relid, event.wslot
+        self.shown |= event.wslot > LAST_SLOT or place in self._taken
+        self._taken.add(place)
+
+    def _removed(self, event: ChildRemoved, *_: object) -> None:
+        self._taken.discard((event.relid, event.wslot))
+
+    sees: ClassVar[Sees] = {
+        ChannelOffered: _offered,
+        ChildAdded: _added,
+        ChildRemoved: _removed,
+    }
+
+
+class IndexBeyondTheRing(Signature):
+    """The host's write index is where no ring is."""
+
+    item = "O30"
+    kinds = frozenset({"hang"})
+    what = ("never read to its end",)
+
+    def _forged(self, event: IndexForged, *_: object) -> None:
+        self.possible |= event.ring == "to-guest"
+
+    sees: ClassVar[Sees] = {IndexForged: _forged}
+
+
+class ForgedMapping(Signature):
+    """An interrupt has a message that no entry of the host's was made for."""
+
+    item = "O31"
+    kinds = frozenset({"wrong-value", "lost-interrupt"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: set[tuple[int, int]] = set()  # address, data
+
+    def _created(self, event: InterruptCreated, *_: object) -> None:
+        self._made.add((event.address, event.data))
+
+    def _composed(self, event: MsiComposed, *_: object) -> None:
+        self.shown |= bool(event.vector_count) and (event.address, event.data) not in self._made
+
+    sees: ClassVar[Sees] = {InterruptCreated: _created, MsiComposed: _composed}

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from host.devices import PROFILES as DEVICES
-from host.events import BarsMapped, ConfigWindowRefused, InterruptDropped
+from host.events import BarsMapped, ConfigWindowRefused, IndexForged, InterruptDropped
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import LocalProtocolError
 from protocol.gic import (
@@ -22,6 +22,7 @@ from protocol.gic import (
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
 from protocol.link import InterruptDelivered
+from protocol.ring import RingCorrupt
 from protocol.vmbus import (
     VM_PKT_COMP,
     VM_PKT_DATA_INBAND,
@@ -424,6 +425,15 @@ def test_a_hostile_host_sends_whatever_it_is_told_to(guest: FakeGuest) -> None:
     assert answer.payload[:4] == b"\5\6\7\10"
 
 
+@pytest.mark.parametrize("ring", ["to-guest", "to-host"])
+def test_a_hostile_host_writes_any_index_into_a_ring(guest: FakeGuest, ring: str) -> None:
+    relid = arrive(guest)
+    guest.partition.forge_index("nvme0", ring, 1 << 20)
+    assert guest.events[-1] == IndexForged(relid, ring, 1 << 20)
+    with pytest.raises(RingCorrupt, match="out of range"):
+        guest.read(relid) if ring == "to-guest" else guest.write(relid, bytes(8))
+
+
 def test_nothing_is_forged_where_no_channel_is_open(guest: FakeGuest) -> None:
     with pytest.raises(LocalProtocolError, match="nvme0 has not been offered"):
         guest.partition.forge_packet("nvme0", b"\1\2\3\4")
@@ -431,6 +441,7 @@ def test_nothing_is_forged_where_no_channel_is_open(guest: FakeGuest) -> None:
     guest.partition.offer("nvme0")
     guest.partition.forge_packet("nvme0", b"\1\2\3\4")
     guest.partition.forge_completion("nvme0", 77, b"\1\2\3\4")
+    guest.partition.forge_index("nvme0", "to-guest", 1 << 20)
 
 
 def test_two_buses_do_not_disturb_each_other() -> None:

@@ -55,6 +55,13 @@ def test_ring_padding_counts_as_data_unless_fewer_bytes_were_asked_for() -> None
     assert read(story, 7, 5) == (0, bytes(range(1, 6)))
 
 
+@pytest.mark.parametrize("length", [1, 8, 128])
+def test_an_answer_longer_than_asked_for_is_cut(length: int) -> None:
+    story = Story().arrive()
+    story.host.answers[MessageType.PCI_READ_BLOCK] = lambda _: bytes(4) + bytes([7]) * 1024
+    assert read(story, 7, length) == (0, bytes([7]) * length)
+
+
 def test_an_empty_block_reads_as_its_padding() -> None:
     story = Story().arrive()
     story.host.answers[MessageType.PCI_READ_BLOCK] = lambda _: bytes(4)

@@ -91,6 +91,12 @@ def test_a_function_without_bars_needs_no_space() -> None:
     assert total_space([six()]) == (0, 0)
 
 
+def test_sizes_that_overflow_sum_up_to_what_is_left_of_64_bits() -> None:
+    half = (0x4, 1 << 31)  # of the address space
+    assert total_space([(*half, *half, 0, 0)]) == (0, 0)
+    assert total_space([(*half, *half, *half)]) == (0, 1 << 63)
+
+
 def test_a_64_bit_bar_in_the_last_place_reads_past_the_array() -> None:
     with pytest.raises(OutOfBounds):
         total_space([[0, 0, 0, 0, 0, 0xFFFF_F004]])

@@ -9,11 +9,16 @@ import pytest
 
 from guest.events import PacketDropped
 from guest.kernel import ops
-from guest.kernel.faults import LockMisuse
+from guest.kernel.faults import EndlessLoop, LockMisuse
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.pci_hyperv.requests import HvPciCompl
 from guest.vmbus.channel import HvDevice, VmbusChannel
-from guest.vmbus.packets import lock_requestor, unlock_requestor, vmbus_sendpacket
+from guest.vmbus.packets import (
+    lock_requestor,
+    unlock_requestor,
+    vmbus_recvpacket_raw,
+    vmbus_sendpacket,
+)
 from protocol.ring import Packet
 from protocol.vmbus import (
     VM_PKT_COMP,
@@ -83,6 +88,20 @@ def test_a_bad_index_is_told_before_the_want_of_ids() -> None:
         assert await ask(channel) == -EIO
         assert channel.outbound is not None
         assert channel.outbound.write_index == channel.requestor_size * 32
+        return 0
+
+    play(host, story)
+
+
+def test_a_write_index_beyond_the_ring_is_not_looked_at_and_never_reached() -> None:
+    host = ScriptedHost()
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        assert vmbus_recvpacket_raw(hdev.channel, 256) == (0, None)
+        host.host_end(hdev)[1].write_index = 1 << 20
+        with pytest.raises(EndlessLoop, match="out of range"):
+            vmbus_recvpacket_raw(hdev.channel, 256)
         return 0
 
     play(host, story)
