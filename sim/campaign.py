@@ -29,8 +29,8 @@ Progress: TypeAlias = Callable[[int, int], None]  # schedules played, mistakes f
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A mistake. ``number`` (from 1) and ``plan`` are of the first schedule that showed it, ``report``
-    is of the one with the fewest departures from natural order: the best to begin shrinking with.
+    """A mistake. ``number`` (from 1) and ``plan`` are of the first schedule that showed it;
+    ``report`` is of the one with the fewest departures from natural order, to begin shrinking with.
     """
 
     number: int

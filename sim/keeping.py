@@ -88,7 +88,8 @@ def _again(found: Found) -> Iterator[None]:
         yield
     except (DoesNotFail, ScheduleDiverged):
         raise NotDeterministic(
-            f"schedule {found.number} ({found.plan.strategy}) failed in a way that did not come again"
+            f"schedule {found.number} ({found.plan.strategy}) failed in a way that did not come"
+            " again"
         ) from None
 
 

@@ -407,7 +407,7 @@ def test_a_violation_is_exit_status_one(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "there are arrival, " in told(capsys, "run", "arival")
+    assert ", arrival, " in told(capsys, "run", "arival")
     assert "there are 1.4, 1.3, 1.2, 1.1" in told(capsys, "run", "arrival", "--protocol", "2")
     assert "there are hyperv, openvmm" in told(capsys, "run", "arrival", "--profile", "kvm")
     assert "there are model" in told(capsys, "lspci", "arrival", "--driver", "windows")

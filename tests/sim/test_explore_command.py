@@ -137,7 +137,7 @@ def test_the_same_seed_finds_the_same_and_another_seed_plays_others(
 
 
 def test_names_that_are_wrong_list_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "there are arrival, " in told(capsys, "explore", "arival")
+    assert ", arrival, " in told(capsys, "explore", "arival")
     assert "eject-ref-leak" in told(capsys, "explore", "arrival", "--defect", "mine")
     assert "there are allocation-failure" in told(capsys, "explore", "arrival", "--fault", "mine")
     assert "there are portfolio, random" in told(capsys, "explore", "arrival", "--strategy", "mine")
