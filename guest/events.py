@@ -10,11 +10,42 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.ids import Gpa, RelId, SlotNumber, TransactionId, Vector
+from protocol.ids import Gpa, RelId, SlotNumber, TransactionId, Vector, VpIndex
 
 
 class GuestEvent(msgspec.Struct, frozen=True, gc=False):
     """Base of the guest's events."""
+
+
+class KernelCrashed(GuestEvent, frozen=True, gc=False):
+    """The running kernel died; nothing of it runs any more but its crash path, on this processor.
+
+    Nothing is owed by it, nor to it, from here on.
+    """
+
+    vp: VpIndex
+
+
+class UnloadAwaited(GuestEvent, frozen=True, gc=False):
+    """A crashed kernel has waited so long for the answer to UNLOAD."""
+
+    waited_ms: int
+
+
+class UnloadEnded(GuestEvent, frozen=True, gc=False):
+    """A crashed kernel waits for the answer to UNLOAD no longer; whether it came."""
+
+    answered: bool
+
+
+class KernelBooted(GuestEvent, frozen=True, gc=False):
+    """A kernel begins: its number, counted from 1, and its processors.
+
+    Told of those that follow on one that crashed.
+    """
+
+    number: int
+    vps: tuple[VpIndex, ...]
 
 
 class FunctionReturned(GuestEvent, frozen=True, gc=False):

@@ -75,7 +75,10 @@ class GuestConfig(msgspec.Struct, frozen=True):
 
 
 class ReferenceGuest:
-    """One guest, made of ``parts``. ``boot()`` starts it; then the host's deliveries drive it."""
+    """One guest, made of ``parts``. ``boot()`` starts it; then the host's deliveries drive it.
+
+    ``number`` counts the kernels that the machine boots, as :class:`Kernel` has it.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class ReferenceGuest:
         scheduler: Scheduler,
         emit: Callable[[object], None],
         memory: PhysicalMemory,
+        number: int = 1,
         parts: Parts = PARTS,
     ) -> None:
         self.kernel = Kernel(
@@ -94,6 +98,7 @@ class ReferenceGuest:
             emit=emit,
             memory=memory,
             numa=config.numa(),
+            number=number,
         )
         mmio = VmbusMmio(self.kernel, config.mmio_ranges, config.framebuffer)
         self.vmbus = parts.vmbus(

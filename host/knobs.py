@@ -326,6 +326,13 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
             " (a hostile host; commit e4d221b42354)."
         ),
     ] = False
+    unload_ignored: Annotated[
+        bool,
+        _doc(
+            "Fault: never answer UNLOAD, and keep every channel open until the next contact. Linux"
+            " gives a host 100 s for it when it crashes (vmbus_wait_for_unload)."
+        ),
+    ] = False
     unassign_at_eject: Annotated[
         bool, _doc("Fault: take the registers away at EJECT (openvmm issue 3077, open item O19).")
     ] = False

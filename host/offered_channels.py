@@ -91,11 +91,14 @@ class OfferedChannels:
         renumber: Renumber = Renumber.OTHER,
         unknown_gpadl: UnknownGpadl = UnknownGpadl.REFUSED,
         rescinds_also_to: Collection[VpIndex] = (),
+        unload_ignored: bool = False,
     ) -> None:
         """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number.
 
         ``rescinds_also_to``: VPs that get each rescind beside the one that gets all messages.
+        ``unload_ignored``: the host never comes to answering UNLOAD.
         """
+        self._unload_ignored = unload_ignored
         self._rescinds_also_to = tuple(rescinds_also_to)
         self._renumber = renumber
         self._refuses_unknown = unknown_gpadl is UnknownGpadl.REFUSED

@@ -109,6 +109,7 @@ class Partition(Administrator):
             renumber=Renumber(knobs.relids_after_unload),
             unknown_gpadl=UnknownGpadl(knobs.gpadl_of_unknown_channel),
             rescinds_also_to=vps[-1:] if knobs.repeat_rescind else (),
+            unload_ignored=knobs.unload_ignored,
         )
         self._guest = guest
         self._memory = memory

@@ -113,6 +113,8 @@ class VmbusServer(OfferedChannels):
         del payload
         if self._dialect is not None and not self._dialect.unload:
             raise RemoteProtocolError(f"UNLOAD at version {self._dialect.name}")
+        if self._unload_ignored:
+            return
         self._step(SessionInput.UNLOAD)
         self._end_connection()
         self._dialect = None

@@ -2,28 +2,33 @@
 """Plays the actors of a scenario: each is a context of its own that does one step after another.
 
 What a step does is a row of a table. Host steps act on the partition at once; guest steps run as a
-thread of the guest, and the actor goes on when the thread has ended.
+thread of the guest, and the actor goes on when the thread has ended, or died with its kernel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from guest.bus_shell import BusShell
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind
-from guest.reference import ReferenceGuest
 from guest.shell import Shell
 from host.partition import Partition
 from protocol.errors import LocalProtocolError
 from protocol.ids import Devfn, SlotNumber, wslot_to_devfn
+from sim.choices import FAULT_PREFIX, NO_FAULT, Fault, Option
 from sim.engine import Engine
 from sim.identity import instance_id
-from sim.scenario import ActorSpec, DeviceSpec, Do, Pause, Step, Wait
+from sim.machine import Machine
+from sim.scenario import ActorSpec, DeviceSpec, Do, Moment, Pause, Step, Wait
 from sim.watch import Watch
+
+LAST: Final = -1  # of a guest's CPUs
+MOMENTS: Final = 32  # at which a step "within" may go on: as often as a kind of fault is asked for
+SOONER: Final = "sooner"
 
 
 class Stage(NamedTuple):
@@ -33,9 +38,19 @@ class Stage(NamedTuple):
     engine: Engine
     watch: Watch
     partition: Partition
-    guest: ReferenceGuest
-    shell: Shell
-    bus_shell: BusShell
+    machine: Machine
+    ask: Callable[[Sequence[Option]], int] | None  # the chooser; None in natural order
+
+    @property
+    def shell(self) -> Shell:
+        """Somebody logged in to the kernel that runs."""
+        assert self.machine.shell is not None, "a step in a guest needs one that runs"
+        return self.machine.shell
+
+    @property
+    def bus_shell(self) -> BusShell:
+        """The same somebody, who decides which driver a bus has."""
+        return BusShell(self.machine.guest)
 
 
 class UnplayedStep(Exception):
@@ -54,16 +69,17 @@ class NeverHappened(UnplayedStep):
 
 
 class StepRefused(UnplayedStep):
-    """The host could not do a step when its turn came: gone already, not offered yet, not able."""
+    """The host or the machine could not do a step when its turn came: gone, not there yet."""
 
-    def __init__(self, path: str, verb: str, why: Exception) -> None:
-        super().__init__(path, f"{verb!r} came when the host could not do it ({why}); move it")
+    def __init__(self, step: Do, why: Exception) -> None:
+        told = f"{step.verb!r} came when the {step.side} could not do it ({why}); move it"
+        super().__init__(step.path, told)
 
 
 class Actor:
     """One actor at work. ``at`` is the step it is on, for whoever asks why it did not end.
 
-    A host step that comes too late or too early does nothing, for an explorer may move it there;
+    A step that comes too late or too early does nothing, for an explorer may move it there;
     ``refused`` keeps the first, since in natural order it is the scenario's mistake.
     """
 
@@ -81,6 +97,8 @@ class Actor:
                 await self._wait(step)
             elif isinstance(step, Pause):
                 await self._sleep(step.ns)
+            elif isinstance(step, Moment):
+                await self._sleep_at_most(step.ns)
             else:
                 await ops.trap(step.verb)
                 await self._do(step)
@@ -106,27 +124,51 @@ class Actor:
         engine.wake_at(self.context, engine.now_ns() + delay_ns)
         await ops.trap("pause")
 
+    async def _sleep_at_most(self, most_ns: int) -> None:
+        """Until a moment that the chooser picks, as it picks when something fails."""
+        ask = self._stage.ask
+        sooner = Fault(f"{FAULT_PREFIX}{SOONER}", self.context.title)
+        for passed in range(MOMENTS):
+            if ask is not None and ask((NO_FAULT, sooner)):
+                return
+            await self._sleep(most_ns * (passed + 1) // MOMENTS - most_ns * passed // MOMENTS)
+
     async def _do(self, step: Do) -> None:
-        if step.side == "host":
-            await self._do_on_the_host(step)
+        if step.verb == "pause":
+            await self._sleep(step.arguments["ns"])
+        elif step.side == "guest":
+            await self._do_in_the_guest(step)
+        else:
+            await self._do_outside(step)
+
+    async def _do_in_the_guest(self, step: Do) -> None:
+        """A step of somebody logged in; once the kernel is dead there is nobody."""
+        machine, spec = self._stage.machine, self._spec
+        if machine.shell is None:
             return
-        spec, kernel = self._spec, self._stage.guest.kernel
+        kernel = machine.guest.kernel
         acts = partial(GUEST_STEPS[step.verb], self._stage, step)
         body = acts() if step.verb in OF_THE_MACHINE else kernel.freezer.process(acts)
-        thread = kernel.spawn_thread(f"{step.verb}:{spec.name}", body, spec.vcpu)
+        cpu = spec.vcpu if spec.vcpu < len(kernel.cpus) else LAST
+        await self._end_of(kernel.spawn_thread(f"{step.verb}:{spec.name}", body, cpu), step)
+
+    async def _do_outside(self, step: Do) -> None:
+        """A step of the host or of the machine, which may be out of turn."""
+        try:
+            if step.side == "host":
+                HOST_STEPS[step.verb](self._stage, step)
+                return
+            thread = MACHINE_STEPS[step.verb](self._stage.machine, step, self._spec.vcpu)
+        except (LocalProtocolError, ValueError) as why:
+            self.refused = self.refused or StepRefused(step, why)
+            return
+        await self._end_of(thread, step)
+
+    async def _end_of(self, thread: Context, step: Do) -> None:
         while not thread.done:
             self.context.ready = False
             thread.joiner = self.context
             await ops.trap(f"await {step.verb}")
-
-    async def _do_on_the_host(self, step: Do) -> None:
-        if step.verb == "pause":
-            await self._sleep(step.arguments["ns"])
-            return
-        try:
-            HOST_STEPS[step.verb](self._stage, step)
-        except (LocalProtocolError, ValueError) as why:
-            self.refused = self.refused or StepRefused(step.path, step.verb, why)
 
 
 def _bus(stage: Stage, step: Do) -> str:
@@ -213,4 +255,10 @@ GUEST_STEPS: Mapping[str, GuestStep] = {
     "write-block": lambda stage, step: stage.shell.write_block(
         *_where(stage, step), step.arguments["block"], step.arguments["data"]
     ),
+}
+
+# What befalls the whole machine; each returns the thread whose end the actor awaits.
+MACHINE_STEPS: Mapping[str, Callable[[Machine, Do, int], Context]] = {
+    "crash": lambda machine, _, vcpu: machine.crash(vcpu),
+    "boot": lambda machine, step, _: machine.boot(step.arguments["pages"]),
 }

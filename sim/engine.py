@@ -126,6 +126,27 @@ class Engine(Timekeeper):
             self.abandon()
             raise
 
+    def halt(self) -> None:
+        """The kernel has died: whoever is on a CPU ends where he stands, and unwinds nothing.
+
+        Outsiders who wait for the end of one of those go on.
+        """
+        assert self.current is None or self.current.cpu is None, "a kernel is killed from outside"
+        dead = [context for context in self._contexts if context.cpu is not None]
+        for context in dead:
+            context.done = True
+            context.ready = False
+            if context.timer is not None:
+                context.timer[0] = None
+                context.timer = None
+            context.coroutine.close()
+            del self._contexts[context]
+        self._ready = [option for option in self._ready if option.cpu is None]
+        self._late = None
+        for context in dead:
+            if context.joiner is not None:
+                self.wake(context.joiner)
+
     def abandon(self) -> None:
         """Drop the contexts wherever they are; guest code holds nothing that needs unwinding."""
         for context in self._contexts:

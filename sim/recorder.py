@@ -89,11 +89,20 @@ class Reading:
 
 
 class Recorder:
-    """The memory of one run. ``whose`` gives the label of the running context and the time."""
+    """The memory of one run. ``whose`` gives the label of the running context and the time.
+
+    ``heap`` is that of the kernel which runs.
+    """
 
     def __init__(self, whose: Callable[[], tuple[str, int]]) -> None:
+        self._whose = whose
         self.heap = RecordingHeap(whose)
         self._events: list[Frames] = []
+
+    def new_heap(self) -> RecordingHeap:
+        """The slab of a kernel that is being booted; what became of a dead one's is forgotten."""
+        self.heap = RecordingHeap(self._whose)
+        return self.heap
 
     def watching(self, emit: Callable[[Any], None]) -> Callable[[Any], None]:
         """``emit``, after a look at who calls it."""

@@ -119,7 +119,14 @@ class Pause(_Record, frozen=True, kw_only=True):
     path: str = ""
 
 
-Step: TypeAlias = Do | Wait | Pause
+class Moment(_Record, frozen=True, kw_only=True):
+    """Go on at some moment of the next ``ns`` nanoseconds; in natural order at the last."""
+
+    ns: int
+    path: str = ""
+
+
+Step: TypeAlias = Do | Wait | Pause | Moment
 
 
 class ActorSpec(_Record, frozen=True, kw_only=True):

@@ -252,6 +252,13 @@ _STEP_ROWS: Final = (
         "name the one VMBus driver that may bind to the device's bus",
     ),
     StepRow("rescan", "guest", (_DEVICE,), "rescan the device's PCI bus through sysfs"),
+    StepRow("crash", "machine", (), "the kernel dies on the actor's vCPU, as it stands"),
+    StepRow(
+        "boot",
+        "machine",
+        (Key("pages", number(1, 2**20), 16_384, "4-KiB pages that the new kernel has"),),
+        "boot a crash kernel on the vCPU that crashed: one CPU and little memory",
+    ),
     StepRow(
         "set-affinity",
         "guest",
@@ -299,6 +306,9 @@ WAIT: Final = (
     ),
     Key("after_ns", DURATION_NS, 0, "and so much later"),
 )
+WITHIN: Final = (
+    Key("within_ns", DURATION_NS, REQUIRED, "at some moment until then; in natural order, then"),
+)
 REPEAT: Final = (Key("repeat", number(1, REPEAT_MAX), REQUIRED, "how often to do its `steps`"),)
 
 # An event that only a step brings about: without it a wait would never end.
@@ -315,7 +325,12 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "machine-powered-on": ("resume",),
     "block-read": ("read-block", "bind", "offer"),
     "block-written": ("write-block", "bind", "offer"),
+    "kernel-crashed": ("crash",),
+    "unload-ended": ("crash",),
+    "kernel-booted": ("boot",),
 }
+# A step that comes to nothing where nobody does another one.
+REQUIRES: Final[Mapping[str, str]] = {"boot": "crash"}
 
 
 def grammar_lines() -> Iterator[str]:
@@ -334,6 +349,8 @@ def grammar_lines() -> Iterator[str]:
     yield "  wait"
     yield from (f"    {line}" for line in _key_lines(WAIT))
     yield "  after_ns  wait that long"
+    yield "  within_ns"
+    yield from (f"    {line}" for line in _key_lines(WITHIN))
     yield "  repeat"
     yield from (f"    {line}" for line in _key_lines(REPEAT))
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from protocol.vpci import MessageType
 from sim.event_names import EVENT_NAMES
-from sim.scenario import ActorSpec, DeviceSpec, Do, Pause, Step, Wait
-from sim.scenario_grammar import CAUSES, REPEAT, STEPS, STEPS_MAX, WAIT, StepRow
+from sim.scenario import ActorSpec, DeviceSpec, Do, Moment, Pause, Step, Wait
+from sim.scenario_grammar import CAUSES, REPEAT, REQUIRES, STEPS, STEPS_MAX, WAIT, WITHIN, StepRow
 from sim.scenario_tables import TableReader, hint
 
-_HEADS: Final = ("do", "wait", "repeat", "after_ns")
+_HEADS: Final = ("do", "wait", "repeat", "after_ns", "within_ns")
 _OFFERS: Final = ("offer", "reoffer")
 DEPTH_MAX: Final = 4  # repeats inside repeats
 
@@ -79,6 +79,8 @@ class StepReader:
                 times = self._tables.table(raw, place, REPEAT, ("steps",))["repeat"]
                 for _ in range(times):
                     yield from self._read_list(raw, place, waited, depth + 1)
+            elif head == "within_ns":
+                yield Moment(ns=self._tables.table(raw, place, WITHIN)["within_ns"], path=place)
             else:
                 yield self._after(raw, place)
 
@@ -180,16 +182,23 @@ class StepReader:
         }
         for step in everything:
             self._check_offered(step, offered)
+            if isinstance(step, Do):
+                self._check_required(step, verbs)
             if isinstance(step, Wait):
                 self._check_caused(step, verbs)
 
     def _check_offered(self, step: Step, offered: set[str]) -> None:
-        if isinstance(step, Pause) or step.device is None:
+        if isinstance(step, Pause | Moment) or step.device is None:
             return
         if self._devices[step.device].bus not in offered:
             raise self._tables.fail(
                 step.path, f"can never be reached: no actor offers {step.device!r}"
             )
+
+    def _check_required(self, step: Do, verbs: set[str]) -> None:
+        required = REQUIRES.get(step.verb, step.verb)
+        if required not in verbs:
+            raise self._tables.fail(step.path, f"can never be reached: no actor does {required}")
 
     def _check_caused(self, step: Wait, verbs: set[str]) -> None:
         causes = CAUSES.get(step.event, ())

@@ -10,6 +10,7 @@ from guest.events import (
     CommandFailed,
     EjectCompleted,
     FunctionReturned,
+    KernelCrashed,
     VersionNegotiated,
 )
 from guest.pci_core.events import DriverProbeFailed
@@ -39,7 +40,7 @@ def summarise(world: World, verdict: Verdict, seed: int) -> RunResult:
         final=Final(_bus_states(world, trace), _devices(world), verdict.leaks),
         ended_at_ns=world.engine.now_ns(),
         trace=trace,
-        log=tuple(world.guest.kernel.log_lines),
+        log=tuple(line for guest in world.machine.kernels for line in guest.kernel.log_lines),
     )
 
 
@@ -68,10 +69,12 @@ def _error(event: object) -> GuestError | None:
 
 
 def _bus_states(world: World, trace: tuple[Stamped, ...]) -> dict[str, str]:
-    """The last state each bus's driver was in; ``none`` for one that never had a driver."""
+    """The last state each bus's driver was in, in the last kernel; ``none`` without a driver."""
     states = dict.fromkeys(world.scenario.buses(), "none")
     for stamped in trace:
-        if isinstance(stamped.event, BusStateChanged):
+        if isinstance(stamped.event, KernelCrashed):
+            states = dict.fromkeys(states, "none")
+        elif isinstance(stamped.event, BusStateChanged):
             bus = world.watch.bus_of(stamped.event)
             if bus is not None:
                 states[bus] = stamped.event.state
@@ -79,6 +82,9 @@ def _bus_states(world: World, trace: tuple[Stamped, ...]) -> dict[str, str]:
 
 
 def _devices(world: World) -> tuple[dict[str, object], ...]:
+    """What the kernel that runs sees; nothing if none does."""
+    if world.machine.shell is None:
+        return ()
     return tuple(
         {
             "address": device.address,

@@ -10,19 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from guest.bus_shell import BusShell
 from guest.defects.record import Defect, mixins_by_part
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
-from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.parts import with_mixins
-from guest.reference import ReferenceGuest
-from guest.shell import Shell
+from guest.reference import GuestConfig, ReferenceGuest
 from host.devices.profile import DeviceProfile
 from host.partition import Partition
 from protocol.errors import ProtocolError
-from protocol.ids import Vector, VpIndex
 from protocol.link import BarRead, BarWritten, ConfigRead, ConfigWritten, HypercallMade
 from sim.actors import Actor, Stage
 from sim.bounds import Stuck
@@ -33,6 +29,7 @@ from sim.engine import Engine
 from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint
 from sim.judging import Ended, judge_error, judge_run, judge_standstill
+from sim.machine import Machine
 from sim.oracles.law import LawFactory
 from sim.oracles.laws import LAWS
 from sim.oracles.leaks import census
@@ -69,18 +66,6 @@ def emitter(engine: Engine, happened: list[Happened], watch: Watch) -> Callable[
             watch.see(event)
 
     return emit
-
-
-class _Door:
-    """The guest as the host reaches it: made before the guest is, and opened once it exists."""
-
-    __slots__ = ("deliver_vector", "synic_event", "synic_message")
-
-    def open(self, guest: ReferenceGuest) -> None:
-        """From here on what the host delivers goes straight to the guest."""
-        self.deliver_vector: Callable[[VpIndex, Vector], None] = guest.deliver_vector
-        self.synic_event: Callable[[VpIndex, int], None] = guest.vmbus.synic_event
-        self.synic_message: Callable[[VpIndex, bytes], None] = guest.vmbus.synic_message
 
 
 def _awaited(scenario: Scenario) -> Iterator[str]:
@@ -121,38 +106,46 @@ class World:
         emit = emitter(self.engine, self._happened, self.watch)
         if self._recorder is not None:
             emit = self._recorder.watching(emit)
-        faults = self._faults(emit)
-        memory = PhysicalMemory()
-        door = _Door()
+        self._emit = emit
+        self._faults = self._fault_budget(emit)
+        self._parts = with_mixins(mixins_by_part(defects))
+        self._fine = fine
+        self.machine = Machine(guest_config(scenario), self.engine, self._guest)
+        faults = self._faults
         self.partition = Partition(
             partition_config(scenario, load or profile_of),
             self.engine,
-            door,
-            memory,
+            self.machine.door,
+            self.machine.memory,
             emit,
             None if faults is None or faults.host_is_reliable else faults,
         )
-        self.guest = ReferenceGuest(
-            guest_config(scenario),
-            port=self.partition,
-            scheduler=self.engine,
-            emit=emit,
-            memory=memory,
-            parts=with_mixins(mixins_by_part(defects)),
-        )
-        door.open(self.guest)
-        self._settle(self.guest.kernel, faults, fine=fine)
-        self._shell = Shell(self.guest)
+        self.machine.load()
         self.actors = self._cast()
 
-    def _settle(self, kernel: Kernel, faults: FaultBudget | None, *, fine: bool) -> None:
-        """Have the guest's kernel run, watched and failing as was asked for."""
-        kernel.fine = fine
+    @property
+    def guest(self) -> ReferenceGuest:
+        """The guest that was booted last."""
+        return self.machine.guest
+
+    def _guest(self, config: GuestConfig, memory: PhysicalMemory, number: int) -> ReferenceGuest:
+        """A guest whose kernel runs watched, and fails as was asked for."""
+        guest = ReferenceGuest(
+            config,
+            port=self.partition,
+            scheduler=self.engine,
+            emit=self._emit,
+            memory=memory,
+            number=number,
+            parts=self._parts,
+        )
+        kernel = guest.kernel
+        kernel.fine = self._fine
         if self._recorder is not None:
-            kernel.heap = self._recorder.heap
-        if faults is not None:
-            faults.install(kernel)
-        self.engine.attach(kernel)
+            kernel.heap = self._recorder.new_heap()
+        if self._faults is not None:
+            self._faults.install(kernel)
+        return guest
 
     def _cast(self) -> list[Actor]:
         """The scenario's actors, on one stage."""
@@ -161,13 +154,12 @@ class World:
             self.engine,
             self.watch,
             self.partition,
-            self.guest,
-            self._shell,
-            BusShell(self.guest),
+            self.machine,
+            None if self._natural else self.engine.ask,
         )
         return [Actor(stage, spec) for spec in self.scenario.actors]
 
-    def _faults(self, emit: Callable[[Any], None]) -> FaultBudget | None:
+    def _fault_budget(self, emit: Callable[[Any], None]) -> FaultBudget | None:
         """What may go wrong; None where nobody chooses or nothing may."""
         if self._natural or not any_fault(self.scenario.faults):
             return None
@@ -215,9 +207,12 @@ class World:
         return violation
 
     def _census(self) -> tuple[Leak, ...]:
+        shell = self.machine.shell
+        if shell is None:
+            return ()  # of a dead kernel nothing is missed
         return census(
             self.guest,
-            keepers=self._shell.open_files(),
+            keepers=shell.open_files(),
             held_relids=self.partition.server.held_relids(),
         )
 

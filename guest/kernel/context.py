@@ -90,8 +90,11 @@ class Context:
 
     @property
     def label(self) -> str:
-        """As traces have it: ``actor:TITLE``, or ``KIND/CPU:TITLE`` (``work/0:hv_pci_1``)."""
-        place = "" if self.cpu is None else f"/{self.cpu.index}"
+        """As traces have it: ``actor:TITLE``, or ``KIND/CPU:TITLE`` (``work/0:hv_pci_1``).
+
+        The CPUs of a second kernel are ``2.0`` and so on.
+        """
+        place = "" if self.cpu is None else f"/{self.cpu.place}"
         return f"{self.kind.name.lower()}{place}:{self.title}"
 
     def __repr__(self) -> str:

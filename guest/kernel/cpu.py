@@ -18,13 +18,21 @@ NUMA_NO_NODE = -1
 
 
 class Cpu:
-    """State of one CPU. ``thread``, ``softirq`` and ``hardirq`` are the contexts on its stack."""
+    """State of one CPU. ``thread``, ``softirq`` and ``hardirq`` are the contexts on its stack.
 
-    __slots__ = ("hardirq", "index", "softirq", "softirqs_pending", "thread", "vp")
+    ``place`` is how traces call it: its index, in a second kernel after the kernel's number.
+    """
 
-    def __init__(self, index: CpuId, vp: VpIndex) -> None:
+    __slots__ = ("hardirq", "index", "place", "softirq", "softirqs_pending", "thread", "vp")
+
+    def __init__(self, index: CpuId, vp: VpIndex, place: str) -> None:
         self.index = index
         self.vp = vp
+        self.place = place
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing is on it: it has just been started, or what ran there died."""
         self.hardirq: Context | None = None
         self.softirq: Context | None = None
         self.thread: Context | None = None

@@ -35,12 +35,13 @@ class Kernel:
     ``fail_allocation`` decides, by class name, whether an allocation fails; None: none does.
     ``ring_is_full`` decides, by payload, whether a packet finds no room; None: only the ring does.
     ``cpu_online_mask`` has bit n for CPU n; after boot only ``irq_hotplug`` writes it.
+    ``number`` tells the kernels apart that one machine has booted, the first is 1. ``dead`` is true
+    once it has crashed: no interrupt comes through any more.
     """
 
-    __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "emit", "fail_allocation", "fine",
-                 "freezer", "heap", "log_lines", "memory", "numa", "pm", "port", "probing",
-                 "ring_is_full",
-                 "scheduler")  # fmt: skip
+    __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "dead", "emit",
+                 "fail_allocation", "fine", "freezer", "heap", "log_lines", "memory", "numa",
+                 "number", "pm", "port", "probing", "ring_is_full", "scheduler")  # fmt: skip
 
     def __init__(
         self,
@@ -51,14 +52,20 @@ class Kernel:
         emit: Callable[[object], None],
         memory: PhysicalMemory,
         numa: NumaNodes = ONE_NODE,
+        number: int = 1,
     ) -> None:
         self.port = port
+        self.number = number
+        self.dead = False
         self.scheduler = scheduler
         self.emit = emit
         self.memory = memory
         self.numa = numa
         self.heap = Heap()
-        self.cpus = tuple(Cpu(CpuId(i), VpIndex(vp)) for i, vp in enumerate(vp_numbers))
+        whose = f"{number}." if number > 1 else ""
+        self.cpus = tuple(
+            Cpu(CpuId(i), VpIndex(vp), f"{whose}{i}") for i, vp in enumerate(vp_numbers)
+        )
         self.cpu_online_mask = (1 << len(self.cpus)) - 1
         self.crowded = False
         self.fine = False
@@ -170,4 +177,13 @@ class Kernel:
 
     def raise_interrupt(self, cpu: int, name: str, body: Coroutine[Any, Any, Any]) -> None:
         """An interrupt arrives: ``body`` runs as a hard interrupt on that CPU."""
+        if self.dead:
+            body.close()
+            return
         self.scheduler.start(Context(name, Kind.HARDIRQ, self.cpus[cpu], body))
+
+    def die(self) -> None:
+        """panic(): interrupts are off for ever, and nothing is on any CPU any more."""
+        self.dead = True
+        for cpu in self.cpus:
+            cpu.clear()

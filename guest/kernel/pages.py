@@ -46,7 +46,51 @@ class PhysicalMemory:
             raise LookupError(f"no {size_bytes} contiguous guest bytes at {gpa:#x}")
         return block[offset : offset + size_bytes]
 
+    def has_room(self, _count: int) -> bool:
+        """Whether so many pages are to be had: here always."""
+        return True
+
     @property
     def blocks(self) -> int:
         """How many blocks are allocated."""
         return len(self._blocks)
+
+
+class ReservedMemory(PhysicalMemory):
+    """What ``crashkernel=`` set aside: a crash kernel hands out these pages and no others.
+
+    They are part of the machine's memory, in which the dead kernel's pages stay as they are.
+    Model: only pages count; the slab takes what it needs, unless the explorer lets it fail.
+    """
+
+    __slots__ = ("_machine", "_own", "_pages")
+
+    def __init__(self, machine: PhysicalMemory, pages: int) -> None:
+        super().__init__()
+        self._machine = machine
+        self._pages = pages
+        self._own: dict[int, int] = {}  # address of each block to its pages
+
+    def alloc_pages(self, count: int) -> tuple[int, memoryview]:
+        """As :meth:`PhysicalMemory.alloc_pages`; who asks has looked whether there is room."""
+        gpa, block = self._machine.alloc_pages(count)
+        self._own[gpa] = count
+        return gpa, block
+
+    def free_pages(self, gpa: int) -> None:
+        """As :meth:`PhysicalMemory.free_pages`."""
+        self._machine.free_pages(gpa)
+        del self._own[gpa]
+
+    def has_room(self, count: int) -> bool:
+        """Whether ``count`` of the reserved pages are left."""
+        return sum(self._own.values()) + count <= self._pages
+
+    def window(self, gpa: int, size_bytes: int) -> memoryview:
+        """As :meth:`PhysicalMemory.window`, of the whole machine."""
+        return self._machine.window(gpa, size_bytes)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks this kernel has allocated."""
+        return len(self._own)

@@ -85,10 +85,11 @@ class VmbusConnection(BusPower):
             kernel.memory.alloc_pages(1)[0] for _ in range(3)
         )
         self._next_gpadl_handle = FIRST_GPADL_HANDLE
-        receiver = interrupts(kernel, self.rcu, self.channels, partial(dispatch_message, self))
-        self.synic_message = receiver.synic_message
-        self.synic_event = receiver.synic_event
-        self.disable_messages, self.enable_messages = receiver.disable, receiver.enable
+        self.interrupts = interrupts(
+            kernel, self.rcu, self.channels, partial(dispatch_message, self)
+        )
+        self.synic_message = self.interrupts.synic_message
+        self.synic_event = self.interrupts.synic_event
         kernel.pm.add(self, "vmbus", self.pm_ops())
 
     @property
@@ -162,13 +163,17 @@ class VmbusConnection(BusPower):
         message = VmbusChannelMessageHeader(msgtype=ChannelMessageType.CHANNELMSG_REQUESTOFFERS)
         return await vmbus_post_msg(self, message.build())
 
-    async def initiate_unload(self) -> None:
-        """vmbus_initiate_unload() of a kernel that still lives: UNLOAD and its answer.
+    def disconnect(self) -> bool:
+        """xchg(conn_state, DISCONNECTED); whether the host is to be told by UNLOAD.
 
         Hosts older than 3.0 do not know the message.
         """
         was_connected, self.connected = self.connected, False
-        if not was_connected or self.dialect is None or not self.dialect.unload:
+        return was_connected and self.dialect is not None and self.dialect.unload
+
+    async def initiate_unload(self) -> None:
+        """vmbus_initiate_unload() of a kernel that still lives: UNLOAD and its answer."""
+        if not self.disconnect():
             return
         message = VmbusChannelMessageHeader(msgtype=ChannelMessageType.CHANNELMSG_UNLOAD)
         self.unload_event.reinit()

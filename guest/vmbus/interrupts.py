@@ -73,6 +73,19 @@ class VmbusInterrupts:
         """tasklet_enable()."""
         await self._cpus[0].msg_dpc.enable()
 
+    def take_message(self, cpu: int) -> bytes | None:
+        """What stands in a CPU's slot, for whoever looks himself; what waits behind it comes in."""
+        context = self._cpus[cpu]
+        message = context.slot
+        context.slot = context.queued.popleft() if context.queued else None
+        return message
+
+    def drop_messages(self) -> None:
+        """Empty the slots of all CPUs, and what waits behind them."""
+        for context in self._cpus:
+            context.slot = None
+            context.queued.clear()
+
     def synic_event(self, vp: VpIndex, flag: int) -> None:
         """An event flag of SINT 2: a channel's relid."""
         index = self._cpu_of_vp[vp]

@@ -44,9 +44,9 @@ async def vmbus_alloc_ring(channel: VmbusChannel, send_bytes: int, recv_bytes: i
     ops.forbid_sleep(kernel, "alloc_pages", "ring")
     if kernel.crowded:
         await ops.offer(kernel, "alloc_pages ring")
-    if kernel.allocation_fails("ring"):
-        return -ENOMEM
     pages = (send_bytes + recv_bytes) // PAGE_BYTES
+    if kernel.allocation_fails("ring") or not kernel.memory.has_room(pages):
+        return -ENOMEM
     channel.ring_gpa, _ = kernel.memory.alloc_pages(pages)
     channel.ring_pages = pages
     channel.ring_send_pages = send_bytes // PAGE_BYTES

@@ -20,10 +20,9 @@ from guest.vmbus.offers import Offers
 from protocol.ids import RelId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from guest.kernel.sync import Completion
     from guest.kernel.work import WorkQueue
+    from guest.vmbus.interrupts import VmbusInterrupts
     from protocol.versions import VmbusDialect
     from protocol.vmbus import VmbusChannelOfferChannel
 
@@ -40,8 +39,7 @@ class BusPower(Offers):
     ignore_any_offer_msg: bool
     nr_chan_fixup_on_resume: int
     ready_for_resume_event: Completion
-    disable_messages: Callable[[], Awaitable[None]]
-    enable_messages: Callable[[], Awaitable[None]]
+    interrupts: VmbusInterrupts
 
     def pm_ops(self) -> PmOps:
         """vmbus_bus_pm."""
@@ -65,9 +63,9 @@ class BusPower(Offers):
 
         Offers and rescinds that come from here on are not looked at.
         """
-        await self.disable_messages()
+        await self.interrupts.disable()
         self.ignore_any_offer_msg = True
-        await self.enable_messages()
+        await self.interrupts.enable()
         for queue in (self.rescind_work_queue, self.work_queue, self.handle_primary_chan_wq):
             await queue.drain()
         error = -EBUSY if self.nr_chan_fixup_on_resume else 0

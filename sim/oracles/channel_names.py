@@ -12,9 +12,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from host.events import ChannelMoved, ChannelOffered
+from protocol.ids import RelId
+from protocol.link import MessagePosted
+from protocol.vmbus import ChannelMessageType, VmbusChannelRelidReleased
 
 RENAMING: Final = frozenset({ChannelMoved, ChannelOffered})
 NO_RELID: Final = -1
+RELEASED: Final = int(ChannelMessageType.CHANNELMSG_RELID_RELEASED).to_bytes(4, "little")
 BEYOND: Final = 1 << 16  # no host has such a relid: for a channel whose number is another's name
 
 
@@ -36,8 +40,18 @@ class ChannelNames:
             return event
         if type(event) is ChannelOffered:
             self._offered(event.relid)
+        if type(event) is MessagePosted:
+            return self._released(event)
         name = self._first.get(getattr(event, "relid", NO_RELID))
         return event if name is None else replace(event, relid=name)
+
+    def _released(self, event: MessagePosted) -> MessagePosted:
+        """RELID_RELEASED, the one control message that laws take a number out of."""
+        if event.payload[: len(RELEASED)] != RELEASED:
+            return event
+        relid = VmbusChannelRelidReleased.parse(event.payload).child_relid
+        name = RelId(self._first.get(relid, relid))
+        return replace(event, payload=VmbusChannelRelidReleased(child_relid=name).build())
 
     def _offered(self, relid: int) -> None:
         """A new channel: its own number is its name, unless another one goes by that."""

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple
 
+from guest.events import KernelCrashed
 from sim.oracles.judge import Happened, judge
-from sim.oracles.law import Law, LawFactory
+from sim.oracles.law import Law, LawFactory, Sees
 from sim.violation import Leak, Violation
 
 NO_LEAKS: Final[Mapping[str, int]] = MappingProxyType({})
@@ -33,8 +34,21 @@ class Signature(Law):
     kinds: ClassVar[frozenset[str]] = frozenset()
     where: ClassVar[tuple[str, ...]] = ("",)
     what: ClassVar[tuple[str, ...]] = ("",)
+    sees: ClassVar[Sees] = MappingProxyType({})
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.sees = {**cls.sees, KernelCrashed: cls.crashed}
 
     def __init__(self) -> None:
+        self.shown = False
+        self.possible = False
+
+    def crashed(self, *_: object) -> None:
+        """The kernel in which it showed is dead; one that follows has nothing of it.
+
+        Who keeps more of the guest than these two forgets that as well.
+        """
         self.shown = False
         self.possible = False
 

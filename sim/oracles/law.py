@@ -75,6 +75,8 @@ class Law(Protocol):
     ``name`` is the law in words, ``kind`` the violation kind it ends in. ``sees`` is the class's:
     which of its methods takes which type of event, or which message. What is frequent and matters
     only from some moment on is in ``sees_awake``; the handler that notices that moment says AWAKE.
+    A law that keeps anything of the guest forgets it when the guest's kernel crashes: another one
+    may follow, and begins anew.
     """
 
     name: str
@@ -113,6 +115,12 @@ def forget(kept: set[Any] | dict[Any, Any], channel: int | str) -> None:
             del kept[place]
         else:
             kept.remove(place)
+
+
+def forget_all(*kept: set[Any] | dict[Any, Any]) -> None:
+    """Drop what a law keeps of a kernel that has crashed: nothing is owed by the dead."""
+    for each in kept:
+        each.clear()
 
 
 def slot_of(packet: PacketPublished) -> int:

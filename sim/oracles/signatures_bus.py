@@ -25,7 +25,7 @@ from host.events import ChannelOffered, EjectCompleteReceived, EjectOverdue, Eje
 from protocol.link import UnclaimedAccess
 from sim.oracles.addresses import address_of
 from sim.oracles.known import Signature
-from sim.oracles.law import Sees
+from sim.oracles.law import Sees, forget_all
 
 Place = tuple[int, int]  # relid or domain, and wslot
 
@@ -53,6 +53,10 @@ class ZombieOfAList(Signature):
         place = self._domain.get(event.relid, 0), event.wslot
         self.shown |= event.why == "relations" and place in self._devices
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        forget_all(self._domain, self._devices)
+
     sees: ClassVar[Sees] = {
         DomainChosen: _chosen,
         PciDevAdded: _dev_added,
@@ -69,7 +73,11 @@ class OverdueInProbe(Signature):
     def __init__(self) -> None:
         super().__init__()
         self._relid: dict[str, int] = {}
+        self._asked: set[Place] = set()
         self._installed: set[int] = set()
+
+    def _sent(self, event: EjectSent, *_: object) -> None:
+        self._asked.add((self._relid.get(event.bus, 0), event.wslot))
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._relid[event.bus] = event.relid
@@ -79,11 +87,17 @@ class OverdueInProbe(Signature):
             self._installed.add(event.relid)
 
     def _overdue(self, event: EjectOverdue, *_: object) -> None:
-        self.shown |= self._relid.get(event.bus) not in self._installed
+        relid = self._relid.get(event.bus, 0)
+        self.shown |= (relid, event.wslot) in self._asked and relid not in self._installed
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        forget_all(self._asked, self._installed)
 
     sees: ClassVar[Sees] = {
         ChannelOffered: _offered,
         BusStateChanged: _state,
+        EjectSent: _sent,
         EjectOverdue: _overdue,
     }
 
@@ -105,6 +119,10 @@ class TakenTooEarly(Signature):
 
     def _unclaimed(self, _event: UnclaimedAccess, *_: object) -> None:
         self.shown |= bool(self._asked)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._asked.clear()
 
     sees: ClassVar[Sees] = {
         EjectSent: _sent,
@@ -128,6 +146,10 @@ class LateFunction(Signature):
 
     def _added(self, event: ChildAdded, *_: object) -> None:
         self.shown |= event.relid in self._installed
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._installed.clear()
 
     sees: ClassVar[Sees] = {BusStateChanged: _state, ChildAdded: _added}
 
@@ -181,6 +203,10 @@ class NothingReleased(Signature):
 
     def _left(self, event: D0Left, *_: object) -> None:
         self.shown |= any(relid == event.relid for relid, _ in self._assigned)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._assigned.clear()
 
     sees: ClassVar[Sees] = {
         ResourcesAssigned: _assign,

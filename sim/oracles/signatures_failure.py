@@ -76,6 +76,10 @@ class SilentHost(Signature):
         self._open.discard((event.relid, LIST))
         self.possible = bool(self._open)
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._open.clear()
+
     sees: ClassVar[Sees] = {
         PacketPublished: _published,
         RequestCompleted: _completed,
@@ -141,5 +145,9 @@ class EmptyMessage(Signature):
     def _composed(self, event: MsiComposed, *_: object) -> None:
         self._empty.discard((event.relid, event.irq))
         self.shown = bool(self._empty)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._empty.clear()
 
     sees: ClassVar[Sees] = {MsiNotComposed: _not_composed, MsiComposed: _composed}

@@ -21,7 +21,7 @@ from guest.events import (
 )
 from host.events import Rescinded
 from sim.oracles.known import Signature
-from sim.oracles.law import Sees
+from sim.oracles.law import Sees, forget_all
 
 CHILD: Final = "HvPciDev"
 EJECT_WORK: Final = "hv_eject_device_work"
@@ -66,6 +66,10 @@ class _RemovedTwice(Signature):
     def _completed(self, event: EjectCompleted, *_: object) -> None:
         self._waiting.discard((event.relid, event.wslot))
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        forget_all(self._waiting, self._overtook, self._gone)
+
     sees: ClassVar[Sees] = {
         ChildAdded: _added,
         EjectQueued: _queued,
@@ -104,6 +108,10 @@ class RepeatedEject(Signature):
         self.shown |= place in self._asked
         self._asked.add(place)
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._asked.clear()
+
     sees: ClassVar[Sees] = {ChildAdded: _added, EjectQueued: _queued}
 
 
@@ -124,6 +132,11 @@ class _LostChildren(Signature):
 
     def _taken_back(self, event: Rescinded, *_: object) -> None:
         self._rescinded.add(event.relid)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._on_list.clear()
+        self._lost = 0  # the dead have lost everything
 
     lists: ClassVar[Sees] = {ChildAdded: _added, ChildRemoved: _removed, Rescinded: _taken_back}
 

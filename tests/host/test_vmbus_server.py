@@ -521,6 +521,14 @@ def test_a_rescind_can_go_to_another_processor_as_well() -> None:
     assert second.vp == VPS[-1] != first.vp
 
 
+def test_a_host_may_never_come_to_answering_unload() -> None:
+    guest = connected(NEWEST, ONE, unload_ignored=True)
+    assert guest.say(header("UNLOAD")) == []
+    assert guest.server.state(RelId(1)) is ChannelState.OFFERED
+    guest.contact()  # a crash kernel: that ends the connection there was
+    assert guest.server.state(RelId(1)) is ChannelState.UNOFFERED
+
+
 def test_a_relid_is_held_from_its_offer_until_the_guest_releases_it() -> None:
     guest = connected(NEWEST, ONE)
     assert guest.server.held_relids() == {1}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guest.kernel import ops
-from guest.kernel.context import Context, WaitQueue
+from guest.kernel.context import Context, Kind, WaitQueue
 from guest.kernel.faults import AtomicLeak, LockMisuse, SleepInAtomic
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
@@ -551,3 +551,41 @@ def test_an_order_that_no_longer_fits_ends_the_run_from_within_a_point() -> None
         bench.engine.run()
     assert bench.engine.current is not None
     assert (bench.engine.current.name, bench.engine.current.at) == ("a", "here")
+
+
+def test_whoever_is_on_a_cpu_ends_when_the_kernel_dies_and_outsiders_go_on() -> None:
+    bench = Bench(cpus=2)
+    lock = Mutex(bench.kernel, "lock")
+
+    async def holder() -> None:
+        await lock.lock()
+        bench.log.append("locked")
+        await ops.msleep(bench.kernel, 1)
+        bench.log.append("woken")
+
+    async def waiter() -> None:
+        await lock.lock()
+        bench.log.append("got it")
+
+    async def outsider() -> None:
+        while not victim.done:
+            watcher.ready = False
+            victim.joiner = watcher
+            await ops.trap("await")
+        bench.log.append("joined")
+
+    victim = bench.thread("holder", holder())
+    bench.thread("waiter", waiter(), 1)
+    watcher = Context("watcher", Kind.ACTOR, None, outsider())
+    bench.engine.start(watcher)
+
+    def kill() -> None:
+        bench.kernel.die()
+        bench.engine.halt()
+
+    bench.engine.later((500_000, 500_000), "kill", kill)
+    bench.engine.run()
+    assert bench.log == ["locked", "joined"]
+    assert bench.engine.waiting() == []
+    assert bench.engine.now_ns() == 500_000
+    assert all(cpu.thread is None for cpu in bench.kernel.cpus)

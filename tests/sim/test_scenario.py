@@ -213,6 +213,14 @@ SLIPS = {
         with_steps('{ do = "eject", device = "nvme0" }'),
         "actor[0].steps[0]: can never be reached: no actor offers 'nvme0'",
     ),
+    "boot without a crash": (
+        with_steps('{ do = "boot" }'),
+        "actor[0].steps[0]: can never be reached: no actor does crash",
+    ),
+    "moment with a foreign key": (
+        with_steps("{ within_ns = 5, after_ns = 1 }"),
+        "actor[0].steps[0].within_ns: unknown key",
+    ),
     "repeat of nothing": (
         with_steps("{ repeat = 2, steps = [] }"),
         "actor[0].steps[0].steps: must be a list",

@@ -15,7 +15,7 @@ import pytest
 from guest.defects.catalogue import CATALOGUE
 from guest.kernel.context import Context
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
-from sim.actors import GUEST_STEPS, HOST_STEPS, NeverHappened
+from sim.actors import GUEST_STEPS, HOST_STEPS, MACHINE_STEPS, NeverHappened
 from sim.choices import Option, RandomChooser
 from sim.result import RunResult
 from sim.scenario import Scenario, why_unplayable
@@ -95,7 +95,7 @@ steps = [{ do = "offer", device = "nvme0" }, { wait = "d0-exited", device = "nvm
 
 
 def test_every_step_of_the_grammar_can_be_played() -> None:
-    assert set(STEPS) == {*HOST_STEPS, *GUEST_STEPS, "pause"}
+    assert set(STEPS) == {*HOST_STEPS, *GUEST_STEPS, *MACHINE_STEPS, "pause"}
 
 
 def test_a_defect_puts_its_bug_back_and_brings_what_it_needs() -> None:

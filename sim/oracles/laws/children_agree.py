@@ -14,14 +14,31 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from guest.events import ChildAdded, ChildRemoved, FunctionReturned, MessageIgnored, RelationsQueued
+from guest.events import (
+    ChildAdded,
+    ChildRemoved,
+    FunctionReturned,
+    KernelCrashed,
+    MessageIgnored,
+    RelationsQueued,
+)
 from host.events import ChannelClosed, ChannelOffered, ChannelOpened, Rescinded
 from protocol.errors import WireFormatError
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciBusRelations, PciBusRelations2
 from sim.fault_events import FaultInjected
 from sim.faults import RING_FULL
-from sim.oracles.law import HEAD_BYTES, Finding, Law, OpenItem, Sees, slot_of, to_guest, to_host
+from sim.oracles.law import (
+    HEAD_BYTES,
+    Finding,
+    Law,
+    OpenItem,
+    Sees,
+    forget_all,
+    slot_of,
+    to_guest,
+    to_host,
+)
 
 LISTS_KEPT: Final = 256  # a campaign sees the same few again and again
 
@@ -118,6 +135,10 @@ class ChildrenAgree(Law):
         if (event.wslot, event.serial) in children:
             children.remove((event.wslot, event.serial))
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._buses)
+        self._ring_was_full = False
+
     def end(self, _at_ns: int) -> Finding:
         """Compare, for each channel that is open."""
         for relid, bus in self._buses.items():
@@ -136,6 +157,7 @@ class ChildrenAgree(Law):
         return None
 
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         ChannelOpened: _opened,
         ChannelClosed: _excused,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-from guest.events import ChildAdded, DomainChosen
+from guest.events import ChildAdded, DomainChosen, KernelCrashed
 from guest.pci_core.events import BarAssigned, PciDevRemoved
 from host.events import ChannelOffered
 from protocol.link import (
@@ -33,6 +33,7 @@ from sim.oracles.law import (
     OpenItem,
     Sees,
     forget,
+    forget_all,
     slot_of,
     to_guest,
     to_host,
@@ -125,7 +126,11 @@ class DeadFunctions(Law):
         message = f"{what} of slot {wslot:#x} of {bus} was touched after its eject was complete"
         return OpenItem("O5", message) if place in self._removed else message
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._bus_of_domain, self._bars, self._asked, self._removed)
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         DomainChosen: _domain_chosen,
         PciDevRemoved: _dev_removed,

@@ -16,12 +16,23 @@ from guest.events import (
     ChildRemoved,
     EjectCompleted,
     EjectQueued,
+    KernelCrashed,
     MessageIgnored,
 )
 from host.events import ChannelClosed, ChannelOffered, EjectOverdue, Rescinded
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
-from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, slot_of, to_guest, to_host
+from sim.oracles.law import (
+    Finding,
+    Law,
+    OpenItem,
+    Sees,
+    forget,
+    forget_all,
+    slot_of,
+    to_guest,
+    to_host,
+)
 
 GRACE_NS: Final = 60 * 10**9
 
@@ -108,6 +119,9 @@ class EjectsAnswered(Law):
             return OpenItem("O4", message)
         return message if self._asked.get(place) else None
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._linked, self._asked, self._may_answer, self._early, self._taken)
+
     def end(self, at_ns: int) -> Finding:
         """Whether an eject is left that was taken on, or that is late."""
         for (_, wslot), often in self._taken.items():
@@ -119,6 +133,7 @@ class EjectsAnswered(Law):
         return None
 
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         Rescinded: _gone,
         ChannelClosed: _closed,

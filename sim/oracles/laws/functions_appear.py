@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import BusStateChanged, ChildAdded, ChildRemoved, DomainChosen
+from guest.events import BusStateChanged, ChildAdded, ChildRemoved, DomainChosen, KernelCrashed
 from guest.pci_core.events import PciDevAdded
 from host.events import ChannelOffered, DeviceUnassigned, Rescinded
 from sim.fault_events import FaultInjected
 from sim.faults import ALLOCATION_FAILURE
 from sim.oracles.addresses import address_of
-from sim.oracles.law import Finding, Law, Sees, forget
+from sim.oracles.law import Finding, Law, Sees, forget, forget_all
 
 INSTALLED = "installed"
 SLOTS = 32  # wslot numbers of functions 0
@@ -71,7 +71,12 @@ class FunctionsAppear(Law):
             return None
         return f"slot {missed:#x} of channel {event.relid} has no PCI device"
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._relid_of_domain, self._missed)
+        self._short_of_memory = False
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         DomainChosen: _domain_chosen,
         FaultInjected: _fault,

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from guest.events import MsiComposed, MsiFreed, MsiNotComposed
+from guest.events import KernelCrashed, MsiComposed, MsiFreed, MsiNotComposed
 from guest.kernel.irq_events import InterruptFreed, InterruptHandled, InterruptRequested
 from host.events import ChannelOffered, InterruptDropped, InterruptRaised
-from sim.oracles.law import Finding, Law, OpenItem, Sees
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget_all
 
 # A CPU whose interrupts are off for longer than 20 s is stuck, and that is another violation.
 PATIENCE_NS: Final = 30 * 10**9
@@ -96,6 +96,11 @@ class InterruptsArrive(Law):
         """Whether the function's driver has requested vectors; of some the place is not known."""
         return any(owner in (place, NOWHERE) for owner in self._requested.values())
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(
+            self._irq_of, self._place_of, self._failed, self._requested, self._closing, self._raised
+        )
+
     def end(self, at_ns: int) -> Finding:
         """What is delivered has been handled by now."""
         for irq, since_ns in self._raised.items():
@@ -103,6 +108,7 @@ class InterruptsArrive(Law):
         return None
 
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         MsiComposed: _composed,
         MsiNotComposed: _not_composed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import ChildAdded
+from guest.events import ChildAdded, KernelCrashed
 from host.events import ChannelOffered, ChannelOpened
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
@@ -20,6 +20,7 @@ from sim.oracles.law import (
     Law,
     Sees,
     forget,
+    forget_all,
     slot_of,
     to_host,
 )
@@ -60,7 +61,11 @@ class InterruptsOfAssigned(Law):
             return None
         return f"an interrupt created for slot {place[1]:#x}, which has no resources assigned"
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._assigned, self._set_up, self._late)
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _fresh,
         ChannelOpened: _fresh,
         ChildAdded: _child_added,

@@ -11,10 +11,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from guest.events import KernelCrashed
 from host.events import ChannelOffered, ChannelOpened
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
-from sim.oracles.law import ASSIGN_MESSAGES, CREATE_MESSAGES, Finding, Law, Sees, slot_of, to_host
+from sim.oracles.law import (
+    ASSIGN_MESSAGES,
+    CREATE_MESSAGES,
+    Finding,
+    Law,
+    Sees,
+    forget_all,
+    slot_of,
+    to_host,
+)
 
 
 class LawfulPower(Law):
@@ -76,7 +86,11 @@ class LawfulPower(Law):
             return None
         return f"an interrupt of slot {slot_of(event):#x} created out of D0"
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._powered, self._assigned, self._released)
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _fresh,
         ChannelOpened: _fresh,
         to_host(MessageType.PCI_BUS_D0ENTRY): _d0_entry,

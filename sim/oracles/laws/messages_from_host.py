@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import MsiComposed
+from guest.events import KernelCrashed, MsiComposed
 from host.events import ChannelOffered, InterruptCreated
 from sim.oracles.law import Finding, Law, OpenItem, Sees, forget
 
@@ -49,7 +49,11 @@ class MessagesFromHost(Law):
             return OpenItem("O17", f"irq {event.irq} derives its message from one that failed")
         return f"irq {event.irq} got the message {address:#x}/{data:#x}, which the host never made"
 
+    def _crashed(self, *_: object) -> None:
+        self._made.clear()
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         InterruptCreated: _created,
         MsiComposed: _composed,

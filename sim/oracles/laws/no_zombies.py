@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import ChildAdded, DomainChosen
+from guest.events import ChildAdded, DomainChosen, KernelCrashed
 from guest.pci_core.events import PciDevAdded, PciDevRemoved
 from host.events import ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
 from sim.oracles.addresses import address_of
-from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, slot_of, to_host
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, forget_all, slot_of, to_host
 
 Place = tuple[int, int]  # relid, wslot
 
@@ -67,7 +67,11 @@ class NoZombies(Law):
         message = f"slot {place[1]:#x} of channel {place[0]} was given up and has a PCI device"
         return OpenItem("O5", message) if place in self._removed else message
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._relids, self._there, self._removed, self._given_up)
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         DomainChosen: _domain_chosen,
         PciDevAdded: _added,

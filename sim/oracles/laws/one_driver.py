@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from guest.events import KernelCrashed
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from sim.oracles.law import Finding, Law, Sees
 
@@ -51,7 +52,11 @@ class OneDriver(Law):
         self._driver_of[address] = None
         return None
 
+    def _crashed(self, *_: object) -> None:
+        self._driver_of.clear()
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         PciDevAdded: _added,
         PciDevRemoved: _removed,
         DriverBound: _bound,

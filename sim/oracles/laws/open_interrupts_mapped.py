@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import MsiComposed, MsiFreed, MsiNotComposed
+from guest.events import KernelCrashed, MsiComposed, MsiFreed, MsiNotComposed
 from guest.kernel.irq_events import InterruptFreed, InterruptRequested
 from host.events import (
     ChannelOffered,
@@ -18,7 +18,7 @@ from host.events import (
     RequestFailed,
     Rescinded,
 )
-from sim.oracles.law import Finding, Law, OpenItem, Sees, forget
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, forget_all
 
 REFUSED = "status"  # how the guest's reason begins where the host refused
 GONE = ("no such function", "the device has gone", "sending gave -19")
@@ -109,11 +109,15 @@ class OpenInterruptsMapped(Law):
         self._lost.pop(event.irq, None)
         self._failed.pop(event.irq, None)
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._blocks, self._counts, self._failed, self._open, self._lost)
+
     def end(self, _at_ns: int) -> Finding:
         """An interrupt that lost its mapping has had time to get another."""
         return self._mapping_lost()
 
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         DeviceUnassigned: _unassigned,
         Rescinded: _rescinded,

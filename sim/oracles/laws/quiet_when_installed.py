@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import BusStateChanged
+from guest.events import BusStateChanged, KernelCrashed
 from host.events import ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
@@ -22,6 +22,7 @@ from sim.oracles.law import (
     Law,
     Sees,
     forget,
+    forget_all,
     slot_of,
     to_guest,
     to_host,
@@ -83,7 +84,11 @@ class QuietWhenInstalled(Law):
             return None
         return f"resources of slot {place[1]:#x} queried more often than lists have come"
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._installed, self._lists, self._asked)
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         BusStateChanged: _state_changed,
         to_guest(MessageType.PCI_BUS_RELATIONS): _listed,

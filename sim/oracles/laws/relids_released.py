@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from guest.events import RescindFlagRaised
+from guest.events import KernelCrashed, RescindFlagRaised
 from host.events import ChannelOffered
 from protocol.link import MessagePosted
 from protocol.vmbus import ChannelMessageType, VmbusChannelRelidReleased
-from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees
+from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees, forget_all
 
 RELEASED: Final = int(ChannelMessageType.CHANNELMSG_RELID_RELEASED).to_bytes(HEAD_BYTES, "little")
 RELIDS_KEPT: Final = 4096  # more channels than a VM may have
@@ -51,6 +51,9 @@ class RelidsReleased(Law):
         self._owed.pop(relid, None)
         return None
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._owed, self._released)
+
     def end(self, _at_ns: int) -> Finding:
         """Every rescind has had its end."""
         for relid in self._owed:
@@ -58,6 +61,7 @@ class RelidsReleased(Law):
         return None
 
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         RescindFlagRaised: _raised,
         MessagePosted: _posted,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import RequestCompleted
+from guest.events import KernelCrashed, RequestCompleted
 from host.events import ChannelClosed, ChannelOffered
 from protocol.link import PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
@@ -39,7 +39,11 @@ class RequestIds(Law):
         waiting.remove(event.transaction_id)
         return None
 
+    def _crashed(self, *_: object) -> None:
+        self._open.clear()
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _fresh,
         ChannelClosed: _fresh,
         FROM_GUEST: _published,

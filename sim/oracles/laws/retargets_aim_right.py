@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import MsiComposed, MsiRetargeted
+from guest.events import KernelCrashed, MsiComposed, MsiRetargeted
 from guest.kernel.irq_events import VectorAllocated
 from host.events import InterruptRetargeted
 from protocol.hypercall import HV_STATUS_SUCCESS
-from sim.oracles.law import Finding, Law, Sees
+from sim.oracles.law import Finding, Law, Sees, forget_all
 
 U32 = 0xFFFF_FFFF  # what the hypercall holds of an address
 
@@ -57,7 +57,11 @@ class RetargetsAimRight(Law):
             return f"irq {irq} was aimed with what another one needs"
         return None
 
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._vectors, self._messages, self._made)
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         VectorAllocated: _allocated,
         MsiComposed: _composed,
         InterruptRetargeted: _asked,

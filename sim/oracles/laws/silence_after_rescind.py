@@ -41,5 +41,8 @@ class SilenceAfterRescind(Law):
         late.add(context)
         return None
 
+    def _crashed(self, *_: object) -> None:
+        self._late.clear()
+
     sees: ClassVar[Sees] = {ChannelOffered: _offered, RescindFlagRaised: _raised}
     sees_awake: ClassVar[Sees] = {FROM_GUEST: _published}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import ChildSlotCreated, ChildSlotDestroyed, DriverRemoved
+from guest.events import ChildSlotCreated, ChildSlotDestroyed, DriverRemoved, KernelCrashed
 from host.events import ChannelOffered
 from sim.oracles.law import Finding, Law, Sees, forget
 
@@ -41,7 +41,11 @@ class SlotsReturned(Law):
                 return f"the slot of {wslot:#x} is still registered, and its bus has gone"
         return None
 
+    def _crashed(self, *_: object) -> None:
+        self._held.clear()
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _offered,
         ChildSlotCreated: _created,
         ChildSlotDestroyed: _destroyed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import DomainChosen, DomainFreed, DriverRemoved
+from guest.events import DomainChosen, DomainFreed, DriverRemoved, KernelCrashed
 from guest.pci_core.events import PciDevAdded
 from host.events import ChannelOffered
 from sim.oracles.addresses import address_of
@@ -48,7 +48,11 @@ class UniqueDomains(Law):
             return None
         return f"{event.address} appeared in a domain that no bus has"
 
+    def _crashed(self, *_: object) -> None:
+        self._live.clear()
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         DomainChosen: _chosen,
         DomainFreed: _freed,
         DriverRemoved: _bus_gone,

@@ -13,6 +13,7 @@ from guest.events import (
     ChildAdded,
     ChildRemoved,
     EjectCompleted,
+    KernelCrashed,
     RelationsProcessed,
     RootBusRemovalBegan,
 )
@@ -45,7 +46,11 @@ class WorkBeforeTeardown(Law):
     def _child_removed(self, event: ChildRemoved, *_: object) -> Finding:
         return None if event.why == "bus-exit" else self._worked(event)
 
+    def _crashed(self, *_: object) -> None:
+        self._removing.clear()
+
     sees: ClassVar[Sees] = {
+        KernelCrashed: _crashed,
         ChannelOffered: _fresh,
         ChannelOpened: _fresh,
         RootBusRemovalBegan: _began,

@@ -8,6 +8,8 @@ from typing import Any
 from guest.events import DriverRemoved
 from host.events import ChannelMoved, ChannelOffered
 from protocol.ids import RelId
+from protocol.link import MessagePosted
+from protocol.vmbus import VmbusChannelRelidReleased
 from sim.oracles.channel_names import BEYOND, ChannelNames
 
 BUS, OTHER = "nvme0", "gpu0"
@@ -61,3 +63,14 @@ def test_two_channels_may_change_their_numbers_with_each_other() -> None:
     )
     assert told(names, 2) == 1
     assert told(names, 1) == 2
+
+
+def test_a_number_that_is_given_back_is_told_by_its_name() -> None:
+    def posted(relid: int) -> MessagePosted:
+        return MessagePosted("guest-to-host", VmbusChannelRelidReleased(child_relid=relid).build())
+
+    names = names_after(ChannelOffered(BUS, RelId(1)), moved(1, 2))
+    assert names.first(posted(2)) == posted(1)
+    assert names.first(posted(7)) == posted(7)
+    offers = MessagePosted("guest-to-host", bytes([3, *bytes(7)]))
+    assert names.first(offers) is offers
