@@ -40,10 +40,14 @@ PARTS: Final = Parts()
 
 
 class Architecture(NamedTuple):
-    """What an architecture takes of the parts, and the domain of its vectors."""
+    """What an architecture takes of the parts, the domain of its vectors, and its own addresses.
+
+    ``iomem`` has what the kernel keeps to itself within reach of VMBus's address ranges, by name.
+    """
 
     policy: Callable[[Parts], ArchPolicy]
     vectors: MakeParent
+    iomem: Mapping[str, tuple[int, int]]
 
 
 def _x86(parts: Parts) -> ArchPolicy:
@@ -54,9 +58,13 @@ def _arm64(parts: Parts) -> ArchPolicy:
     return parts.arm64()
 
 
+_APICS: Final = {
+    "IOAPIC 0": (0xFEC0_0000, 0xFEC0_03FF),
+    "Local APIC": (0xFEE0_0000, 0xFEE0_0FFF),
+}
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
-    "x86-64": Architecture(_x86, ApicDomain),
-    "arm64": Architecture(_arm64, SpiDomain),
+    "x86-64": Architecture(_x86, ApicDomain, _APICS),
+    "arm64": Architecture(_arm64, SpiDomain, {}),
 }
 
 

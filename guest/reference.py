@@ -100,7 +100,8 @@ class ReferenceGuest:
             numa=config.numa(),
             number=number,
         )
-        mmio = VmbusMmio(self.kernel, config.mmio_ranges, config.framebuffer)
+        arch = ARCHITECTURES[config.arch]
+        mmio = VmbusMmio(self.kernel, config.mmio_ranges, config.framebuffer, arch.iomem)
         self.vmbus = parts.vmbus(
             self.kernel,
             versions=config.vmbus_versions,
@@ -109,7 +110,6 @@ class ReferenceGuest:
             isolation=config.isolation,
             coherent_dma=config.coherent_dma,
         )
-        arch = ARCHITECTURES[config.arch]
         self.pci = parts.pci(
             self.kernel, nodes=config.nodes or None, irqs=parts.irqs, parent=arch.vectors
         )

@@ -8,9 +8,10 @@ What is taken is in two trees, as in Linux: of the pool (its shadow) and of all 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from errno import ENXIO
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from guest.kernel.regions import release_region, request_region
@@ -27,11 +28,7 @@ Range = tuple[int, int]
 MMIO_RANGES: Final = ((0xC000_0000, 0xFEBF_FFFF), (0x100_0000_0000, 0xFFF_FFFF_FFFF))
 VTPM_BASE_ADDRESS: Final = 0xFED4_0000
 FB_BYTES_LEAST: Final = 0x10_0000  # vmbus_reserve_fb() gives up below it
-# What an x86 kernel has in iomem within reach of the pool.
-X86_IOMEM: Final = (
-    ("IOAPIC 0", (0xFEC0_0000, 0xFEC0_03FF)),
-    ("Local APIC", (0xFEE0_0000, 0xFEE0_0FFF)),
-)
+NOTHING: Final[Mapping[str, Range]] = MappingProxyType({})
 
 _by_start = attrgetter("start")
 
@@ -49,8 +46,9 @@ class VmbusMmio:
         kernel: Kernel,
         ranges: Sequence[Range],
         framebuffer: Range | None,
-        iomem: Sequence[tuple[str, Range]] = X86_IOMEM,
+        iomem: Mapping[str, Range] = NOTHING,
     ) -> None:
+        """``iomem`` is what the kernel has of all addresses before, by name."""
         self._kernel = kernel
         self._lock = Mutex(kernel, "hyperv_mmio_lock")
         self.ranges = [
@@ -58,7 +56,7 @@ class VmbusMmio:
             for start, end in vmbus_walk_resources(ranges)
         ]
         self.iomem = Resource(0, RESOURCE_MAX, IORESOURCE_MEM, "PCI mem")
-        for name, (start, end) in iomem:
+        for name, (start, end) in iomem.items():
             request_region(self.iomem, start, end - start + 1, name)
         self.fb_mmio = self._reserve_fb(framebuffer)
         self.regions: dict[Resource, None] = {}

@@ -113,6 +113,14 @@ def test_the_configuration_window_goes_above_4_gib_if_it_must() -> None:
     assert [gpa >> 32 > 0 for gpa in entered] == [False, True]
 
 
+@pytest.mark.parametrize(("arch", "where"), [("x86-64", 0xFEC0_1000), ("arm64", 0xFEC0_0000)])
+def test_a_window_passes_by_what_the_architecture_has_there(arch: str, where: int) -> None:
+    scenario = gpu_in((0xFEC0_0000, 0xFEC0_FFFF), HIGH)
+    scenario = replace(scenario, guest=replace(scenario.guest, arch=arch))
+    entered = [s.event for s in play(scenario).trace if isinstance(s.event, D0Entered)]
+    assert [event.window_gpa for event in entered] == [where]
+
+
 @pytest.mark.parametrize("first", range(0xF800_0000, 0xFB00_0000, 4 * MIB))
 def test_no_window_lies_over_the_framebuffer(first: int) -> None:
     framebuffer = (first, first + 8 * MIB - 1)

@@ -129,7 +129,8 @@ def test_a_vm_without_ranges_keeps_nothing_and_gives_nothing() -> None:
 
 def test_what_the_kernel_has_elsewhere_in_the_range_is_passed_by() -> None:
     host = ScriptedHost()
-    pool = VmbusMmio(host.kernel, [(0xFEC0_0000, 0xFEC0_3FFF)], None)
+    had = {"IOAPIC 0": (0xFEC0_0000, 0xFEC0_03FF)}
+    pool = VmbusMmio(host.kernel, [(0xFEC0_0000, 0xFEC0_3FFF)], None, had)
     found: list[tuple[int, Resource | None]] = []
 
     async def take() -> None:
