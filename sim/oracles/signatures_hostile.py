@@ -80,6 +80,10 @@ class StrangeSlot(Signature):
     def _removed(self, event: ChildRemoved, *_: object) -> None:
         self._taken.discard((event.relid, event.wslot))
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._taken.clear()
+
     sees: ClassVar[Sees] = {
         ChannelOffered: _offered,
         ChildAdded: _added,
@@ -115,5 +119,9 @@ class ForgedMapping(Signature):
 
     def _composed(self, event: MsiComposed, *_: object) -> None:
         self.shown |= bool(event.vector_count) and (event.address, event.data) not in self._made
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._made.clear()
 
     sees: ClassVar[Sees] = {InterruptCreated: _created, MsiComposed: _composed}
