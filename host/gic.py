@@ -6,7 +6,8 @@ and the processor that its route names. Guests reach it by MMIO and by two syste
 by hypercall. Knows no device and no message; that an SPI came is told by whoever looked it up.
 
 Model: edge-triggered SPIs of one group and one priority, which is all that vPCI uses; of the
-registers those that say enabled, pending, active and routed. Others read as zero.
+registers those that say enabled, pending, active and routed. Others read as zero. What becomes of
+it while a machine is off (hibernation) no source says: it is kept.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Distributor:
     """One VM's SPIs. ``deliver`` raises the interrupt line of a processor for one of them.
 
     Sets of SPIs are ints, bit n for INTID n. Out of reset all are disabled and go to the first
-    processor, as Linux leaves them when it has booted (gic_dist_init()).
+    processor.
     """
 
     __slots__ = ("_deliver", "_routes", "_signalled", "_vps", "active", "enabled", "pending")

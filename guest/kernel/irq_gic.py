@@ -15,10 +15,13 @@ from guest.kernel.irq_fasteoi import handle_fasteoi_irq
 from guest.kernel.vector_matrix import first_cpu
 from protocol.gic import (
     GICD_BASE,
+    GICD_ICACTIVER,
     GICD_ICENABLER,
     GICD_ISENABLER,
     GICD_ISPENDR,
+    INTIDS_PER_WORD,
     ROUTE_BYTES,
+    SPI_FIRST,
     SPI_LAST,
     affinity_of,
     bit_of,
@@ -31,13 +34,13 @@ if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore
 
 WORD_BYTES: Final = 4
+ALL_BITS: Final = (1 << INTIDS_PER_WORD) - 1
 
 
 class Gic:
     """The SPIs of one kernel. ``mapped`` is the domain's reverse map, by INTID.
 
-    Model: the boot's own set-up is left out; out of reset the distributor is as gic_dist_init()
-    leaves it. Nor is anybody waited for who has not digested a write yet (GICD_CTLR.RWP).
+    Model: nobody waits for the distributor to digest a write (GICD_CTLR.RWP).
     """
 
     __slots__ = ("_core", "_port", "mapped")
@@ -46,6 +49,18 @@ class Gic:
         self._core = core
         self._port = core.kernel.port
         self.mapped: dict[int, IrqData] = {}
+        self._gic_dist_config()
+
+    def _gic_dist_config(self) -> None:
+        """gic_dist_config(): a kernel begins with every SPI disabled and inactive.
+
+        Model: Linux switches the whole distributor off meanwhile; here SPIs are disabled first.
+        gic_dist_init() also routes all to the boot CPU. As long as an SPI is disabled its route
+        does not matter, and it has one of its own when it is enabled for good.
+        """
+        for register in (GICD_ICENABLER, GICD_ICACTIVER):
+            for intid in range(SPI_FIRST, SPI_LAST + 1, INTIDS_PER_WORD):
+                self._write(word_of(register, intid), WORD_BYTES, ALL_BITS)
 
     def irq_mask(self, data: IrqData) -> None:
         """gic_mask_irq()."""

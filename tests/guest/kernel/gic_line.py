@@ -89,6 +89,7 @@ class GicLine:
         self.irqs = self.rig.pci.irqs
         self.handled: list[int] = []  # the CPU of each run
         self.busy_us = 0
+        self.raised = 0  # how often a CPU's line was
         for index in range(9):
             self.port.memory[HIGH_WINDOW + 0x2000 + 16 * index + 12] = 1
         flags = PCI_IRQ_MSIX | (PCI_IRQ_AFFINITY if managed else 0)
@@ -96,6 +97,7 @@ class GicLine:
         self.rig.run(pci_alloc_irq_vectors(self.irqs, self.dev, vectors, vectors, flags))
 
     def _raise(self, vp: VpIndex, vector: Vector) -> None:
+        self.raised += 1
         self.irqs.deliver_vector(vp, vector)
 
     @property

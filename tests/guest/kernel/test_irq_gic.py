@@ -15,6 +15,7 @@ from guest.kernel.irq_manage import (
     request_irq,
     set_affinity,
 )
+from guest.pci_hyperv.spi_domain import SpiDomain
 from protocol.gic import (
     GICD_ICENABLER,
     GICD_ISACTIVER,
@@ -201,3 +202,18 @@ def test_a_second_handler_is_refused() -> None:
     line = GicLine()
     line.request()
     assert line.rig.run(request_irq(line.irqs, IRQ, line.handler, "other", line)) < 0
+
+
+def test_a_kernel_begins_with_what_another_one_left_disabled_and_inactive() -> None:
+    line = GicLine()
+    line.request()
+    line.come()
+    line.gic.acknowledge(VpIndex(0))
+    line.come()
+    line.raised = 0
+    SpiDomain(line.irqs, (0b11,))
+    assert line.raised == 0, "nobody is interrupted for another kernel's sake"
+    assert not bit(line, GICD_ISENABLER)
+    assert not bit(line, GICD_ISACTIVER)
+    line.rig.engine.run()
+    assert line.handled == []
