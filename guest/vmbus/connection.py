@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The VMBus connection: its state, and the contact with the host. After drivers/hv/connection.c.
+"""The VMBus connection: its state, from the contact to its end. After drivers/hv/connection.c.
 
 What the host delivers comes in through ``interrupts`` and ``messages``.
 """
@@ -7,7 +7,6 @@ What the host delivers comes in through ``interrupts`` and ``messages``.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from errno import ECONNREFUSED, EINVAL, ENOMEM
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,26 +19,20 @@ from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import WorkQueue
 from guest.vmbus.bus_type import BusType
 from guest.vmbus.channel import HvDriver, VmbusChannel
+from guest.vmbus.contact import Contact
 from guest.vmbus.interrupts import VmbusInterrupts
 from guest.vmbus.messages import dispatch_message
 from guest.vmbus.mmio import VmbusMmio
-from guest.vmbus.post import ChannelMessageInfo, begin_request, unlist_request, vmbus_post_msg
+from guest.vmbus.post import ChannelMessageInfo, vmbus_post_msg
 from guest.vmbus.power import BusPower
 from protocol.ids import RelId
-from protocol.versions import VMBUS_DIALECTS, VmbusDialect
-from protocol.vmbus import (
-    ChannelMessageType,
-    VmbusChannelInitiateContact,
-    VmbusChannelMessageHeader,
-    VmbusChannelVersionResponse,
-)
+from protocol.versions import VmbusDialect
+from protocol.vmbus import ChannelMessageType, VmbusChannelMessageHeader
 
-CONNECT_CPU = 0  # VMBUS_CONNECT_CPU
-MESSAGE_SINT = 2  # VMBUS_MESSAGE_SINT
 FIRST_GPADL_HANDLE = 0xE1E10  # Linux's seed
 
 
-class VmbusConnection(BusPower):
+class VmbusConnection(Contact, BusPower):
     """struct vmbus_connection, and the driver core's part of the bus."""
 
     def __init__(
@@ -51,13 +44,17 @@ class VmbusConnection(BusPower):
         interrupts: type[VmbusInterrupts] = VmbusInterrupts,
         isolation: Isolation = NONE,
         coherent_dma: bool | None = None,
+        vtl: int = 0,
     ) -> None:
-        """``coherent_dma``: what the ACPI node of VMBus says (_CCA); None where it says nothing.
+        """``vtl``: the virtual trust level that the guest runs in, 2 for a paravisor.
+
+        ``coherent_dma``: what the ACPI node of VMBus says (_CCA); None where it says nothing.
 
         Hosts of old left it out on arm64, and all were coherent: vmbus_acpi_add() assumes so.
         """
         self.kernel = kernel
         self.isolation = isolation
+        self.vtl = vtl
         self.versions = tuple(versions)
         self.mmio = mmio
         self.coherent_dma = coherent_dma is not False
@@ -81,7 +78,7 @@ class VmbusConnection(BusPower):
         self.rcu = Rcu(kernel)
         # The interrupt page, unused by channels with an interrupt of their own, and the two
         # monitor pages, of which only the addresses are told.
-        self._interrupt_page, *self._monitor_pages = (
+        self.interrupt_page, *self.monitor_pages = (
             kernel.memory.alloc_pages(1)[0] for _ in range(3)
         )
         self._next_gpadl_handle = FIRST_GPADL_HANDLE
@@ -95,7 +92,7 @@ class VmbusConnection(BusPower):
     @property
     def pages_of_its_own(self) -> int:
         """Blocks of pages that live as long as the connection."""
-        return 1 + len(self._monitor_pages)
+        return 1 + len(self.monitor_pages)
 
     def nobody_reads(self, channel: VmbusChannel) -> bool:
         """Whether a packet would come too late (hv_ringbuffer_write() looks at the same flag)."""
@@ -106,57 +103,6 @@ class VmbusConnection(BusPower):
         handle = self._next_gpadl_handle
         self._next_gpadl_handle += 1
         return handle
-
-    # --- contact ---
-
-    async def connect(self) -> int:
-        """vmbus_connect(): negotiate, highest version first; 0 or the last version's error.
-
-        -EINVAL if an isolated guest and its host agree on a version that is too old. Linux sends
-        no UNLOAD then, since it has not noted the version yet.
-        """
-        error = -ECONNREFUSED
-        for version in self.versions:
-            dialect = VMBUS_DIALECTS[version]
-            error = await self.vmbus_negotiate_version(dialect)
-            if error == 0 and self.isolation.hardened_only and not dialect.hardened:
-                self.kernel.log("err", f"Invalid VMBus version {dialect.name}")
-                return -EINVAL
-            if error == 0:
-                break
-        return error
-
-    async def vmbus_negotiate_version(self, dialect: VmbusDialect) -> int:
-        """vmbus_try_connection_id(): 0, -ECONNREFUSED, -ENXIO, -ENOMEM or a posting error."""
-        key = (ChannelMessageType.CHANNELMSG_INITIATE_CONTACT,)
-        info = await begin_request(self, key, None)
-        if info is None:
-            return -ENOMEM
-        self.msg_conn_id = dialect.message_connection_id
-        contact = VmbusChannelInitiateContact(
-            vmbus_version_requested=dialect.version,
-            target_vcpu=self.kernel.cpus[CONNECT_CPU].vp,
-            interrupt_page=MESSAGE_SINT if dialect.contact_carries_sint else self._interrupt_page,
-            monitor_page1=self._monitor_pages[0],
-            monitor_page2=self._monitor_pages[1],
-        )
-        error = await vmbus_post_msg(self, contact.build())
-        if not error:
-            await info.waitevent.wait()
-        await unlist_request(self, info)
-        response = info.response
-        await self.kernel.kfree(info)
-        if error:
-            return error
-        assert isinstance(response, VmbusChannelVersionResponse)
-        if not response.version_supported:
-            return -ECONNREFUSED
-        self.connected = True
-        self.dialect = dialect
-        if dialect.reply_names_connection_id:
-            self.msg_conn_id = response.msg_conn_id
-        self.kernel.log("info", f"Vmbus version:{dialect.name}")
-        return 0
 
     async def request_offers(self) -> int:
         """vmbus_request_offers()."""

@@ -53,6 +53,7 @@ class ScriptedHost(X86Port):
         *,
         accept: int = 0x50003,
         isolation: Isolation = NONE,
+        vtl: int = 0,
     ) -> None:
         self.engine = Engine(chooser)
         memory = PhysicalMemory()
@@ -62,7 +63,7 @@ class ScriptedHost(X86Port):
         self.engine.attach(self.kernel)
         mmio = VmbusMmio(self.kernel, [(0xF800_0000, 0xFFFF_FFFF)], None)
         self.vmbus = VmbusConnection(
-            self.kernel, versions=LINUX_VMBUS_VERSIONS, mmio=mmio, isolation=isolation
+            self.kernel, versions=LINUX_VMBUS_VERSIONS, mmio=mmio, isolation=isolation, vtl=vtl
         )
         self.heard: list[str] = []
         self.posts: list[Any] = []

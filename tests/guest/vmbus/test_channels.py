@@ -27,6 +27,7 @@ from protocol.hypercall import (
     HypercallResult,
 )
 from protocol.ids import VpIndex
+from protocol.synic import HvInputPostMessage
 from protocol.vmbus import (
     VM_PKT_COMP,
     VM_PKT_DATA_INBAND,
@@ -34,6 +35,7 @@ from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelGpadlCreated,
     VmbusChannelGpadlHeader,
+    VmbusChannelInitiateContact,
     VmbusChannelOpenResult,
     VmbusChannelRescindOffer,
 )
@@ -130,6 +132,33 @@ def test_an_unknown_connection_id_ends_a_version_without_retrying() -> None:
     host.engine.run()
     assert errors[0] < 0
     assert host.kernel.now_ns() == 0
+
+
+def contacts(vtl: int, unknown_id: int) -> list[tuple[int, int]]:
+    """(connection id, VTL in the message) of each contact with a host without that connection."""
+    host = ScriptedHost(vtl=vtl)
+    hypercall = host.hypercall
+    posted: list[tuple[int, int]] = []
+
+    def spy(vp: VpIndex, control: int, data: bytes) -> HypercallResult:
+        post = HvInputPostMessage.parse(data)
+        posted.append((post.connectionid, VmbusChannelInitiateContact.parse(post.payload).msg_vtl))
+        if post.connectionid == unknown_id:
+            return HypercallResult(HV_STATUS_INVALID_CONNECTION_ID)
+        return hypercall(vp, control, data)
+
+    vars(host)["hypercall"] = spy
+    host.connect()
+    host.engine.run()
+    return posted
+
+
+@pytest.mark.wire_note("9.2b")
+def test_the_contact_names_the_guests_trust_level_and_in_2_tries_the_redirected_id_first() -> None:
+    assert contacts(0, unknown_id=0x800074) == [(4, 0)]
+    assert contacts(1, unknown_id=0x800074) == [(4, 1)]
+    assert contacts(2, unknown_id=4) == [(0x800074, 2)]
+    assert contacts(2, unknown_id=0x800074) == [(0x800074, 2), (4, 2)]
 
 
 @pytest.mark.wire_note("8.5a", "8.5b")

@@ -40,6 +40,7 @@ def test_an_older_vmbus_is_refused_and_nothing_is_unloaded(version: int) -> None
     assert connected(version, NONE)[1] == 0
 
 
+@pytest.mark.wire_note("9.2e")
 def test_devices_of_other_kinds_are_left_alone_and_their_relids_kept() -> None:
     host, _ = connected(0x50003, CVM)
     host.offer(5, interface=KEYBOARD)
