@@ -9,31 +9,18 @@ Model: rescinds are put on the queue that probes now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from guest.defects.record import Defect, Mixin
-from guest.isolation import NONE, Isolation
 from guest.kernel.kernel import Kernel
 from guest.vmbus.connection import VmbusConnection
-from guest.vmbus.interrupts import VmbusInterrupts
-from guest.vmbus.mmio import VmbusMmio
 
 
 class RescindsBehindOffers(VmbusConnection):
     """One queue for probing and for rescinds."""
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        *,
-        versions: Sequence[int],
-        mmio: VmbusMmio,
-        interrupts: type[VmbusInterrupts] = VmbusInterrupts,
-        isolation: Isolation = NONE,
-    ) -> None:
-        super().__init__(
-            kernel, versions=versions, mmio=mmio, interrupts=interrupts, isolation=isolation
-        )
+    def __init__(self, kernel: Kernel, **options: Any) -> None:
+        super().__init__(kernel, **options)
         self.rescind_work_queue = self.handle_primary_chan_wq
 
 
