@@ -10,7 +10,7 @@ To let time pass although something could run is an option, too, within bounds (
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from guest.kernel.context import Context, Kind
 from guest.kernel.faults import AtomicLeak
@@ -30,14 +30,17 @@ class Engine(Timekeeper):
     can time where it may pass.
     """
 
+    ask: Callable[[Sequence[Option]], int]  # decides between two options or more, if somebody does
+
     def __init__(self, chooser: Chooser | None = None, *, lates: int = 0) -> None:
         super().__init__(0 if chooser is None else lates)
         self._chooser = chooser
+        if chooser is not None:
+            self.ask = chooser.choose
         self._picked: Runnable | None = None  # at the current context's point, to go on instead
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
         self._titles: Counter[str] = Counter()  # of the contexts so far, if somebody chooses
         self.current: Context | None = None
-        self.choices_made = 0
 
     # --- what the guest kernel asks (guest.kernel.context.Scheduler) ---
 
@@ -202,12 +205,6 @@ class Engine(Timekeeper):
             if option.cpu is None or option.cpu.allows(option):
                 return option
         return self._first()
-
-    def ask(self, options: Sequence[Option]) -> int:
-        """Let the chooser decide between two options or more; the index of one."""
-        assert self._chooser is not None, "only a chosen order asks"
-        self.choices_made += 1
-        return self._chooser.choose(options)
 
     def _resume(self, chosen: Runnable) -> None:
         """Let it run to its next trap. ``current`` is whoever is still ready after that."""

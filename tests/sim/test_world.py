@@ -16,7 +16,7 @@ from guest.defects.catalogue import CATALOGUE
 from guest.kernel.context import Context
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
 from sim.actors import GUEST_STEPS, HOST_STEPS, MACHINE_STEPS, NeverHappened
-from sim.choices import Option, RandomChooser
+from sim.choices import Option, RandomChooser, RecordingChooser
 from sim.result import RunResult
 from sim.scenario import Scenario, why_unplayable
 from sim.scenario_grammar import PROFILES, STEPS
@@ -123,9 +123,10 @@ class First:
 )
 def test_the_first_option_everywhere_is_natural_order_event_by_event(name: str) -> None:
     scenario = load_scenario(name)
-    asked = World(scenario, chooser=First())
+    first = RecordingChooser(First())
+    asked = World(scenario, chooser=first)
     assert asked.run().verdict == "clean"
-    assert asked.engine.choices_made > 100
+    assert len(first.decisions) > 100
     assert asked.trace() == play(scenario).trace
 
 
@@ -157,9 +158,9 @@ def test_every_context_of_a_chosen_order_has_a_name_of_its_own_again_and_again()
 
 def test_fine_points_add_choices() -> None:
     def choices(*, fine: bool) -> int:
-        world = World(load_scenario("arrival"), chooser=RandomChooser(3), fine=fine)
-        assert world.run().verdict == "clean"
-        return world.engine.choices_made
+        recorder = RecordingChooser(RandomChooser(3))
+        assert World(load_scenario("arrival"), chooser=recorder, fine=fine).run().verdict == "clean"
+        return len(recorder.decisions)
 
     assert choices(fine=True) > choices(fine=False) > 0
 
