@@ -68,6 +68,10 @@ class CommandFailed(GuestEvent, frozen=True, gc=False):
     errno: int
 
 
+class ProcessesFrozen(GuestEvent, frozen=True, gc=False):
+    """The guest begins to hibernate: user processes stand still, and devices are put to sleep."""
+
+
 class MachinePoweredOff(GuestEvent, frozen=True, gc=False):
     """The guest hibernates: its memory is saved, and nothing of it runs."""
 

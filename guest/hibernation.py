@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from guest.events import FunctionReturned, MachinePoweredOff, MachinePoweredOn
+from guest.events import FunctionReturned, MachinePoweredOff, MachinePoweredOn, ProcessesFrozen
 from guest.kernel import ops
 from guest.kernel.dpm import PmEvent
 from guest.kernel.freezer import PoweredOff
@@ -99,7 +99,10 @@ class Hibernation:
         )
 
     async def _freeze_processes(self) -> int:
-        return await self._kernel.freezer.freeze()
+        error = await self._kernel.freezer.freeze()
+        if not error:
+            self._kernel.emit(ProcessesFrozen())
+        return error
 
     async def _thaw_processes(self, _: PmEvent) -> None:
         self._kernel.freezer.thaw()

@@ -198,7 +198,7 @@ class ReferenceGuest:
 
     def held_for_nothing(self) -> dict[str, int]:
         """Numbered things that are taken and that no living bus or channel accounts for."""
-        channels = list(self.vmbus.channels.values())
+        channels = list(self.vmbus.primary_channels.values())
         devices = [channel.device_obj for channel in channels if not is_dead(channel.device_obj)]
         buses = [dev.drvdata for dev in devices if dev is not None and dev.driver is not None]
         windows = sum(

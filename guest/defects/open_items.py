@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O31.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O34.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -99,8 +99,9 @@ _ITEMS: Final = (
         "hv_pci_suspend(), hv_pci_resume(), hv_pci_remove()",
         "a host that refuses D0 or is late while the guest hibernates, then an unbind or rescind",
         "high by reading",
-        None,
-        "Needs hibernation, which the scenarios do not have yet.",
+        "resume-fails-unbind",
+        "The bus is not installed, so that its root bus and its queue are left alone, and the host"
+        " is written to over a ring that may be gone.",
     ),
     OpenItem(
         "O9", "A rescind without an eject leaks the functions of the bus",
@@ -296,6 +297,33 @@ _ITEMS: Final = (
         "hostile-mapping",
         "Address and data go into the device as they come, so it writes them wherever the host"
         " says, and the interrupt is lost.",
+    ),
+    OpenItem(
+        "O32", "A multi-MSI block that is kept across hibernation is not asked for again",
+        "hv_compose_msi_msg(), hv_pci_restore_msi_msg()",
+        "a function driver that keeps several MSIs while the VM hibernates",
+        "certain by reading",
+        "hibernate-multi-msi",
+        "Composing a block that has a mapping gives the old message back (commit b4b77778ecc5), and"
+        " the host has forgotten what that stood for.",
+    ),
+    OpenItem(
+        "O33", "Works that remove a device do not wait for a hibernation that has it in hand",
+        "hv_pci_suspend(), hv_pci_remove(), vmbus_onoffer_rescind(), hv_eject_device_work()",
+        "a host that takes a device away while its VM hibernates",
+        "high by reading: the queues do not freeze, and suspend takes no lock that remove takes",
+        "hibernate-rescind",
+        "A rescind frees the bus that is being suspended; of one that is asleep too little is taken"
+        " down, as in O8.",
+    ),
+    OpenItem(
+        "O34", "An offer or rescind that comes while the bus goes down is lost with its memory",
+        "vmbus_on_msg_dpc()",
+        "a host that offers or takes away a device at that moment",
+        "certain by reading",
+        "hibernate-late-rescind",
+        "The message's context is allocated first, and neither queued nor freed while such messages"
+        " are not looked at.",
     ),
 )  # fmt: skip
 

@@ -45,14 +45,22 @@ class PmEvent(Enum):
     RESTORE = "restore"  # the machine is on again
 
 
+class Hold(NamedTuple):
+    """get_device() and put_device() of one device."""
+
+    get: Callable[[], object]
+    put: Callable[[], Awaitable[None]]
+
+
 class PmDevice:
-    """struct dev_pm_info: how far down the device is."""
+    """struct dev_pm_info: how far down the device is. ``hold`` None: it goes nowhere."""
 
-    __slots__ = ("is_noirq_suspended", "is_suspended", "name", "ops")
+    __slots__ = ("hold", "is_noirq_suspended", "is_suspended", "name", "ops")
 
-    def __init__(self, name: str, pm_ops: PmOps) -> None:
+    def __init__(self, name: str, pm_ops: PmOps, hold: Hold | None) -> None:
         self.name = name
         self.ops = pm_ops
+        self.hold = hold
         self.is_suspended = False
         self.is_noirq_suspended = False
 
@@ -66,9 +74,9 @@ class DevicePm:
         self._kernel = kernel
         self._devices: dict[object, PmDevice] = {}
 
-    def add(self, device: object, name: str, pm_ops: PmOps) -> None:
+    def add(self, device: object, name: str, pm_ops: PmOps, hold: Hold | None = None) -> None:
         """device_pm_add()."""
-        self._devices[device] = PmDevice(name, pm_ops)
+        self._devices[device] = PmDevice(name, pm_ops, hold)
 
     def remove(self, device: object) -> None:
         """device_pm_remove(): also while devices are being put to sleep or woken."""
@@ -122,12 +130,16 @@ class DevicePm:
         return (device for key, device in devices if self._devices.get(key) is device)
 
     async def _run(self, phase: str, device: PmDevice, callback: Callback) -> int:
-        """dpm_run_callback()."""
+        """dpm_run_callback(), and what stands around it: the device is held."""
         kernel = self._kernel
         if callback is nothing:
             return 0
+        if device.hold is not None:
+            device.hold.get()
         await ops.point(kernel, f"dpm {phase}")
         error = await callback()
         if error:
             kernel.log("err", f"PM: failed to {phase} {device.name}: error {error}")
+        if device.hold is not None:
+            await device.hold.put()
         return error

@@ -14,9 +14,10 @@ from functools import partial
 from typing import Final
 
 from guest.kernel import ops
-from guest.kernel.dpm import PmOps
+from guest.kernel.dpm import Hold, PmOps
 from guest.pci_core.enable import pci_update_current_state
 from guest.pci_core.msi_restore import pci_restore_msi_state
+from guest.pci_core.refs import pci_dev_get, pci_dev_put
 from guest.pci_core.types import PCI_UNKNOWN, PciDev
 
 CONFIG_DWORDS: Final = 16
@@ -40,7 +41,8 @@ def register_pm(dev: PciDev) -> None:
         restore_noirq=restore_noirq,
         restore=restore,
     )
-    dev.kernel.pm.add(dev, dev.name, pm_ops)
+    hold = Hold(partial(pci_dev_get, dev), partial(pci_dev_put, dev))
+    dev.kernel.pm.add(dev, dev.name, pm_ops, hold)
 
 
 async def _pci_pm_freeze(dev: PciDev) -> int:

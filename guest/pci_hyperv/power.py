@@ -26,8 +26,9 @@ class Power(Probe, Remove):
         After a failure the state stays ``removing`` (open item O8).
         """
         hbus = hv_get_drvdata(hdev)
+        relid = hbus.relid  # for the event: nobody keeps a rescind from freeing the bus meanwhile
         ret = await self._suspend(hdev, hbus)
-        self.kernel.emit(FunctionReturned(hbus.relid, "hv_pci_suspend", ret))
+        self.kernel.emit(FunctionReturned(relid, "hv_pci_suspend", ret))
         return ret
 
     async def _suspend(self, hdev: HvDevice, hbus: HvPciBus) -> int:
@@ -59,13 +60,14 @@ class Power(Probe, Remove):
         """
         hbus = hv_get_drvdata(hdev)
         self.name_by_channel(hbus)
+        relid = hbus.relid
         await self.set_bus_state(hbus, HvPciBusState.INIT)
         ret = await self.open_channel(hbus)
         if not ret:
             ret = await self._resume_open(hdev, hbus)
             if ret:
                 await self.vmbus.vmbus_close(hdev.channel)
-        self.kernel.emit(FunctionReturned(hbus.relid, "hv_pci_resume", ret))
+        self.kernel.emit(FunctionReturned(relid, "hv_pci_resume", ret))
         return ret
 
     def name_by_channel(self, hbus: HvPciBus) -> None:

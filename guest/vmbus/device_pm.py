@@ -25,8 +25,7 @@ async def vmbus_resume(device: HvDevice) -> int:
     return 0 if device.driver is None else await device.driver.resume(device)
 
 
-def register_pm(device: HvDevice) -> None:
-    """device_pm_add()."""
+def pm_ops(device: HvDevice) -> PmOps:
+    """vmbus_pm."""
     suspend, resume = partial(vmbus_suspend, device), partial(vmbus_resume, device)
-    pm_ops = PmOps(freeze_noirq=suspend, thaw_noirq=resume, restore_noirq=resume)
-    device.vmbus.kernel.pm.add(device, device.name, pm_ops)
+    return PmOps(freeze_noirq=suspend, thaw_noirq=resume, restore_noirq=resume)

@@ -7,9 +7,11 @@ channel's life: what goes with a device's last reference is for whoever made the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from guest.vmbus.device_pm import register_pm
+from guest.kernel.dpm import Hold
+from guest.vmbus.device_pm import pm_ops
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice, HvDriver
@@ -37,7 +39,8 @@ def vmbus_match(device: HvDevice, driver: HvDriver) -> bool:
 async def device_register(device: HvDevice) -> int:
     """device_register(): on the bus, and offered to its drivers; 0, or what probe returned."""
     device.vmbus.bus.add(device)
-    register_pm(device)
+    hold = Hold(partial(get_device, device), partial(put_device, device))
+    device.vmbus.kernel.pm.add(device, device.name, pm_ops(device), hold)
     return await device_attach(device)
 
 

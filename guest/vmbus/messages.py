@@ -107,7 +107,7 @@ async def _queue_message(vmbus: VmbusConnection, msgtype: int, payload: bytes) -
     if context is None:
         return False
     if vmbus.ignore_any_offer_msg:
-        return True  # nobody frees the context: so it is in Linux (open item O25)
+        return True  # nobody frees the context: so it is in Linux (open item O34)
     if msgtype == ChannelMessageType.CHANNELMSG_OFFERCHANNEL:
         vmbus.offer_in_progress += 1
     await blocking.queue_of(vmbus).queue(work)

@@ -30,6 +30,7 @@ from sim.oracles.signatures_hostile import (
     VendorIdNotRead,
     WideLastBar,
 )
+from sim.oracles.signatures_power import DroppedOffers, FailedHibernation, RemovedInItsSleep
 from sim.oracles.signatures_removal import (
     FailedProbe,
     ListThenEject,
@@ -44,6 +45,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     RepeatedEject,
     PolledPastTheGate,
     FailedProbe,
+    FailedHibernation,
     RescindedChildren,
     SilentHost,
     InvalidatedWhileLeaving,
@@ -65,4 +67,6 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     StrangeSlot,
     IndexBeyondTheRing,
     ForgedMapping,
+    RemovedInItsSleep,
+    DroppedOffers,
 )

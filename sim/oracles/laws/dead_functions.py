@@ -5,7 +5,7 @@ From PCI_EJECTION_COMPLETE on the host may take the function away: its registers
 interrupts are no longer the guest's, until a list brings another function into that slot. Where the
 eject had removed the PCI device before, only a scan of the bus can have found the slot again, and
 what the device that it made does from then on is the scan's doing: that is Linux's own window (open
-item O5).
+item O5). Nor does an eject wait for a hibernation that has the device in hand (O33).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from protocol.link import (
 )
 from protocol.vpci import MessageType
 from sim.oracles.addresses import address_of
+from sim.oracles.hibernation import by_hibernation
 from sim.oracles.law import (
     AWAKE,
     CREATE_MESSAGES,
@@ -98,11 +99,15 @@ class DeadFunctions(Law):
         self._dead.add((self._bus_of_relid.get(event.relid, ""), slot_of(event)))
         return AWAKE
 
-    def _config_touched(self, event: ConfigRead | ConfigWritten, *_: object) -> Finding:
-        if (event.bus, event.wslot) in self._dead:
-            what = f"configuration space at {event.offset:#x}"
-            return self._finding((event.bus, event.wslot), what)
-        return None
+    def _config_touched(
+        self, event: ConfigRead | ConfigWritten, _at_ns: int, context: object
+    ) -> Finding:
+        if (event.bus, event.wslot) not in self._dead:
+            return None
+        what = f"configuration space at {event.offset:#x}"
+        if by_hibernation(context):
+            return OpenItem("O33", _touched((event.bus, event.wslot), what))
+        return self._finding((event.bus, event.wslot), what)
 
     def _bar_touched(self, event: BarRead | BarWritten, *_: object) -> Finding:
         if (event.bus, event.wslot) in self._dead:
@@ -122,8 +127,7 @@ class DeadFunctions(Law):
         return self._finding(place, "an interrupt") if place in self._dead else None
 
     def _finding(self, place: Place, what: str) -> Finding:
-        bus, wslot = place
-        message = f"{what} of slot {wslot:#x} of {bus} was touched after its eject was complete"
+        message = _touched(place, what)
         return OpenItem("O5", message) if place in self._removed else message
 
     def _crashed(self, *_: object) -> None:
@@ -147,3 +151,8 @@ class DeadFunctions(Law):
         UnclaimedAccess: _unclaimed,
         **dict.fromkeys(map(to_host, INTERRUPT_CHANGES), _interrupt_changed),
     }
+
+
+def _touched(place: Place, what: str) -> str:
+    bus, wslot = place
+    return f"{what} of slot {wslot:#x} of {bus} was touched after its eject was complete"

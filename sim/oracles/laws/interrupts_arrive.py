@@ -7,14 +7,21 @@ was delivered is lost if its own interrupt is not handled in the end, nor by the
 freed long after. What a masked vector raises is pending in the device, and no loss.
 
 Where composing has failed before, Linux unmasks the vector all the same, and what it raises then is
-lost (open item O17).
+lost (open item O17). A multi-MSI block that a driver keeps across hibernation is not asked for
+again, and what it raises afterwards is lost as well (O32).
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from guest.events import KernelCrashed, MsiComposed, MsiFreed, MsiNotComposed
+from guest.events import (
+    FunctionReturned,
+    KernelCrashed,
+    MsiComposed,
+    MsiFreed,
+    MsiNotComposed,
+)
 from guest.kernel.irq_events import InterruptFreed, InterruptHandled, InterruptRequested
 from host.events import ChannelOffered, InterruptDropped, InterruptRaised
 from sim.oracles.law import Finding, Law, OpenItem, Sees, forget_all
@@ -41,12 +48,17 @@ class InterruptsArrive(Law):
         self._requested: dict[int, Place] = {}
         self._closing: set[Place] = set()  # their driver gives vectors back
         self._raised: dict[int, int] = {}
+        self._blocks: set[Place] = set()  # functions with a multi-MSI block
+        self._old_blocks: set[Place] = set()  # composed before the last suspend of their bus
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._bus_of_relid[event.relid] = event.bus
 
     def _composed(self, event: MsiComposed, *_: object) -> None:
         place = self._bus_of_relid.get(event.relid, ""), event.wslot
+        if event.vector_count > 1:
+            self._blocks.add(place)
+            self._old_blocks.discard(place)
         self._irq_of[place, event.address, event.data] = event.irq
         self._place_of[event.irq] = place
 
@@ -56,6 +68,11 @@ class InterruptsArrive(Law):
     def _mapping_freed(self, event: MsiFreed, *_: object) -> None:
         place = self._bus_of_relid.get(event.relid, ""), event.wslot
         self._irq_of.pop((place, event.address, event.data), None)
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        if event.function == "hv_pci_suspend" and not event.errno:
+            bus = self._bus_of_relid.get(event.relid, "")
+            self._old_blocks |= {place for place in self._blocks if place[0] == bus}
 
     def _request(self, event: InterruptRequested, *_: object) -> None:
         place = self._place_of.get(event.irq, NOWHERE)
@@ -90,6 +107,8 @@ class InterruptsArrive(Law):
             return None
         message = f"message {event.address:#x}/{event.data:#x}"
         text = f"vector {event.index} of slot {event.wslot:#x} of {event.bus} sent {message} {what}"
+        if place in self._old_blocks:
+            return OpenItem("O32", text)
         return OpenItem("O17", text) if event.bus in self._failed else text
 
     def _at_work(self, place: Place) -> bool:
@@ -100,6 +119,7 @@ class InterruptsArrive(Law):
         forget_all(
             self._irq_of, self._place_of, self._failed, self._requested, self._closing, self._raised
         )
+        forget_all(self._blocks, self._old_blocks)
 
     def end(self, at_ns: int) -> Finding:
         """What is delivered has been handled by now."""
@@ -113,6 +133,7 @@ class InterruptsArrive(Law):
         MsiComposed: _composed,
         MsiNotComposed: _not_composed,
         MsiFreed: _mapping_freed,
+        FunctionReturned: _returned,
         InterruptRequested: _request,
         InterruptFreed: _free,
         InterruptHandled: _handled,

@@ -3,21 +3,25 @@
 
 RESOURCES_ASSIGNED is what moves the host's state machine on. Linux sends it once, for the functions
 that are there when the bus is set up; one that comes later gets none, which is not held against it.
+After a suspend that failed the resources are gone, and the function driver starts again all the
+same (open item O8).
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import ChildAdded, KernelCrashed
+from guest.events import ChildAdded, FunctionReturned, KernelCrashed
 from host.events import ChannelOffered, ChannelOpened
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
+from sim.oracles.hibernation import Hibernations
 from sim.oracles.law import (
     ASSIGN_MESSAGES,
     CREATE_MESSAGES,
     Finding,
     Law,
+    OpenItem,
     Sees,
     forget,
     forget_all,
@@ -38,6 +42,10 @@ class InterruptsOfAssigned(Law):
         self._assigned: set[Place] = set()
         self._set_up: set[int] = set()  # relids whose resources were assigned
         self._late: set[Place] = set()
+        self._hibernations = Hibernations()
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        self._hibernations.see(event)
 
     def _fresh(self, event: ChannelOffered | ChannelOpened, *_: object) -> None:
         self._set_up.discard(event.relid)
@@ -59,16 +67,19 @@ class InterruptsOfAssigned(Law):
         place = event.relid, slot_of(event)
         if place in self._assigned or place in self._late:
             return None
-        return f"an interrupt created for slot {place[1]:#x}, which has no resources assigned"
+        message = f"an interrupt created for slot {place[1]:#x}, which has no resources assigned"
+        return OpenItem("O8", message) if event.relid in self._hibernations.half_down else message
 
     def _crashed(self, *_: object) -> None:
         forget_all(self._assigned, self._set_up, self._late)
+        self._hibernations = Hibernations()
 
     sees: ClassVar[Sees] = {
         KernelCrashed: _crashed,
         ChannelOffered: _fresh,
         ChannelOpened: _fresh,
         ChildAdded: _child_added,
+        FunctionReturned: _returned,
         to_host(MessageType.PCI_RESOURCES_RELEASED): _release,
         **dict.fromkeys(map(to_host, ASSIGN_MESSAGES), _assign),
         **dict.fromkeys(map(to_host, CREATE_MESSAGES), _create),

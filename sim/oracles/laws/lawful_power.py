@@ -4,22 +4,25 @@
 D0 is entered before it is left and neither twice in a row; resources are assigned and released, and
 interrupts created, in D0 only; slots are assigned in rising and released in falling order. After a
 refused D0 entry Linux releases and leaves D0 once before it tries again, which is in order as well.
-That a plain unload releases nothing before it leaves D0 is Linux's way (open item O23).
+That a plain unload releases nothing before it leaves D0 is Linux's way (open item O23), and so is
+what it sends on a bus whose suspend or resume has failed (O8).
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import KernelCrashed
+from guest.events import FunctionReturned, KernelCrashed
 from host.events import ChannelOffered, ChannelOpened
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType
+from sim.oracles.hibernation import Hibernations
 from sim.oracles.law import (
     ASSIGN_MESSAGES,
     CREATE_MESSAGES,
     Finding,
     Law,
+    OpenItem,
     Sees,
     forget_all,
     slot_of,
@@ -40,6 +43,13 @@ class LawfulPower(Law):
         self._powered: set[int] = set()
         self._assigned: dict[int, int] = {}
         self._released: dict[int, int] = {}
+        self._hibernations = Hibernations()
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        self._hibernations.see(event)
+
+    def _finding(self, relid: int, message: str) -> Finding:
+        return OpenItem("O8", message) if relid in self._hibernations.half_down else message
 
     def _fresh(self, event: ChannelOffered | ChannelOpened, *_: object) -> None:
         self._forget(event.relid)
@@ -58,7 +68,7 @@ class LawfulPower(Law):
 
     def _d0_exit(self, event: PacketPublished, *_: object) -> Finding:
         if event.relid not in self._powered:
-            return "PCI_BUS_D0EXIT out of D0"
+            return self._finding(event.relid, "PCI_BUS_D0EXIT out of D0")
         self._forget(event.relid)
         return None
 
@@ -74,7 +84,7 @@ class LawfulPower(Law):
     def _release(self, event: PacketPublished, *_: object) -> Finding:
         relid, wslot = event.relid, slot_of(event)
         if relid not in self._powered:
-            return f"resources of slot {wslot:#x} released out of D0"
+            return self._finding(relid, f"resources of slot {wslot:#x} released out of D0")
         lowest = self._released.get(relid)
         if lowest is not None and wslot >= lowest:
             return f"resources of slot {wslot:#x} released after those of a lower slot"
@@ -84,15 +94,18 @@ class LawfulPower(Law):
     def _create(self, event: PacketPublished, *_: object) -> Finding:
         if event.relid in self._powered:
             return None
-        return f"an interrupt of slot {slot_of(event):#x} created out of D0"
+        message = f"an interrupt of slot {slot_of(event):#x} created out of D0"
+        return self._finding(event.relid, message)
 
     def _crashed(self, *_: object) -> None:
         forget_all(self._powered, self._assigned, self._released)
+        self._hibernations = Hibernations()
 
     sees: ClassVar[Sees] = {
         KernelCrashed: _crashed,
         ChannelOffered: _fresh,
         ChannelOpened: _fresh,
+        FunctionReturned: _returned,
         to_host(MessageType.PCI_BUS_D0ENTRY): _d0_entry,
         to_host(MessageType.PCI_BUS_D0EXIT): _d0_exit,
         to_host(MessageType.PCI_RESOURCES_RELEASED): _release,

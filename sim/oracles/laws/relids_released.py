@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import ClassVar, Final
 
 from guest.events import KernelCrashed, RescindFlagRaised
-from host.events import ChannelOffered
+from host.events import ChannelMoved, ChannelOffered
 from protocol.link import MessagePosted
 from protocol.vmbus import ChannelMessageType, VmbusChannelRelidReleased
 from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees, forget_all
@@ -33,10 +33,15 @@ class RelidsReleased(Law):
     def __init__(self) -> None:
         self._owed: dict[int, None] = {}
         self._released: set[int] = set()
+        self._names: dict[int, int] = {}  # by the number a channel has now
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._owed.pop(event.relid, None)
         self._released.discard(event.relid)
+
+    def _moved(self, event: ChannelMoved, *_: object) -> None:
+        """Messages have the channel's number, other events its name (``channel_names``)."""
+        self._names[event.relid] = self._names.pop(event.before, event.before)
 
     def _raised(self, event: RescindFlagRaised, *_: object) -> None:
         self._owed[event.relid] = None
@@ -44,7 +49,8 @@ class RelidsReleased(Law):
     def _posted(self, event: MessagePosted, *_: object) -> Finding:
         if event.payload[:HEAD_BYTES] != RELEASED or event.direction != "guest-to-host":
             return None
-        relid = _relid(event.payload)
+        number = _relid(event.payload)
+        relid = self._names.get(number, number)
         if relid in self._released:
             return f"channel {relid} was released twice"
         self._released.add(relid)
@@ -63,6 +69,7 @@ class RelidsReleased(Law):
     sees: ClassVar[Sees] = {
         KernelCrashed: _crashed,
         ChannelOffered: _offered,
+        ChannelMoved: _moved,
         RescindFlagRaised: _raised,
         MessagePosted: _posted,
     }

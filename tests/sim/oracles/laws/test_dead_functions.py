@@ -17,6 +17,7 @@ from tests.sim.oracles.laws.tale import (
     OTHER_SLOT,
     RELID,
     SLOT,
+    At,
     broken,
     holds,
     message,
@@ -94,3 +95,9 @@ def test_a_slot_number_counts_with_its_function() -> None:
 def test_a_device_that_somebody_removed_before_the_eject_is_touched_as_any_other() -> None:
     tale = (*ALIVE, PciDevRemoved(ADDRESS), BACK, EJECT, GIVEN_UP, READ)
     assert "open item" not in broken(DeadFunctions, *tale).message
+
+
+def test_a_hibernation_that_has_the_device_in_hand_is_the_open_item() -> None:
+    tale = (*ALIVE, EJECT, PciDevRemoved(ADDRESS), GIVEN_UP, At(0, "thread/0:hibernate"), READ)
+    assert told(DeadFunctions, *tale, may_show=("O33",)).known == ("O33",)
+    assert "open item O33" in broken(DeadFunctions, *tale).message

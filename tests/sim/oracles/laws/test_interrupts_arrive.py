@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from errno import ETIMEDOUT
+
 import pytest
 
-from guest.events import MsiComposed, MsiFreed, MsiNotComposed
+from guest.events import FunctionReturned, MsiComposed, MsiFreed, MsiNotComposed
 from guest.kernel.irq_events import InterruptFreed, InterruptHandled, InterruptRequested
 from host.events import ChannelOffered, InterruptDropped, InterruptHeld, InterruptRaised
 from protocol.ids import Vector
@@ -100,3 +102,20 @@ def test_where_composing_has_failed_the_loss_is_open_item_17() -> None:
 
 def test_a_run_that_something_else_ended_proves_nothing() -> None:
     assert told(InterruptsArrive, *AT_WORK, raised(0, 0), whole=False).violation is None
+
+
+def test_a_block_that_was_kept_over_a_suspend_is_the_open_item_until_it_is_asked_for_again() -> (
+    None
+):
+    block = MsiComposed(RELID, SLOT, FIRST, Vector(32), 4, ADDRESS, 0)
+    kept = (OFFERED, block, requested(FIRST), FunctionReturned(RELID, "hv_pci_suspend", 0))
+    assert told(InterruptsArrive, *kept, DROPPED, may_show=("O32",)).known == ("O32",)
+    assert "open item" not in broken(InterruptsArrive, *kept, block, DROPPED).message
+    failed = FunctionReturned(RELID, "hv_pci_suspend", -ETIMEDOUT)
+    tale = (OFFERED, block, requested(FIRST), failed, DROPPED)
+    assert "open item" not in broken(InterruptsArrive, *tale).message
+
+
+def test_a_single_vector_that_is_not_asked_for_again_is_lost() -> None:
+    asleep = FunctionReturned(RELID, "hv_pci_suspend", 0)
+    assert "open item" not in broken(InterruptsArrive, *AT_WORK, asleep, DROPPED).message

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from errno import ETIMEDOUT
+
 import pytest
 
-from guest.events import ChildAdded
+from guest.events import ChildAdded, FunctionReturned
 from host.events import ChannelOffered, ChannelOpened
 from protocol.vpci import MessageType
 from sim.oracles.laws.interrupts_of_assigned import InterruptsOfAssigned
-from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds, message
+from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds, message, told
 
 CHILD = ChildAdded(RELID, SLOT, 0, 0, 7)
 LATE = ChildAdded(RELID, OTHER_SLOT, 0, 0, 8)
@@ -48,3 +50,13 @@ def test_a_channel_that_is_opened_again_has_nothing_assigned(begin: object) -> N
     assert broken(InterruptsOfAssigned, CHILD, ASSIGNED, LATE, begin, message(FORMS[0]))
     late = message(FORMS[0], OTHER_SLOT)
     assert broken(InterruptsOfAssigned, CHILD, ASSIGNED, LATE, begin, late)
+
+
+def test_a_driver_that_starts_again_after_a_failed_suspend_is_the_open_item() -> None:
+    gone = (CHILD, ASSIGNED, RELEASED)
+    failed = FunctionReturned(RELID, "hv_pci_suspend", -ETIMEDOUT)
+    create = message(FORMS[0])
+    assert told(InterruptsOfAssigned, *gone, failed, create, may_show=("O8",)).known == ("O8",)
+    asleep = FunctionReturned(RELID, "hv_pci_suspend", 0)
+    assert "open item" not in broken(InterruptsOfAssigned, *gone, asleep, create).message
+    assert holds(InterruptsOfAssigned, *gone, asleep, ASSIGNED, create)

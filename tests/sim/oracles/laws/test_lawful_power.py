@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-import pytest
+from errno import ETIMEDOUT
 
-from guest.events import RescindFlagRaised
-from host.events import ChannelOffered, ChannelOpened
+import pytest
+from msgspec.structs import replace
+
+from guest.events import FunctionReturned, RescindFlagRaised
+from host.events import ChannelMoved, ChannelOffered, ChannelOpened
+from protocol.ids import RelId
 from protocol.vpci import MessageType
 from sim.oracles.laws.lawful_power import LawfulPower
-from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds, message
+from tests.sim.oracles.laws.tale import BUS, OTHER_SLOT, RELID, SLOT, broken, holds, message, told
 
 ENTRY = message(MessageType.PCI_BUS_D0ENTRY)
 EXIT = message(MessageType.PCI_BUS_D0EXIT)
@@ -62,3 +66,18 @@ def test_what_breaks_the_law(tale: tuple[object, ...], what: str) -> None:
     violation = broken(LawfulPower, *tale)
     assert violation.kind == "protocol"
     assert what in violation.message
+
+
+def test_what_is_sent_on_a_bus_whose_suspend_failed_is_the_open_item() -> None:
+    failed = (*LIFE, FunctionReturned(RELID, "hv_pci_suspend", -ETIMEDOUT))
+    for late in (CREATE, EXIT, RELEASE):
+        assert told(LawfulPower, *failed, late, may_show=("O8",)).known == ("O8",)
+        recovered = FunctionReturned(RELID, "hv_pci_resume", 0)
+        assert "open item" not in broken(LawfulPower, *failed, recovered, late).message
+
+
+def test_a_bus_that_hibernates_leaves_d0_and_enters_it_on_a_channel_that_was_opened_again() -> None:
+    asleep = FunctionReturned(RELID, "hv_pci_suspend", 0)
+    moved = ChannelMoved(BUS, RELID, RelId(3))
+    life = [replace(packet, relid=RelId(3)) for packet in LIFE]
+    assert holds(LawfulPower, *LIFE, asleep, moved, ChannelOpened(BUS, RelId(3)), *life)

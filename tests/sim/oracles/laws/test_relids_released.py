@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from guest.events import RescindFlagRaised
-from host.events import ChannelOffered
+from host.events import ChannelMoved, ChannelOffered
 from protocol.ids import RelId
 from protocol.link import MessagePosted
 from protocol.vmbus import VmbusChannelCloseChannel, VmbusChannelRelidReleased
@@ -41,3 +41,11 @@ def test_a_second_release_is_one_too_many() -> None:
 
 def test_an_offer_that_could_not_be_taken_is_released_as_well() -> None:
     assert holds(RelidsReleased, AGAIN, RELEASED)
+
+
+def test_a_channel_that_has_another_number_is_released_under_that() -> None:
+    moved = ChannelMoved(BUS, RELID, RelId(3))
+    again = MessagePosted("guest-to-host", VmbusChannelRelidReleased(child_relid=3).build())
+    flag = RescindFlagRaised(RelId(3))
+    assert holds(RelidsReleased, AGAIN, moved, flag, again)
+    assert "channel 1" in broken(RelidsReleased, AGAIN, moved, flag).message
