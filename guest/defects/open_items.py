@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O34.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O35.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -324,6 +324,15 @@ _ITEMS: Final = (
         "hibernate-late-rescind",
         "The message's context is allocated first, and neither queued nor freed while such messages"
         " are not looked at.",
+    ),
+    OpenItem(
+        "O35", "A ring whose channel could not be closed is lost when the channel opens again",
+        "vmbus_close_internal(), vmbus_open()",
+        "an allocation that fails in a close, and a rebind or a resume",
+        "certain by reading; the leak is meant, since the host may still know the pages",
+        "rebind-without-memory",
+        "Ring, requestor and GPADL handle stay in the channel, and its next opening writes new ones"
+        " over them.",
     ),
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from errno import EAGAIN, EINVAL, ENODEV, ENOMEM
 from typing import TYPE_CHECKING, Any
 
+from guest.events import FunctionReturned
 from guest.kernel import ops
 from guest.kernel.memory import GFP_KERNEL
 from guest.kernel.pages import PAGE_BYTES
@@ -174,12 +175,19 @@ class Opening(Posting):
         return -ENODEV
 
     async def vmbus_close(self, channel: VmbusChannel) -> None:
-        """vmbus_close(): CLOSE, tear down, free. A channel that is not open is left as it is."""
+        """vmbus_close(): CLOSE, tear down, free. A channel that is not open is left as it is.
+
+        Where closing fails the host may still know the ring, so that it is never freed; when the
+        channel opens again nobody knows it any more (open item O35).
+        """
         await self.channel_mutex.lock()
+        was_open = channel.state is ChannelState.OPENED
         error = await self._close(channel)
         await self.channel_mutex.unlock()
         if not error:
             await vmbus_free_ring(channel)
+        elif was_open:
+            channel.vmbus.kernel.emit(FunctionReturned(channel.relid, "vmbus_close", error))
 
     async def _close(self, channel: VmbusChannel) -> int:
         """vmbus_close_internal()."""

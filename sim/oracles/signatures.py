@@ -19,6 +19,7 @@ from sim.oracles.signatures_failure import (
     InvalidatedWhileLeaving,
     MessageWithoutMemory,
     PolledPastTheGate,
+    RingLeftBehind,
     SentOnce,
     SilentHost,
 )
@@ -69,4 +70,5 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     ForgedMapping,
     RemovedInItsSleep,
     DroppedOffers,
+    RingLeftBehind,
 )

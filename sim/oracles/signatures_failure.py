@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from guest.events import EjectQueued, MsiComposed, MsiNotComposed, RelationsQueued, RequestCompleted
+from guest.events import (
+    EjectQueued,
+    FunctionReturned,
+    MsiComposed,
+    MsiNotComposed,
+    RelationsQueued,
+    RequestCompleted,
+)
 from host.events import BlockInvalidateSent
 from protocol.link import PacketPublished
 from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
@@ -151,3 +158,23 @@ class EmptyMessage(Signature):
         self._empty.clear()
 
     sees: ClassVar[Sees] = {MsiNotComposed: _not_composed, MsiComposed: _composed}
+
+
+class RingLeftBehind(Signature):
+    """A channel could not be closed, so that its ring was not freed."""
+
+    item = "O35"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept = 0
+
+    def _returned(self, event: FunctionReturned, *_: object) -> None:
+        if event.function == "vmbus_close":
+            self._kept += 1
+            self.shown = True
+
+    def leaks(self) -> Mapping[str, int]:
+        return {"Requestor": self._kept, "block of pages": self._kept}
+
+    sees: ClassVar[Sees] = {FunctionReturned: _returned}

@@ -84,3 +84,22 @@ def test_a_channel_without_memory_for_its_ids_does_not_open() -> None:
     play(host, story)
     assert errors == [-ENOMEM]
     assert host.kernel.memory.blocks == blocks
+
+
+def test_a_ring_whose_closing_failed_is_kept_and_lost_with_the_next_opening() -> None:
+    host = ScriptedHost()
+    blocks = host.kernel.memory.blocks
+
+    async def story(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        host.kernel.fail_allocation = lambda name: name == "ChannelMessageInfo"
+        await hdev.vmbus.vmbus_close(hdev.channel)
+        host.kernel.fail_allocation = None
+        assert host.kernel.memory.blocks == blocks + 1
+        assert await open_channel(hdev) == 0
+        await hdev.vmbus.vmbus_close(hdev.channel)
+        return 0
+
+    play(host, story)
+    assert host.kernel.memory.blocks == blocks + 1  # open item O35
+    assert host.kernel.heap.census()["Requestor"] == 1
