@@ -99,9 +99,21 @@ def _fewer_times(raw: Raw) -> Iterator[Raw]:
         for count in _below(device.get("count", 1)):
             smaller = deepcopy(raw)
             smaller["device"][at]["count"] = count
+            if count == 1:
+                _call_by_its_name(smaller, device["name"])
             yield smaller
     for key in ("repeat", "count"):
         yield from _fewer_in_steps(raw, key)
+
+
+def _call_by_its_name(raw: Raw, name: str) -> None:
+    """The first of several, who is left alone, has no number any more."""
+    for path in _paths(raw):
+        step = _steps_at(raw, path)[path[-1]]
+        if step.get("device") == f"{name}0":
+            step["device"] = name
+        if "functions" in step:
+            step["functions"] = [name if f == f"{name}0" else f for f in step["functions"]]
 
 
 def _fewer_in_steps(raw: Raw, key: str) -> Iterator[Raw]:
@@ -158,10 +170,15 @@ def _each_step(raw: Raw) -> Iterator[tuple[Raw, Steps, int]]:
     """Every step, also inside repeats: a copy of the scenario, the step's list in it, its index."""
     for path in _paths(raw):
         copy = deepcopy(raw)
-        steps: Any = copy["actor"]
-        for at in path[:-1]:
-            steps = steps[at]["steps"]
-        yield copy, steps, path[-1]
+        yield copy, _steps_at(copy, path), path[-1]
+
+
+def _steps_at(raw: Raw, path: tuple[int, ...]) -> Steps:
+    """The list of steps in which the path ends."""
+    steps: Steps = raw["actor"]
+    for at in path[:-1]:
+        steps = steps[at]["steps"]
+    return steps
 
 
 def _paths(raw: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:

@@ -84,6 +84,19 @@ def test_repeats_and_counts_become_as_small_as_they_can() -> None:
     assert len(left.devices) == 1
 
 
+def test_the_first_of_several_devices_is_left_under_its_name_without_a_number() -> None:
+    def fails(text: str) -> bool:
+        scenario = parsed(text)
+        return scenario is not None and any(verb == "submit" for verb, _ in verbs(scenario))
+
+    left = parsed(
+        reduced(CROWD.replace('"submit", device = "disk"', '"submit", device = "disk0"'), fails)
+    )
+    assert left is not None
+    assert verbs(left)[-1] == ("submit", "disk")
+    assert [device.name for device in left.devices] == ["disk"]
+
+
 def test_a_scenario_in_which_nothing_can_go_keeps_its_very_text() -> None:
     assert reduced(CROWD, lambda _: False) is CROWD
 
