@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sim.choices import Choice, Chooser, RecordingChooser, ReplayChooser, ScheduleDiverged
-from sim.explore.delays import Delay, DelayChooser, FaultAt
+from sim.explore.delaying import DelayChooser
+from sim.explore.delays import Delay, FaultAt
 from sim.player import outcome
 from sim.result import RunResult
 from sim.schedule import Schedule

@@ -3,7 +3,7 @@
 
 Emmi, Qadeer and Rakamarić, "Delay-Bounded Scheduling", POPL 2011: a deterministic scheduler, and a
 bound on how often it may be made to depart from its next choice. Here the scheduler is natural
-order, and a departure holds one context at one of its stops (:mod:`sim.explore.delays`).
+order, and a departure holds one context at one of its stops (:mod:`sim.explore.delaying`).
 
 Departures from the paper: a delayed context goes on after a length, and then at once, where the
 paper puts it behind the others; time may pass meanwhile; pairs are sampled.
@@ -19,7 +19,8 @@ from collections import Counter, deque
 from heapq import heappop, heappush
 from typing import ClassVar, Final
 
-from sim.explore.delays import Delay, DelayChooser, FaultAt
+from sim.explore.delaying import DelayChooser
+from sim.explore.delays import Delay, FaultAt
 from sim.explore.profile import Baseline, Profile
 from sim.explore.stops import Stop
 from sim.explore.strategy import LOST, Exhausted, Plan, RunReport, dice

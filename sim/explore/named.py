@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from sim.choices import FAULT_PREFIX, NO_FAULT, Choice
-from sim.explore.delays import Delay, DelayChooser, FaultAt
+from sim.explore.delaying import DelayChooser
+from sim.explore.delays import Delay, FaultAt
 from sim.explore.profile import Moment, Profile
 from sim.explore.stops import Stop
 from sim.explore.until import IDLE, ended, late, reached, steps

@@ -16,13 +16,13 @@ Departures:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from sim.choices import Chooser, Option
+from sim.explore.lineage import parents_of, with_descendants
 from sim.explore.points import touched
-from sim.explore.profile import Baseline, Moment
+from sim.explore.profile import Baseline
 from sim.explore.sampling import Rare, Sampler, Walker
 from sim.explore.strategy import Plan
 
@@ -113,9 +113,9 @@ class SurwStrategy(Sampler):
 
     def __init__(self, baseline: Baseline, seed: int) -> None:
         super().__init__(baseline, seed)
-        self._parents = _parents(baseline)
+        self._parents = parents_of(baseline)
         self._weights = {
-            thing: _with_descendants(_events(baseline, thing), self._parents)
+            thing: with_descendants(_events(baseline, thing), self._parents)
             for thing in (EVERYTHING, *_shared(baseline))
         }
         self._things = list(self._weights)
@@ -148,44 +148,3 @@ def _shared(baseline: Baseline) -> list[str]:
             for stop in moment.stops:
                 touching[touched(stop.point) or ""].add(stop.context)
     return [thing for thing, contexts in touching.items() if thing and len(contexts) > 1]
-
-
-def _parents(baseline: Baseline) -> dict[str, str]:
-    """Who started whom, as the first run tells in which the new one was seen."""
-    parents: dict[str, str] = {}
-    for run in baseline.runs:
-        seen = {stop.context for stop in run.moments[0].stops} if run.moments else set()
-        for before, moment in pairwise(run.moments):
-            for stop in moment.stops:
-                if stop.context not in seen and not before.late:
-                    parents.setdefault(stop.context, _who_moved(before, moment, seen))
-            seen |= {stop.context for stop in moment.stops}
-    return parents
-
-
-def _who_moved(before: Moment, moment: Moment, known: Collection[str]) -> str:
-    """Whoever known is stopped elsewhere now; if nobody is, who was chosen waits or has ended."""
-    for stop in moment.stops:
-        if stop.context in known and stop not in before.stops:
-            return stop.context
-    return before.stops[before.taken].context
-
-
-def _with_descendants(events: Counter[str], parents: Mapping[str, str]) -> dict[str, int]:
-    """The same with each context's events counted for all who are above it, too."""
-    total = Counter(events)
-    for name, count in events.items():
-        above = _above(name, parents)
-        for ancestor in above:
-            total[ancestor] += count
-    return dict(total)
-
-
-def _above(name: str, parents: Mapping[str, str]) -> list[str]:
-    """Its parent, that one's parent, and so on; walks may differ, so a circle is cut."""
-    above: list[str] = []
-    parent = parents.get(name)
-    while parent is not None and parent != name and parent not in above:
-        above.append(parent)
-        parent = parents.get(parent)
-    return above

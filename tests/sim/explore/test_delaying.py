@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.choices import NO_FAULT, Fault
-from sim.explore.delays import Delay, DelayChooser, FaultAt
+from sim.explore.delaying import DelayChooser
+from sim.explore.delays import Delay, FaultAt
 from sim.explore.stops import Stop
 from sim.explore.until import ended, late, reached, steps
 from tests.sim.explore.toys import Body, Sleep, Toy, points

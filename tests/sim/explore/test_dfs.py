@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sim.choices import NO_FAULT, PASSING, Fault
-from sim.explore import dfs
-from sim.explore.dfs import BUT_FOR, DfsChooser, DfsStrategy, Trunk
+from sim.explore import dfs_run
+from sim.explore.dfs import BUT_FOR, DfsStrategy
+from sim.explore.dfs_run import DfsChooser, Trunk
 from sim.explore.independence import Step, independent, step_of
 from sim.explore.strategy import LOST, Exhausted
 from tests.sim.explore.bugs import BUGS, Bug, first_hit, play, profile, report_of, reports
@@ -62,7 +63,7 @@ def test_every_order_of_two_contexts_is_played_once(
     one: int, other: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has two points and so three steps to a thing; orders are choices of places."""
-    monkeypatch.setattr(dfs, "independent", asleep_never)
+    monkeypatch.setattr(dfs_run, "independent", asleep_never)
     bug = Bug({"a": writer("a", "x" * one), "b": writer("b", "y" * other)})
     steps = (1 + 2 * one, 1 + 2 * other)
     _, played, strategy = ends(bug)
@@ -82,7 +83,7 @@ def test_sleep_sets_leave_out_orders_of_what_is_independent(
 ) -> None:
     bug = Bug({"a": writer("a", "xx"), "b": writer("b", "yy")})
     fewer = ends(bug)
-    monkeypatch.setattr(dfs, "independent", asleep_never)
+    monkeypatch.setattr(dfs_run, "independent", asleep_never)
     more = ends(bug)
     assert fewer[0] == more[0]
     assert fewer[1] < more[1] / 2
@@ -99,7 +100,7 @@ def test_sleep_sets_lose_no_end_state(programs: list[str]) -> None:
     bug = Bug({name: writer(name, things) for name, things in zip("abc", programs, strict=False)})
     with pytest.MonkeyPatch.context() as patch:
         asleep = ends(bug, 3000)
-        patch.setattr(dfs, "independent", asleep_never)
+        patch.setattr(dfs_run, "independent", asleep_never)
         awake = ends(bug, 3000)
     assert asleep[0] >= awake[0] or asleep[1] == 3000
     assert asleep[1] <= awake[1]
@@ -109,7 +110,7 @@ def test_a_relation_that_is_wrong_loses_end_states(monkeypatch: pytest.MonkeyPat
     """So the law above can fail."""
     bug = Bug({"a": writer("a", "xx"), "b": writer("b", "xx")})
     right = ends(bug)[0]
-    monkeypatch.setattr(dfs, "independent", lambda one, other: one is not other)
+    monkeypatch.setattr(dfs_run, "independent", lambda one, other: one is not other)
     assert ends(bug)[0] < right
 
 
@@ -155,7 +156,7 @@ def test_nothing_is_exhausted_once_a_schedule_was_lost() -> None:
 
 
 def test_a_run_longer_than_is_looked_at_is_not_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dfs, "DEPTH_MAX", 2)
+    monkeypatch.setattr(dfs_run, "DEPTH_MAX", 2)
     _, played, strategy = ends(Bug({"a": writer("a", "xx"), "b": writer("b", "x")}))
     assert played == 4
     assert not strategy.exhausted

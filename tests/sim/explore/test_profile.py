@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.explore.delays import Delay, DelayChooser
+from sim.explore.delaying import DelayChooser
+from sim.explore.delays import Delay
 from sim.explore.profile import WALKS, Moment, baseline_of, profile_of
 from sim.explore.stops import Stop
 from sim.explore.until import late
