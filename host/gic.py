@@ -117,8 +117,10 @@ class Distributor:
         self._offer(spis)
 
     def disable(self, spis: int) -> None:
-        """GICD_ICENABLER: what is pending stays so."""
+        """GICD_ICENABLER: what is pending stays so, and no line is raised for it any more."""
         self.enabled &= ~spis
+        for intid in [intid for intid in self._signalled if spis >> intid & 1]:
+            del self._signalled[intid]
 
     def pend(self, spis: int) -> None:
         """GICD_ISPENDR."""

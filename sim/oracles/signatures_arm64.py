@@ -36,6 +36,10 @@ class BlockOfDummies(Signature):
         differs = self._spis.get(event.irq, event.vector) != event.vector
         self.shown |= differs and event.vector_count != 1
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._spis.clear()
+
     sees: ClassVar[Sees] = {SpiAllocated: _allocated, MsiComposed: _composed}
 
 
@@ -62,6 +66,10 @@ class CutSpi(Signature):
     def _asked_2(self, event: PacketPublished, _at_ns: int, who: object) -> None:
         self._asked(PciCreateInterrupt2.parse(event.payload).int_desc.vector, who)
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._spis.clear()
+
     sees: ClassVar[Sees] = {
         SpiAllocated: _allocated,
         to_host(MessageType.PCI_CREATE_INTERRUPT_MESSAGE): _asked_1,
@@ -87,6 +95,11 @@ class RestOfRegion(Signature):
         if self._arm64 and count:
             self._left += (1 << (count - 1).bit_length()) - count
             self.shown = bool(self._left)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._arm64 = False
+        self._left = 0
 
     def leaks(self) -> Mapping[str, int]:
         """What the regions have more than the blocks."""

@@ -102,6 +102,18 @@ def test_one_that_is_masked_before_the_processor_looks_is_withdrawn(machine: Mac
     assert machine.gic.acknowledge(ZERO) == SPI
 
 
+def test_a_processor_that_never_looked_is_interrupted_again_by_who_enables_it(
+    machine: Machine,
+) -> None:
+    # A kernel has crashed between the two, and the next one does not know what is pending.
+    machine.poke(GICD_ISENABLER)
+    machine.come()
+    machine.poke(GICD_ICENABLER)
+    machine.poke(GICD_ISENABLER)
+    assert machine.raised == [(ZERO, SPI)] * 2
+    assert [machine.gic.acknowledge(ZERO) for _ in range(2)] == [SPI, SPURIOUS_INTID]
+
+
 def test_one_that_is_rerouted_before_the_processor_looks_goes_elsewhere(machine: Machine) -> None:
     machine.poke(GICD_ISENABLER)
     machine.come()
@@ -109,6 +121,13 @@ def test_one_that_is_rerouted_before_the_processor_looks_goes_elsewhere(machine:
     assert machine.raised == [(ZERO, SPI), (FIVE, SPI)]
     assert machine.gic.acknowledge(ZERO) == SPURIOUS_INTID
     assert machine.gic.acknowledge(FIVE) == SPI
+
+
+def test_one_that_is_taken_back_before_the_processor_looks_is_none(machine: Machine) -> None:
+    machine.poke(GICD_ISENABLER)
+    machine.come()
+    machine.poke(GICD_ICPENDR)
+    assert machine.gic.acknowledge(ZERO) == SPURIOUS_INTID
 
 
 def test_of_two_that_wait_the_lower_number_is_first(machine: Machine) -> None:

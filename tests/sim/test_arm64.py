@@ -20,6 +20,7 @@ from guest.kernel.irq_events import (
 )
 from guest.pci_core.events import DmaConfigured, DriverBound, DriverProbeFailed
 from host.events import InterruptRaised
+from protocol.gic import GICD_BASE, GICD_ISENABLER, word_of
 from protocol.hypercall import HVCALL_RETARGET_INTERRUPT
 from protocol.link import HypercallMade, InterruptDelivered, PacketPublished
 from protocol.vpci import MessageType, PciCreateInterrupt3, message_type
@@ -110,6 +111,11 @@ def test_a_multi_msi_block_raises_spis_that_nobody_has() -> None:
     assert [event.vector for event in events(world, MsiComposed)] == [32, 33, 34, 35]
     assert len(events(world, InterruptRaised)) == 4
     assert events(world, InterruptDelivered) == []
+
+
+def test_a_driver_that_gives_up_leaves_its_spis_disabled() -> None:
+    read = played("arm64-multi-msi").partition.mmio_read
+    assert read(GICD_BASE + word_of(GICD_ISENABLER, 64), 4) == 0
 
 
 def test_an_ejected_devices_spis_are_the_next_ones() -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import MsiComposed, MsiRetargeted
+from guest.events import KernelCrashed, MsiComposed, MsiRetargeted
 from guest.kernel.irq_events import SpiAllocated, SpiFreed, SpiRouted
 from protocol.link import InterruptDelivered
-from sim.oracles.law import AWAKE, Finding, Law, Sees
+from sim.oracles.law import AWAKE, Finding, Law, Sees, forget_all
 
 
 class SpisGoRight(Law):
@@ -51,7 +51,10 @@ class SpisGoRight(Law):
             return None
         return f"SPI {event.vector} was routed to VP {routed} and came in on VP {event.vp}"
 
-    sees: ClassVar[Sees] = {SpiAllocated: _allocated}
+    def _crashed(self, *_: object) -> None:
+        forget_all(self._spis, self._vps)
+
+    sees: ClassVar[Sees] = {KernelCrashed: _crashed, SpiAllocated: _allocated}
     sees_awake: ClassVar[Sees] = {
         SpiFreed: _freed,
         SpiRouted: _routed,

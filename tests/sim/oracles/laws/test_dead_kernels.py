@@ -17,7 +17,7 @@ from sim.scenario_reader import load_scenario
 from sim.trace import Stamped
 from sim.world import play
 
-STORIES = ("kdump", "kdump-during-eject", "kdump-many")
+STORIES = ("kdump", "kdump-during-eject", "kdump-many", "arm64-kdump")
 SAID_BY_THE_HOST = {
     "_bus_of_relid",
     "_relid_of_bus",
