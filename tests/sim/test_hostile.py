@@ -70,6 +70,12 @@ def test_of_two_functions_in_one_slot_the_eject_takes_one_and_the_next_list_the_
     assert [event.why for event in events(world, ChildRemoved)] == ["eject", "relations"]
 
 
+def test_a_last_bar_that_is_wide_is_read_beyond_the_array_here_too() -> None:
+    scenario = bars_said_to_be("wide-last")
+    expect = replace(scenario.expect, known=("O13",))
+    played(replace(scenario, expect=expect), "known", "O13")
+
+
 @pytest.mark.parametrize("told", ["io", "odd"])
 def test_flags_and_sizes_that_cannot_be_are_lived_with(told: str) -> None:
     assert events(played(bars_said_to_be(told)), DriverBound)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from guest.defects.catalogue import CATALOGUE
 from guest.kernel.irq_events import VectorAllocated
-from guest.kernel.numa import NumaNodes
+from guest.kernel.numa import ONE_NODE, NumaNodes
 from guest.reference import GuestConfig
 from sim.configs import guest_config
 from sim.scenario import ScenarioError
@@ -74,10 +74,17 @@ def test_vcpus_are_dealt_to_the_nodes_that_are_online() -> None:
     assert config.numa() == NumaNodes(3, (0, 1))
 
 
-def test_a_crash_kernel_knows_the_nodes_of_its_vm_and_has_the_one_of_its_cpu() -> None:
-    config = GuestConfig(vp_numbers=(2,), vpci_versions=(), nodes=(0, 1), offline_nodes=(0,))
-    assert config.numa() == NumaNodes(2, (1,))
-    assert config.numa().map_to_online_node(0) == 1
+def test_a_crash_kernel_has_one_node_whatever_the_host_names() -> None:
+    world = played("kdump-numa")
+    assert nodes_of(world) == [0]
+    assert world.guest.kernel.numa == ONE_NODE
+    assert guest_config(load_scenario("kdump-numa")).numa() == NumaNodes(2, (0, 1))
+
+
+def test_a_kernel_may_lack_a_node_between_those_that_it_has() -> None:
+    config = GuestConfig(vp_numbers=(2,), vpci_versions=(), nodes=(0, 0, 1), offline_nodes=(1,))
+    assert config.numa() == NumaNodes(3, (0, 2))
+    assert config.numa().map_to_online_node(1) == 0
 
 
 @pytest.mark.parametrize("name", ["numa-offline-node", "numa-off", "numa-unknown-node"])
