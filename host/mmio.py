@@ -10,22 +10,33 @@ from collections.abc import Callable
 from typing import Final
 
 from host.address_map import AddressMap, Route, all_ones
-from protocol.hypercall import HV_HYP_PAGE_SHIFT, HV_STATUS_SUCCESS
+from host.unreliable import Mischief
+from protocol.hypercall import (
+    HV_HYP_PAGE_SHIFT,
+    HV_STATUS_OPERATION_DENIED,
+    HV_STATUS_SUCCESS,
+)
 from protocol.ids import Gpa
 from protocol.link import UnclaimedAccess
 
 
 class Mmio:
     """Guest-physical address space; ``absent_status`` (HV_STATUS) is a hypercall's result where
-    nobody answers.
+    nobody answers. With ``mischief`` a hypercall may fail anywhere.
 
     Model: an instruction that nobody can decode reads all ones, and its writes are dropped.
     """
 
     def __init__(
-        self, emit: Callable[[object], None], *, isolated: bool, absent_status: int
+        self,
+        emit: Callable[[object], None],
+        *,
+        isolated: bool,
+        absent_status: int,
+        mischief: Mischief | None = None,
     ) -> None:
         self._emit = emit
+        self._fails = mischief.fails_call if mischief is not None else None
         self._absent_status = absent_status
         self.addresses: Final = AddressMap()  # of instructions
         self.windows: Final = AddressMap() if isolated else self.addresses  # of hypercalls
@@ -49,6 +60,8 @@ class Mmio:
 
     def called_read(self, gpa: int, size: int) -> tuple[int, int]:
         """A hypercall reads: HV_STATUS and value."""
+        if self._fails is not None and self._fails("HVCALL_MMIO_READ"):
+            return HV_STATUS_OPERATION_DENIED, all_ones(size)
         route = self._called(gpa, size)
         if route is None:
             return self._absent_status, all_ones(size)
@@ -56,6 +69,8 @@ class Mmio:
 
     def called_write(self, gpa: int, size: int, value: int) -> tuple[int, int]:
         """A hypercall writes: HV_STATUS, and nanoseconds the VP was held."""
+        if self._fails is not None and self._fails("HVCALL_MMIO_WRITE"):
+            return HV_STATUS_OPERATION_DENIED, 0
         route = self._called(gpa, size)
         if route is None:
             return self._absent_status, 0

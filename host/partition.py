@@ -116,7 +116,12 @@ class Partition(Administrator):
         self._emit = emit
         self._latency_ns = latencies(config.latency_ns)
         self._worker_of = workers(mischief)
-        mmio = Mmio(emit, isolated=config.isolated, absent_status=knobs.absent_mmio_status)
+        mmio = Mmio(
+            emit,
+            isolated=config.isolated,
+            absent_status=knobs.absent_mmio_status,
+            mischief=mischief,
+        )
         self.mmio_read: Final = mmio.read
         self.mmio_write: Final = mmio.write
         self.called_read: Final = mmio.called_read

@@ -37,6 +37,9 @@ class Mischief(Protocol):
     def delays(self, what: str) -> bool:
         """The host takes its next turn on this bus ``SLOW_NS`` later."""
 
+    def fails_call(self, what: str) -> bool:
+        """An MMIO hypercall, ``what`` being its name, fails and does nothing."""
+
 
 class Vsp(Protocol):
     """Who answers the packets, and can be told to refuse one."""

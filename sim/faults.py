@@ -22,6 +22,7 @@ LOST_MESSAGE: Final = "lost-message"
 DOUBLED_MESSAGE: Final = "doubled-message"
 STATUS_CODE: Final = "status-code"
 SLOW_HOST: Final = "slow-host"
+MMIO_CALL_FAILURE: Final = "mmio-call-failure"
 
 FAULTS: Final = (
     ALLOCATION_FAILURE,
@@ -30,8 +31,9 @@ FAULTS: Final = (
     DOUBLED_MESSAGE,
     STATUS_CODE,
     SLOW_HOST,
+    MMIO_CALL_FAILURE,
 )
-OF_THE_HOST: Final = (LOST_MESSAGE, DOUBLED_MESSAGE, STATUS_CODE, SLOW_HOST)
+OF_THE_HOST: Final = (LOST_MESSAGE, DOUBLED_MESSAGE, STATUS_CODE, SLOW_HOST, MMIO_CALL_FAILURE)
 
 
 class FaultBudget:
@@ -96,6 +98,10 @@ class FaultBudget:
     def delays(self, what: str) -> bool:
         """The host takes its time over its next turn."""
         return self._happens(SLOW_HOST, what)
+
+    def fails_call(self, what: str) -> bool:
+        """An MMIO hypercall does nothing."""
+        return self._happens(MMIO_CALL_FAILURE, what)
 
 
 def any_fault(most: FaultSpec) -> bool:

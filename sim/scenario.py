@@ -149,6 +149,7 @@ class FaultSpec(_Record, frozen=True, kw_only=True):
     doubled_message: int = 0
     status_code: int = 0
     slow_host: int = 0
+    mmio_call_failure: int = 0
 
 
 def fault_field(name: str) -> str:

@@ -140,6 +140,7 @@ FAULTS: Final = (
     Key("doubled_message", FAULT_COUNT, 0, "packets of the host that may arrive twice"),
     Key("status_code", FAULT_COUNT, 0, "requests the host may answer with STATUS_UNSUCCESSFUL"),
     Key("slow_host", FAULT_COUNT, 0, "turns for which the host may take 11 s, on one channel"),
+    Key("mmio_call_failure", FAULT_COUNT, 0, "MMIO hypercalls that may fail, of a confidential VM"),
 )
 EXPECT: Final = (
     Key(

@@ -6,7 +6,9 @@ from __future__ import annotations
 import pytest
 
 from host.mmio import Mmio
+from host.unreliable import Mischief
 from protocol.link import UnclaimedAccess
+from tests.host.test_unreliable import Imp
 
 WINDOW = 0x1000
 BAR = 0x8000
@@ -19,9 +21,13 @@ HERE = 0x11
 class Space(Mmio):
     """One page of a configuration window and one BAR, both answering the same."""
 
-    def __init__(self, *, isolated: bool, absent_status: int = 0) -> None:
+    def __init__(
+        self, *, isolated: bool, absent_status: int = 0, mischief: Mischief | None = None
+    ) -> None:
         self.events: list[object] = []
-        super().__init__(self.events.append, isolated=isolated, absent_status=absent_status)
+        super().__init__(
+            self.events.append, isolated=isolated, absent_status=absent_status, mischief=mischief
+        )
         assert self.windows.claim_page(WINDOW >> 12, self.answer, self.take)
         assert self.addresses.claim_region(BAR, 0x1000, self.answer, self.take)
 
@@ -56,3 +62,12 @@ def test_a_call_that_nobody_answers_gives_the_status_of_the_knob(status: int) ->
     assert space.called_read(0, 4) == (status, ONES)
     assert space.called_write(0, 4, 1) == (status, 0)
     assert [type(event) for event in space.events] == [UnclaimedAccess] * 2
+
+
+@pytest.mark.parametrize("call", ["HVCALL_MMIO_READ", "HVCALL_MMIO_WRITE"])
+def test_a_call_may_fail_once_though_somebody_would_answer(call: str) -> None:
+    space = Space(isolated=True, mischief=Imp(fails_call=call))
+    first = space.called_read(WINDOW, 4)[0], space.called_write(WINDOW, 4, 1)[0]
+    assert sorted(first) == [0, 8]
+    assert (space.called_read(WINDOW, 4)[0], space.called_write(WINDOW, 4, 1)[0]) == (0, 0)
+    assert space.events == []

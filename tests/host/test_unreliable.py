@@ -46,6 +46,9 @@ class Imp:
     def delays(self, what: str) -> bool:
         return self._does("delays", what)
 
+    def fails_call(self, what: str) -> bool:
+        return self._does("fails_call", what)
+
 
 class Vsp:
     """Remembers what it is fed."""

@@ -71,6 +71,16 @@ def test_each_fault_is_a_choice_that_shows_in_the_trace_and_happens_as_often_as_
     assert chooser.offered[-1] == (f"fault {fault}", at)  # the budget is used up: asked no more
 
 
+@pytest.mark.parametrize("call", ["HVCALL_MMIO_READ", "HVCALL_MMIO_WRITE"])
+def test_a_hypercall_that_fails_is_one_of_a_confidential_vm(call: str) -> None:
+    world = World(faulty("cvm-arrival", "mmio-call-failure"), chooser=Unlucky(call))
+    world.run()
+    assert happened(world) == [FaultInjected("mmio-call-failure", call)]
+    unasked = Unlucky(call)
+    World(faulty("arrival", "mmio-call-failure"), chooser=unasked).run()
+    assert unasked.offered == []
+
+
 def test_a_budget_of_two_lets_two_allocations_fail() -> None:
     chooser = Unlucky("PacketBuffer")
     world = World(faulty("arrival", "allocation-failure", 2), chooser=chooser)
