@@ -7,7 +7,13 @@ from uuid import UUID
 import pytest
 
 from host.devices import PROFILES as DEVICES
-from host.events import BarsMapped, ConfigWindowRefused, IndexForged, InterruptDropped
+from host.events import (
+    BarsMapped,
+    ChannelMoved,
+    ConfigWindowRefused,
+    IndexForged,
+    InterruptDropped,
+)
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import LocalProtocolError
 from protocol.gic import (
@@ -570,3 +576,38 @@ def test_relations_of_a_bus_that_is_gone_are_refused_and_bring_nothing_to_life(
     with pytest.raises(LocalProtocolError, match="GONE"):
         guest.partition.relations("nvme0", (0,))
     assert guest.partition.bus("nvme0").functions == {}
+
+
+# The machine is switched off and on
+
+
+def test_a_machine_that_is_switched_off_finds_its_devices_out_of_reset(guest: FakeGuest) -> None:
+    ready_to_interrupt(guest)
+    guest.partition.power_off()
+    assert guest.partition.mmio_read(BAR, 4) == ONES
+    assert guest.partition.mmio_read(CONFIG + 0x04, 2) == 0
+    assert guest.partition.mmio_read(CONFIG + 0x10, 4) & ~0xF == 0
+    assert guest.partition.mmio_read(CONFIG, 4) == NVME
+
+
+def test_a_guest_that_connects_again_is_offered_its_bus_under_another_number(
+    guest: FakeGuest,
+) -> None:
+    relid = arrive(guest)
+    guest.connect()
+    (moved,) = (event for event in guest.events if isinstance(event, ChannelMoved))
+    assert (moved.bus, moved.before, moved.relid) == ("nvme0", relid, relid + 1)
+    again = moved.relid
+    guest.open(again)
+    answer, _ = guest.ask(again, PciVersionRequest(protocol_version=0x10004).build())
+    assert status_of(answer) == 0
+
+
+def test_a_host_may_keep_the_number() -> None:
+    guest = FakeGuest(PartitionConfig((bus(),), knobs={"relids_after_unload": "same"}))
+    guest.connect()
+    relid = guest.partition.offer("nvme0")
+    guest.clock.run()
+    guest.connect()
+    assert guest.partition.server.held_relids() == {relid}
+    assert not any(isinstance(event, ChannelMoved) for event in guest.events)

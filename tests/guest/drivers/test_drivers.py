@@ -21,6 +21,7 @@ from guest.pci_core.events import (
     DriverUnbound,
     PciDevRemoved,
 )
+from guest.pci_core.regs import ALL_ONES
 from guest.pci_core.types import BlockInvalidate, PciDev
 from tests.guest.pci_core.fakes import HIGH_WINDOW, RegisterFile, Rig, nvme
 
@@ -265,3 +266,44 @@ def test_every_step_of_every_table_is_known_and_so_is_what_undoes_it() -> None:
     ]
     steps = {step.op for table in tables for step in table}
     assert steps | set(UNDO.values()) == set(OPERATIONS)
+
+
+def asleep(world: World) -> list[int]:
+    """The vectors that a driver holds while the machine is off; then it is switched on again."""
+    kept: list[int] = []
+
+    async def story() -> None:
+        assert await world.driver.suspend(world.dev) == 0
+        kept.extend(world.dev.msi_descs)
+        assert await submit(world.dev, 1, 1) == -ENODEV
+        assert await world.driver.resume(world.dev) == 0
+        assert await submit(world.dev, 1, 1000) == 0
+
+    world.rig.run(story())
+    return kept
+
+
+@pytest.mark.parametrize(("driver", "keeps"), [("nvme", 0), ("generic", 2)])
+def test_a_driver_frees_its_vectors_to_sleep_or_keeps_them_and_works_afterwards(
+    driver: str, keeps: int
+) -> None:
+    world = World(driver)
+    assert len(asleep(world)) == keeps
+    world.rig.tear_down()
+    assert world.rig.kernel.heap.census() == {}
+
+
+def test_a_driver_that_cannot_start_again_holds_nothing_and_can_be_removed() -> None:
+    world = World("nvme")
+
+    async def story() -> None:
+        assert await world.driver.suspend(world.dev) == 0
+        world.rig.port.memory[HIGH_WINDOW] = ALL_ONES
+        assert await world.driver.resume(world.dev) == -ENODEV
+        assert await submit(world.dev, 1, 1) == -ENODEV
+
+    world.rig.run(story())
+    assert world.dev.enable_cnt == 0
+    assert world.dev.msi_descs == {}
+    world.rig.tear_down()
+    assert world.rig.kernel.heap.census() == {}

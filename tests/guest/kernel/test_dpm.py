@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from errno import EIO
 
-from guest.kernel.dpm import DevicePm, PmEvent, PmOps
+from guest.kernel.dpm import DevicePm, Hold, PmEvent, PmOps
 from tests.sim.test_engine import Bench
 
 
@@ -92,3 +92,21 @@ def test_a_device_that_has_come_since_is_not_woken() -> None:
     machine.pm.add("new", "new", PmOps())
     machine.play(lambda: machine.pm.resume(PmEvent.RESTORE))
     assert machine.said == []
+
+
+def test_a_device_is_held_while_something_is_asked_of_it() -> None:
+    machine = Machine()
+    said = machine.said
+
+    async def release() -> None:
+        said.append("put")
+
+    async def freeze() -> int:
+        machine.pm.remove("device")
+        said.append("freeze")
+        return 0
+
+    hold = Hold(lambda: said.append("get"), release)
+    machine.pm.add("device", "device", PmOps(freeze=freeze), hold)
+    machine.play(machine.pm.suspend)
+    assert said == ["get", "freeze", "put"]

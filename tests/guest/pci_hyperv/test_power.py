@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import EINVAL, EPROTO
+from errno import EINVAL, ENOMEM, EPROTO, ETIMEDOUT
 
 import pytest
 
 from guest.events import BusStateChanged
 from guest.kernel.work import Tasklet
 from guest.pci_hyperv.bus import HvPciBusState
+from guest.vmbus.channel import INVALID_RELID
 from host.devices.nvme_ssd import NVME_SSD
+from protocol.ids import RelId
 from protocol.link import PacketPublished
 from protocol.pci_regs import PCI_BASE_ADDRESS_0
 from protocol.status import STATUS_UNSUCCESSFUL
@@ -167,3 +169,57 @@ def test_a_failed_resume_leaves_the_state_init() -> None:
     story.host.statuses[MessageType.PCI_BUS_D0ENTRY] = [STATUS_UNSUCCESSFUL] * 2
     assert resume(story) == -EPROTO
     assert story.hbus.state is HvPciBusState.INIT  # open item O8
+
+
+STEPS = {
+    MessageType.PCI_QUERY_PROTOCOL_VERSION: -EPROTO,
+    MessageType.PCI_RESOURCES_ASSIGNED2: -EPROTO,
+}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_resume_that_fails_at_any_step_closes_the_channel_and_says_why(step: MessageType) -> None:
+    story = Story().arrive()
+    assert suspend(story) == 0
+    story.host.statuses[step] = [STATUS_UNSUCCESSFUL]
+    assert resume(story) == STEPS[step]
+    assert story.hbus.state is HvPciBusState.INIT
+    assert story.hdev.channel.outbound is None
+    assert not story.hbus.state_lock.locked
+    assert story.returned("hv_pci_resume") == [STEPS[step]]
+
+
+def test_a_channel_that_cannot_be_opened_again_is_not_closed() -> None:
+    story = Story().arrive()
+    assert suspend(story) == 0
+    posted = len(story.host.posted)
+    story.kernel.fail_allocation = lambda name: name == "ring"
+    assert resume(story) == -ENOMEM
+    assert story.host.posted[posted:] == []
+
+
+def test_a_suspension_that_times_out_leaves_the_state_removing_and_the_channel_open() -> None:
+    story = Story().arrive()
+    story.host.silent.add(MessageType.PCI_BUS_D0EXIT)
+    assert suspend(story) == -ETIMEDOUT
+    assert story.hbus.state is HvPciBusState.REMOVING  # open item O8
+    assert story.hdev.channel.outbound is not None
+
+
+def test_events_name_a_bus_that_came_back_by_its_new_channel_number() -> None:
+    story = Story().arrive()
+    hbus, channel = story.hbus, story.hdev.channel
+    assert suspend(story) == 0
+    channel.relid = RelId(9)
+    story.driver.name_by_channel(hbus)
+    assert hbus.relid == 9
+    assert [child.relid for child in hbus.children] == [9]
+
+
+def test_a_bus_that_was_not_offered_again_keeps_its_number_in_events() -> None:
+    story = Story().arrive()
+    hbus, channel = story.hbus, story.hdev.channel
+    before = hbus.relid
+    channel.relid = INVALID_RELID
+    story.driver.name_by_channel(hbus)
+    assert hbus.relid == before
