@@ -79,7 +79,7 @@ def kept_lines(kept: Kept) -> Iterator[str]:
 def schedule_lines(schedule: Schedule) -> Iterator[str]:
     """The order of a schedule in words, and what differs from it by little and passes."""
     if not schedule.in_words:
-        yield f"order    {len(schedule.choices):,} choices that could not be put into words"
+        yield f"order    {len(schedule.choices):,} choices that were not put into words"
         return
     names = _names(schedule)
     words = sentences(Named(schedule.delays, schedule.faults), names)

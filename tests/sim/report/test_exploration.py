@@ -53,7 +53,7 @@ def test_an_order_is_told_in_words() -> None:
 
 def test_natural_order_and_an_order_without_words_are_named_so() -> None:
     assert told() == ["order    natural"]
-    assert told(in_words=False) == ["order    1 choices that could not be put into words"]
+    assert told(in_words=False) == ["order    1 choices that were not put into words"]
 
 
 def test_a_delay_that_ended_otherwise_than_it_says_is_told() -> None:
