@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from heapq import heappop, heappush
-from typing import ClassVar, Final
+from typing import Final
 
-from sim.explore.delaying import DelayChooser
+from sim.explore.delay_plan import DelayPlan, LongestPlan, lasting
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.profile import Baseline, Profile
 from sim.explore.stops import Stop
 from sim.explore.strategy import LOST, Exhausted, Plan, RunReport, dice
-from sim.explore.until import late, parse_until, steps
+from sim.explore.until import late, parse_until
 
 # The lengths that are tried first, the shortest first: every short one, since a window may be one
 # step wide, then two to each doubling.
@@ -34,47 +34,6 @@ REPEATS_MAX: Final = 64
 
 ENDS: Final = "one fault, or one delay until nothing else can go on or time has passed"
 ANY_LENGTH: Final = f"{ENDS} or of any length"
-
-
-class DelayPlan(Plan, frozen=True):
-    """Natural order but for these delays and faults."""
-
-    strategy: ClassVar[str] = "delay"
-    delays: tuple[Delay, ...] = ()
-    faults: tuple[FaultAt, ...] = ()
-
-    def chooser(self) -> DelayChooser:
-        return DelayChooser(self.delays, self.faults)
-
-    @property
-    def departures(self) -> int:
-        """How many delays and faults."""
-        return len(self.delays) + len(self.faults)
-
-    @property
-    def drawn(self) -> bool:
-        """Pairs are; of single ones each has its turn."""
-        return self.departures > 1
-
-
-class LongestPlan(DelayPlan, frozen=True):
-    """One delay until nothing else can go on, to learn how many steps that takes."""
-
-    def chooser(self) -> DelayChooser:
-        return LongestChooser(self.delays[0])
-
-
-class LongestChooser(DelayChooser):
-    """Plays one delay, and tells the longest that is shorter."""
-
-    def __init__(self, delay: Delay) -> None:
-        super().__init__((delay,))
-        self._delay = delay
-
-    def branches(self) -> tuple[Plan, ...]:
-        """The same delay one step shorter, if that is still a delay."""
-        (lasted,) = self.lasted
-        return (DelayPlan((_lasting(self._delay, lasted - 1),)),) if lasted > 1 else ()
 
 
 class DelayStrategy:
@@ -159,7 +118,7 @@ class DelayStrategy:
         (delay,) = longest.delays
         for length in range(1, parse_until(delay.until).number + 1):
             later = not changing or length not in LENGTHS
-            plan = DelayPlan((_lasting(delay, length),))
+            plan = DelayPlan((lasting(delay, length),))
             heappush(self._shorter, (later, length, self._singles, plan))
 
     def _pair(self) -> Plan | None:
@@ -174,10 +133,6 @@ class DelayStrategy:
                 self._drawn.add(tuple(places))
                 return pair
         return None
-
-
-def _lasting(delay: Delay, count: int) -> Delay:
-    return Delay(*delay.stop, steps(count))
 
 
 def _contested(natural: Profile) -> list[Stop]:

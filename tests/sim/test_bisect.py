@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from sim.exploration import explored
-from sim.explore.delay import DelayPlan
+from sim.explore.delay_plan import DelayPlan
 from sim.keeping import as_found
 from sim.schedule import write_schedule
 from sim.setup import read_setup

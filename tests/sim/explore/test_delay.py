@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from sim.explore.delay import ANY_LENGTH, ENDS, LENGTHS, DelayPlan, DelayStrategy, LongestPlan
+from sim.explore.delay import ANY_LENGTH, ENDS, LENGTHS, DelayStrategy
+from sim.explore.delay_plan import DelayPlan, LongestPlan
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.strategy import LOST, Exhausted
 from sim.explore.until import steps

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from sim.explore.delay import DelayPlan, DelayStrategy
+from sim.explore.delay import DelayStrategy
+from sim.explore.delay_plan import DelayPlan
 from sim.explore.portfolio import SHARE_OF_DELAYS, SHARES, Portfolio
 from sim.explore.strategies import STRATEGIES
 from tests.sim.explore.bugs import BUGS, first_hit, profile, report_of, reports

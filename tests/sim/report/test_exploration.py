@@ -13,7 +13,7 @@ import pytest
 from sim.campaign import Found, Result
 from sim.choices import Choice
 from sim.closing import closing
-from sim.explore.delay import DelayPlan
+from sim.explore.delay_plan import DelayPlan
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.explain import Chance, Explanation
 from sim.explore.named import Named
