@@ -18,7 +18,6 @@ from guest.events import FunctionReturned, MachinePoweredOff, MachinePoweredOn, 
 from guest.kernel import ops
 from guest.kernel.dpm import PmEvent
 from guest.kernel.freezer import PoweredOff
-from guest.kernel.irq_hotplug import migrate_all_off_cpu, restore_on_cpu
 from guest.kernel.irq_pm import resume_device_irqs, suspend_device_irqs
 from guest.kernel.sync import Completion, Mutex
 from protocol.ids import RelId
@@ -44,7 +43,6 @@ class Hibernation:
         self._transition = Mutex(kernel, "system_transition_mutex")
         self._button = PoweredOff("power button")
         self._thread: Context | None = None
-        self._frozen_cpus: list[int] = []
 
     # --- what somebody at the machine does ---
 
@@ -90,6 +88,7 @@ class Hibernation:
     def phases(self) -> tuple[tuple[Down, Up], ...]:
         """Each phase down with the one that undoes it, in the kernel's order."""
         return (
+            (self._disable_hotplug, self._enable_hotplug),
             (self._freeze_processes, self._thaw_processes),
             (self._block_probing, self._unblock_probing),
             (self._kernel.pm.suspend, self._kernel.pm.resume),
@@ -123,20 +122,19 @@ class Hibernation:
     async def _resume_device_irqs(self, _: PmEvent) -> None:
         await resume_device_irqs(self._irqs)
 
-    async def _disable_secondary_cpus(self) -> int:
-        """freeze_secondary_cpus(): the highest number first."""
-        online = self._kernel.cpu_online_mask
-        for cpu in range(len(self._kernel.cpus) - 1, PRIMARY_CPU, -1):
-            if online >> cpu & 1:
-                await migrate_all_off_cpu(self._irqs, cpu)
-                self._frozen_cpus.insert(0, cpu)
+    async def _disable_hotplug(self) -> int:
+        """cpu_hotplug_pm_callback(): the hibernation alone takes CPUs offline from here on."""
+        await self._kernel.hotplug.disable()
         return 0
 
+    async def _enable_hotplug(self, _: PmEvent) -> None:
+        self._kernel.hotplug.enable()
+
+    async def _disable_secondary_cpus(self) -> int:
+        return await self._kernel.hotplug.freeze_secondary_cpus(PRIMARY_CPU)
+
     async def _enable_secondary_cpus(self, _: PmEvent) -> None:
-        """thaw_secondary_cpus(): those that were online before, the lowest first."""
-        cpus, self._frozen_cpus = self._frozen_cpus, []
-        for cpu in cpus:
-            await restore_on_cpu(self._irqs, cpu)
+        await self._kernel.hotplug.thaw_secondary_cpus()
 
     async def _power_off(self, settled: Completion) -> None:
         """swsusp_arch_suspend(): the image is made, and the thread goes on when it is restored."""

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from guest.drivers.interpreter import submit, use
 from guest.drivers.registry import driver_for
+from guest.events import CommandFailed
 from guest.kernel.irq_manage import set_affinity
 from guest.pci_core.msi import pci_irq_vector
 from guest.pci_core.refs import pci_dev_get
@@ -89,6 +90,25 @@ class Shell:
         hdev = self._guest.device(instance)
         if hdev is not None:
             await target_cpu_store(hdev.channel, CpuId(cpu))
+
+    async def cpu_offline(self, cpu: int) -> None:
+        """Write 0 to the CPU's ``online``.
+
+        Model: x86 has no such file for CPU 0 (arch_cpu_is_hotpluggable()); here VMBus says no.
+        """
+        kernel = self._guest.kernel
+        if kernel.cpus[cpu].online:
+            self._tell("cpu-offline", await kernel.hotplug.cpu_down(cpu))
+
+    async def cpu_online(self, cpu: int) -> None:
+        """Write 1 to the CPU's ``online``."""
+        kernel = self._guest.kernel
+        if not kernel.cpus[cpu].online:
+            self._tell("cpu-online", await kernel.hotplug.cpu_up(cpu))
+
+    def _tell(self, command: str, error: int) -> None:
+        if error:
+            self._guest.kernel.emit(CommandFailed(command, error))
 
     async def read_block(self, instance: UUID, devfn: Devfn, block: int, size: int) -> None:
         """Let the function driver read a configuration block."""

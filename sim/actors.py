@@ -249,6 +249,8 @@ GUEST_STEPS: Mapping[str, GuestStep] = {
     "move-channel": lambda stage, step: stage.shell.move_channel(
         instance_id(_bus(stage, step)), step.arguments["cpu"]
     ),
+    "cpu-offline": lambda stage, step: stage.shell.cpu_offline(step.arguments["cpu"]),
+    "cpu-online": lambda stage, step: stage.shell.cpu_online(step.arguments["cpu"]),
     "read-block": lambda stage, step: stage.shell.read_block(
         *_where(stage, step), step.arguments["block"], step.arguments["size"]
     ),

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from guest.kernel.context import Context, Kind
+from guest.kernel.cpu import Cpu
 from guest.kernel.faults import AtomicLeak
 from guest.kernel.kernel import Kernel
 from sim.bounds import LOCKUP_NS, STEPS_MAX, STILL_STEPS_MAX, Stuck, locked_up, too_many_steps
@@ -50,6 +51,7 @@ class Engine(Timekeeper):
 
     def start(self, context: Context) -> None:
         """A new context: ready at once."""
+        assert context.cpu is None or context.cpu.online, f"{context.name} on an offline CPU"
         self._contexts[context] = None
         context.ready = True
         self._ready.append(context)
@@ -69,6 +71,18 @@ class Engine(Timekeeper):
         self._titles[title] += 1
         if self._titles[title] > 1:
             context.name = f"{title}#{self._titles[title]}"
+
+    def contexts_of(self, cpu: Cpu) -> list[Context]:
+        """The contexts bound to that CPU, oldest first."""
+        return [context for context in self._contexts if context.cpu is cpu]
+
+    def drop(self, context: Context) -> None:
+        """Forget a context that has not begun."""
+        assert context.at == "start", f"{context.name} has begun"
+        context.coroutine.close()
+        context.done = True
+        del self._contexts[context]
+        self._ready.remove(context)
 
     def wake(self, context: Context) -> None:
         """Make a waiting context ready; its pending deadline is forgotten."""

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from guest import events as guest_events
-from guest.kernel import irq_events
+from guest.kernel import cpu_events, irq_events
 from guest.pci_core import events as pci_events
 from host import events as host_events
 from protocol import link as link_events
@@ -26,6 +26,7 @@ _MODULES: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("host", host_events),
     ("guest", guest_events),
     ("pci", pci_events),
+    ("guest", cpu_events),
     ("pci", irq_events),  # an interrupt's events are named with the device's
     ("link", link_events),
     ("sim", fault_events),

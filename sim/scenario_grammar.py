@@ -175,6 +175,7 @@ _DEVICE: Final = Key("device", WORD, REQUIRED, "a device's name, or all of a cou
 _VECTOR: Final = Key("vector", number(0, VECTORS_MAX - 1), 0, "index of the vector")
 _TIMES: Final = Key("count", number(1, 10_000), 1, "how often")
 _BLOCK: Final = Key("block", number(0, 63), REQUIRED, "number of the configuration block")
+_CPU: Final = Key("cpu", number(0, VCPUS_MAX - 1), REQUIRED, "the vCPU")
 _NS: Final = Key("ns", DURATION_NS, REQUIRED, "how long")
 
 _STEP_ROWS: Final = (
@@ -273,9 +274,11 @@ _STEP_ROWS: Final = (
     StepRow(
         "move-channel",
         "guest",
-        (_DEVICE, Key("cpu", number(0, VCPUS_MAX - 1), REQUIRED, "the vCPU")),
+        (_DEVICE, _CPU),
         "write the cpu attribute of the bus's channel: who takes its interrupts",
     ),
+    StepRow("cpu-offline", "guest", (_CPU,), "take a vCPU offline"),
+    StepRow("cpu-online", "guest", (_CPU,), "bring a vCPU back"),
     StepRow("open-device", "guest", (_DEVICE,), "a process opens the device"),
     StepRow("close-device", "guest", (_DEVICE,), "the process closes it"),
     StepRow(
@@ -325,6 +328,10 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "processes-frozen": ("suspend",),
     "machine-powered-off": ("suspend",),
     "machine-powered-on": ("resume",),
+    "cpu-dying": ("cpu-offline", "suspend"),
+    "cpu-offline": ("cpu-offline", "suspend"),
+    "cpu-online": ("cpu-online", "resume"),
+    "interrupt-shut-down": ("cpu-offline", "suspend"),
     "block-read": ("read-block", "bind", "offer"),
     "block-written": ("write-block", "bind", "offer"),
     "kernel-crashed": ("crash",),

@@ -1,10 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The MSI chip could not send an interrupt again that had come to a CPU which then went away.
 
-The core asks the chip; 86bdd16e8f39 passes that on to the vector domain.
+Of what is pending on a CPU that goes offline, fixup_irqs() sends on only what the chip itself can
+send again; 86bdd16e8f39 lets the chip pass that on to the vector domain.
 """
 
-from guest.defects.record import Defect
+from __future__ import annotations
+
+from guest.defects.record import Defect, Mixin
+from guest.kernel.irq import IrqData
+from guest.pci_hyperv.interrupts import Interrupts
+
+
+class NoRetrigger(Interrupts):
+    """hv_msi_irq_chip without the hook."""
+
+    def hv_irq_retrigger(self, _data: IrqData) -> bool:
+        return False
+
 
 DEFECT = Defect(
     id="irq-retrigger-missing",
@@ -13,8 +26,9 @@ DEFECT = Defect(
     commit_check="verified",
     cls="B",
     fixed="2026-08 / 6.12.111 stable",
-    scenario="retarget",
-    expect=None,
-    why="The core asks for it when a CPU goes offline, or when a line is enabled that was"
-    " disabled; scenarios have neither yet. The commit's message has not been read.",
+    scenario="offline-interrupts-move",
+    expect="lost-interrupt",
+    why="A device interrupts a CPU that is being taken down, after it has stopped taking interrupts"
+    " and before this one is aimed elsewhere. The commit's message has not been read.",
+    mixins=(Mixin("driver", NoRetrigger),),
 )

@@ -11,6 +11,7 @@ from errno import EIO, ENODEV
 
 from guest.drivers.blocks import read_block, register_invalidate, unregister_invalidate, write_block
 from guest.drivers.instance import FunctionInstance, handle_interrupt
+from guest.drivers.queues import forget_cpus, vectors_of, watch_cpus
 from guest.drivers.steps import DOORBELL_OFFSET, DOORBELL_STRIDE
 from guest.kernel import ops
 from guest.kernel.irq_core import IrqCore
@@ -48,14 +49,16 @@ def _doorbells(instance: FunctionInstance) -> range:
 async def run_commands(instance: FunctionInstance, rounds: int, timeout_ms: int) -> int:
     """Each round rings every queue once and waits for all: a vector never merges with itself."""
     dev = instance.dev
-    doorbells = _doorbells(instance)
+    doorbells = dict(zip(vectors_of(instance), _doorbells(instance), strict=False))
     for _ in range(rounds):
-        instance.outstanding += len(doorbells)
-        for doorbell in doorbells:
-            await dev.kernel.mmio_write(doorbell, 4, 1)
-        for _ in doorbells:
+        rung = [irq for irq in doorbells if irq not in instance.inactive]
+        for irq in rung:
+            instance.commands[irq] = instance.commands.get(irq, 0) + 1
+        for irq in rung:
+            await dev.kernel.mmio_write(doorbells[irq], 4, 1)
+        for _ in rung:
             if not await instance.done.wait_timeout(timeout_ms):
-                instance.outstanding = 0
+                instance.commands.clear()
                 dev.kernel.log("err", f"{dev.name}: I/O timeout")
                 return -EIO
     return 0
@@ -99,10 +102,13 @@ async def _alloc_vectors(irqs: IrqCore, instance: FunctionInstance, args: Args) 
         flags |= PCI_IRQ_AFFINITY
     ret = await pci_alloc_irq_vectors(irqs, dev, int(args["min"]), wanted, flags)
     instance.queues = max(ret, 0)
+    if ret > 0 and flags & PCI_IRQ_AFFINITY:
+        await watch_cpus(irqs, instance)
     return min(ret, 0)
 
 
 async def _free_vectors(irqs: IrqCore, instance: FunctionInstance, _args: Args) -> int:
+    await forget_cpus(irqs, instance)
     await pci_free_irq_vectors(irqs, instance.dev)
     return 0
 

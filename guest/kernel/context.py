@@ -126,6 +126,12 @@ class Scheduler(Protocol):
     def goes_on(self, point: str) -> bool:
         """Whether the current context goes on at once at this point; else it is to suspend."""
 
+    def contexts_of(self, cpu: Cpu) -> list[Context]:
+        """The contexts bound to a CPU that have not ended, oldest first."""
+
+    def drop(self, context: Context) -> None:
+        """A context that has not begun never will."""
+
     def wake(self, context: Context) -> None:
         """A context that waited may run again; waking a ready or finished one does nothing."""
 

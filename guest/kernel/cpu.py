@@ -11,14 +11,24 @@ permissive of Linux's models: an order it allows and the others do not is still 
 
 from __future__ import annotations
 
+from enum import Enum
+
 from guest.kernel.context import Context, Kind
 from protocol.ids import CpuId, VpIndex
 
 NUMA_NO_NODE = -1
 
 
+class Dead(Enum):
+    """Stands where the running hard interrupt of an offline CPU would: nobody interrupts that."""
+
+    PLAY_DEAD = "play_dead"
+
+
 class Cpu:
     """State of one CPU. ``thread``, ``softirq`` and ``hardirq`` are the contexts on its stack.
+
+    An offline CPU is in play_dead() with interrupts off for ever, so that it lets nobody run.
 
     ``place`` is how traces call it: its index, in a second kernel after the kernel's number.
     """
@@ -33,10 +43,27 @@ class Cpu:
 
     def clear(self) -> None:
         """Nothing is on it: it has just been started, or what ran there died."""
-        self.hardirq: Context | None = None
+        self.hardirq: Context | Dead | None = None
         self.softirq: Context | None = None
         self.thread: Context | None = None
         self.softirqs_pending: list[Context] = []  # in the order they were raised
+
+    @property
+    def online(self) -> bool:
+        """Whether it runs anything at all."""
+        return self.hardirq is not Dead.PLAY_DEAD
+
+    @property
+    def running(self) -> Context | None:
+        """Who is on it now, interrupted by nobody."""
+        hardirq = self.hardirq
+        if hardirq is not None:
+            return None if hardirq is Dead.PLAY_DEAD else hardirq
+        return self.softirq or self.thread
+
+    def play_dead(self) -> None:
+        """play_dead(): from here on nobody runs on it, and no interrupt gets in."""
+        self.hardirq = Dead.PLAY_DEAD
 
     def allows(self, context: Context) -> bool:
         """Whether a ready context of this CPU could go on now."""

@@ -23,6 +23,7 @@ class ApicDomain(VectorDomain):
 
     __slots__ = ("_core", "_names", "irr")
     reserves = True
+    settle_us = 1_000
     moves_at_interrupt = True
 
     def __init__(self, core: IrqCore, nodes: tuple[int, ...]) -> None:
@@ -58,10 +59,11 @@ class ApicDomain(VectorDomain):
     def deliver(self, cpu: int, vector: int) -> None:
         """The local APIC of ``cpu`` accepts a vector; one that is pending already merges with it.
 
-        Whoever connects the host calls this; the handler then runs as a hard interrupt there.
+        Whoever connects the host calls this; the handler then runs as a hard interrupt there. The
+        APIC of an offline CPU is turned off and drops it.
         """
         bit = 1 << vector
-        if self.irr[cpu] & bit:
+        if self.irr[cpu] & bit or not self._core.kernel.cpus[cpu].online:
             return
         self.irr[cpu] |= bit
         key = cpu << 8 | vector
@@ -90,6 +92,25 @@ class ApicDomain(VectorDomain):
             del table[vector]
         else:
             kernel.log("err", f"{cpu}.{vector} No irq handler for vector")
+
+    def is_vector_pending(self, cpu: int, vector: int) -> bool:
+        """is_vector_pending()."""
+        return bool(self.irr[cpu] >> vector & 1)
+
+    def left_behind(self, cpu: int) -> list[IrqData]:
+        """The second half of fixup_irqs(): whatever the CPU's IRR and its table still name."""
+        owners = sorted(self.table[cpu].items())
+        self.table[cpu].clear()
+        return [
+            owner
+            for vector, owner in owners
+            if owner is not None and self.is_vector_pending(cpu, vector)
+        ]
+
+    def cpu_online(self, cpu: int) -> None:
+        """lapic_online(), after a reset of the APIC."""
+        self.irr[cpu] = 0
+        super().cpu_online(cpu)
 
     def lost(self, _held: int) -> int:
         """None: the matrix would have said so."""

@@ -38,4 +38,7 @@ class MsiController(Protocol):
 
     async def irq_unmask(self, data: IrqData) -> None: ...
 
+    def irq_retrigger(self, data: IrqData) -> bool:
+        """Send the interrupt once more; False if the chip has no way to."""
+
     async def msi_free(self, data: IrqData) -> None: ...

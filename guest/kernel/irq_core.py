@@ -13,6 +13,7 @@ from errno import ENOMEM
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from guest.kernel import irq_hotplug
 from guest.kernel.irq import IrqAffinity, IrqData
 from guest.kernel.irq_affinity import AffinityRequest, irq_create_affinity_masks
 from guest.kernel.irq_apic import ApicDomain
@@ -52,6 +53,7 @@ class IrqCore:
         self._free_irqs: list[int] = []  # heap of numbers below _next_irq; may hold stale ones
         self._next_irq = FIRST_DYNAMIC_IRQ
         self._spread: dict[tuple[int, AffinityRequest], list[IrqAffinity] | None] = {}
+        irq_hotplug.register(self)
 
     def create_affinity_masks(self, count: int, affd: AffinityRequest) -> list[IrqAffinity] | None:
         """irq_create_affinity_masks(), remembered: every device of a kind asks for the same."""

@@ -73,3 +73,10 @@ class InterruptSpurious(GuestEvent, frozen=True, gc=False):
 
     cpu: int
     vector: int
+
+
+class InterruptShutDown(GuestEvent, frozen=True, gc=False):
+    """The last CPU of a managed interrupt's mask goes: it is off until one of them is back."""
+
+    irq: int
+    cpu: int

@@ -104,7 +104,9 @@ class Gic:
         assert not held_ns, "a distributor holds nobody up"
 
     def deliver(self, cpu: int, intid: int) -> None:
-        """The line of a CPU was raised for an SPI."""
+        """The line of a CPU was raised for an SPI; one that is offline does not look."""
+        if not self._core.kernel.cpus[cpu].online:
+            return
         self._core.kernel.raise_interrupt(cpu, f"SPI {intid}@{cpu}", self._gic_handle_irq(cpu))
 
     async def _gic_handle_irq(self, cpu: int) -> None:

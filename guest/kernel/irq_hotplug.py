@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Interrupts when a CPU goes or comes: kernel/irq/cpuhotplug.c and fixup_irqs() of x86."""
+"""Interrupts when a CPU goes or comes: kernel/irq/cpuhotplug.c, and __cpu_disable() around it."""
 
 from __future__ import annotations
 
 from errno import ENOSPC
+from functools import partial
 from typing import TYPE_CHECKING
 
+from guest.kernel import ops
+from guest.kernel.cpu_hotplug import CpuhpState, CpuhpStep, nothing
 from guest.kernel.irq import IrqData
+from guest.kernel.irq_events import InterruptShutDown
 from guest.kernel.irq_flow import do_set_affinity
 from guest.kernel.irq_manage import irq_shutdown, irq_startup
 
@@ -14,16 +18,41 @@ if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore
 
 
-async def migrate_all_off_cpu(core: IrqCore, cpu: int) -> None:
-    """fixup_irqs() of a CPU that is going offline (its online bit is cleared here)."""
-    core.kernel.cpu_online_mask &= ~(1 << cpu)
+def register(core: IrqCore) -> None:
+    """Tell the interrupt core of CPUs that go and come (smpboot.c, and kernel/cpu.c's table)."""
+    hotplug = core.kernel.hotplug
+    hotplug.setup_state(
+        CpuhpStep(CpuhpState.AP_STARTING, partial(_cpu_starting, core), partial(_cpu_disable, core))
+    )
+    hotplug.setup_state(
+        CpuhpStep(CpuhpState.AP_IRQ_AFFINITY_ONLINE, partial(_affinity_online_cpu, core), nothing)
+    )
+
+
+async def _cpu_starting(core: IrqCore, cpu: int) -> int:
+    core.vectors.cpu_online(cpu)
+    return 0
+
+
+async def _cpu_disable(core: IrqCore, cpu: int) -> int:
+    """__cpu_disable() of a CPU whose online bit is cleared, with the machine stopped."""
+    await irq_migrate_all_off_this_cpu(core, cpu)
+    if core.vectors.settle_us:
+        await ops.udelay(core.kernel, core.vectors.settle_us)
+    for data in core.vectors.left_behind(cpu):
+        data.chip.irq_retrigger(data)
+    core.vectors.cpu_offline(cpu)
+    return 0
+
+
+async def irq_migrate_all_off_this_cpu(core: IrqCore, cpu: int) -> None:
+    """irq_migrate_all_off_this_cpu(): what is aimed at the CPU is aimed elsewhere."""
     for data in _held(core):
-        await data.lock.lock_irqsave()
+        await data.lock.lock()
         if not data.freed:
             await _migrate_one(core, data, cpu)
-        await data.lock.unlock_irqrestore()
+        await data.lock.unlock()
         await core.release(data)
-    core.vectors.cpu_offline(cpu)
 
 
 async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
@@ -46,6 +75,7 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
             data.managed_shutdown = True
             await irq_shutdown(data)
             await core.deactivate(data)
+            core.kernel.emit(InterruptShutDown(data.irq, cpu))
             return
         affinity = online
     ret = do_set_affinity(core, data, affinity)
@@ -57,13 +87,11 @@ async def _migrate_one(core: IrqCore, data: IrqData, cpu: int) -> None:
         await data.chip.irq_unmask(data)
 
 
-async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
+async def _affinity_online_cpu(core: IrqCore, cpu: int) -> int:
     """irq_affinity_online_cpu(): managed interrupts that waited for this CPU start up.
 
     One that is suspended starts with the others of its kind (``irq_pm``).
     """
-    core.kernel.cpu_online_mask |= 1 << cpu
-    core.vectors.cpu_online(cpu)
     for data in _held(core):
         await data.lock.lock_irqsave()
         waits = data.managed_shutdown and data.action is not None and not data.suspended
@@ -71,6 +99,7 @@ async def restore_on_cpu(core: IrqCore, cpu: int) -> None:
             await irq_startup(core, data)
         await data.lock.unlock_irqrestore()
         await core.release(data)
+    return 0
 
 
 def _held(core: IrqCore) -> list[IrqData]:

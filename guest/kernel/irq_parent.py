@@ -20,13 +20,15 @@ class ParentDomain(Protocol):
 
     ``nodes`` is the CPU mask of each NUMA node. ``reserves`` (GENERIC_IRQ_RESERVATION_MODE) says
     that an interrupt gets its vector only when it is requested; ``moves_at_interrupt``
-    (GENERIC_PENDING_IRQ) that one that is in use moves only while it is being handled. Nothing
-    here suspends. Results are 0 or a negative errno.
+    (GENERIC_PENDING_IRQ) that one that is in use moves only while it is being handled. What was on
+    its way to a CPU when its interrupts moved has arrived after ``settle_us``. Nothing here
+    suspends. Results are 0 or a negative errno.
     """
 
     nodes: tuple[int, ...]
     reserves: bool
     moves_at_interrupt: bool
+    settle_us: int
 
     def allocate(self, datas: Sequence[IrqData]) -> int:
         """irq_domain_ops.alloc of a block of interrupts: all of them or none."""
@@ -60,6 +62,10 @@ class ParentDomain(Protocol):
 
     def force_complete_move(self, data: IrqData, cpu: int) -> None:
         """irq_force_complete_move(): the CPU goes away, so no interrupt will complete a move."""
+
+    def left_behind(self, cpu: int) -> list[IrqData]:
+        """Interrupts that have come in on a CPU that goes, and that it will not take any more; the
+        domain forgets that they were its."""
 
     def cpu_online(self, cpu: int) -> None:
         """A CPU has come."""

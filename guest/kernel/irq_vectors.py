@@ -165,7 +165,7 @@ class VectorDomain:
             if self._online(apic.cpu):
                 apic.move_in_progress = True
                 apic.prev_vector, apic.prev_cpu = apic.vector, apic.cpu
-            else:
+            else:  # its entry stays: fixup_irqs() still looks for what is pending there
                 self._release(data, apic.cpu, apic.vector)
         apic.vector, apic.cpu = vector, cpu
         assert self.table[cpu].get(vector) is None, f"vector {vector} of CPU {cpu} has an owner"
@@ -178,7 +178,6 @@ class VectorDomain:
         return bool(self._kernel.cpu_online_mask >> cpu & 1)
 
     def _release(self, data: IrqData, cpu: int, vector: int) -> None:
-        self.table[cpu][vector] = None
         self.matrix.free(cpu, vector, managed=data.apic.is_managed)
         self._kernel.emit(VectorFreed(data.irq, cpu, vector))
 
@@ -187,12 +186,20 @@ class VectorDomain:
         apic = data.apic
         if not apic.vector:
             return
+        self.table[apic.cpu][apic.vector] = None
         self._release(data, apic.cpu, apic.vector)
         apic.vector = 0
-        self._free_moved(data)
+        if apic.prev_vector:
+            self.table[apic.prev_cpu][apic.prev_vector] = None
+        self._forget_moved(data)
 
     def _free_moved(self, data: IrqData) -> None:
         """free_moved_vector()."""
+        if data.apic.prev_vector:
+            del self.table[data.apic.prev_cpu][data.apic.prev_vector]
+        self._forget_moved(data)
+
+    def _forget_moved(self, data: IrqData) -> None:
         apic = data.apic
         if apic.cleanup_due_ns is not None:
             self._cleanups.remove(data)
@@ -223,19 +230,30 @@ class VectorDomain:
     def run_cleanups(self) -> None:
         """vector_cleanup_callback() for all moves whose jiffy has passed.
 
+        One that still has an interrupt pending at the old place waits for another jiffy.
         Model: looked at when the next vector is wanted instead of from a timer, which nobody
         could tell apart.
         """
         now_ns = self._kernel.now_ns() if self._cleanups else 0
         while self._cleanups:
             data = self._cleanups[0]
-            assert data.apic.cleanup_due_ns is not None
-            if data.apic.cleanup_due_ns > now_ns:
+            apic = data.apic
+            assert apic.cleanup_due_ns is not None
+            if apic.cleanup_due_ns > now_ns:
                 return
-            self._free_moved(data)
+            if self.is_vector_pending(apic.prev_cpu, apic.prev_vector):
+                apic.cleanup_due_ns = now_ns + JIFFY_NS
+                self._cleanups.append(self._cleanups.pop(0))
+            else:
+                self._free_moved(data)
+
+    def is_vector_pending(self, _cpu: int, _vector: int) -> bool:
+        """is_vector_pending(): whether it has arrived and nobody has taken it (``irq_apic``)."""
+        return False
 
     def cpu_online(self, cpu: int) -> None:
-        """lapic_online()."""
+        """lapic_online(): no vector of the CPU has an owner yet."""
+        self.table[cpu].clear()
         self.matrix.online(cpu)
 
     def cpu_offline(self, cpu: int) -> None:

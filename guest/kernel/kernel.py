@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind, Scheduler
 from guest.kernel.cpu import Cpu
+from guest.kernel.cpu_hotplug import CpuHotplug
 from guest.kernel.dpm import DevicePm
 from guest.kernel.freezer import Freezer
 from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
@@ -34,14 +35,15 @@ class Kernel:
     ``fine`` switches on the points that multiply without telling anything.
     ``fail_allocation`` decides, by class name, whether an allocation fails; None: none does.
     ``ring_is_full`` decides, by payload, whether a packet finds no room; None: only the ring does.
-    ``cpu_online_mask`` has bit n for CPU n; after boot only ``irq_hotplug`` writes it.
+    ``cpu_online_mask`` has bit n for CPU n; after boot only ``hotplug`` writes it.
     ``number`` tells the kernels apart that one machine has booted, the first is 1. ``dead`` is true
     once it has crashed: no interrupt comes through any more.
     """
 
     __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "dead", "emit",
-                 "fail_allocation", "fine", "freezer", "heap", "log_lines", "memory", "numa",
-                 "number", "pm", "port", "probing", "ring_is_full", "scheduler")  # fmt: skip
+                 "fail_allocation", "fine", "freezer", "heap", "hotplug", "log_lines", "memory",
+                 "numa", "number", "pm", "port", "probing", "ring_is_full",
+                 "scheduler")  # fmt: skip
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Kernel:
             Cpu(CpuId(i), VpIndex(vp), f"{whose}{i}") for i, vp in enumerate(vp_numbers)
         )
         self.cpu_online_mask = (1 << len(self.cpus)) - 1
+        self.hotplug = CpuHotplug(self)
         self.crowded = False
         self.fine = False
         self.fail_allocation: Callable[[str], bool] | None = None
@@ -91,6 +94,13 @@ class Kernel:
         """The CPU that runs the current context."""
         cpu = self.current.cpu
         assert cpu is not None, "guest code runs on a CPU"
+        return cpu
+
+    def online_cpu(self, index: int) -> Cpu:
+        """Where what belongs to a CPU runs: there, or on the next one that is online."""
+        cpu = self.cpus[index % len(self.cpus)]
+        while not cpu.online:
+            cpu = self.cpus[(cpu.index + 1) % len(self.cpus)]
         return cpu
 
     def hypercall(self, control: int, data: bytes) -> HypercallResult:
@@ -161,7 +171,7 @@ class Kernel:
 
         VMBus interrupts come in on CPU 0: so a thread meets them from another CPU, if there is one.
         """
-        thread = Context(name, Kind.THREAD, self.cpus[cpu], body)
+        thread = Context(name, Kind.THREAD, self.online_cpu(cpu), body)
         self.scheduler.start(thread)
         return thread
 

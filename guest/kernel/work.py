@@ -44,7 +44,7 @@ class WorkQueue(Allocated):
 
     A bound queue runs an item on the CPU that queued it, so many at a time on each CPU. An unbound
     one leaves that to the scheduler; here it is the next CPU, so that a worker and whoever queued
-    it run side by side.
+    it run side by side. Items of a CPU that has gone offline run elsewhere (unbind_workers()).
     """
 
     __slots__ = ("_items", "_kernel", "_running", "_sequence", "_unbound", "_waiters", "_workers",
@@ -81,9 +81,8 @@ class WorkQueue(Allocated):
 
     def _cpu(self) -> Cpu:
         """Where an item that is queued now will run."""
-        cpus = self._kernel.cpus
         here = self._kernel.current_cpu()
-        return cpus[(here.index + 1) % len(cpus)] if self._unbound else here
+        return self._kernel.online_cpu(here.index + 1) if self._unbound else here
 
     def _has_room(self, item: tuple[int, Work, Cpu]) -> bool:
         """Whether a worker is free for it: an unbound queue has one pool, a bound one each CPU."""
@@ -95,7 +94,8 @@ class WorkQueue(Allocated):
         sequence, work, cpu = item
         self._running[sequence] = cpu
         name = f"{work.name}/{self.name}#{sequence}"
-        self._kernel.scheduler.start(Context(name, Kind.WORK, cpu, self._work(item)))
+        where = self._kernel.online_cpu(cpu.index)
+        self._kernel.scheduler.start(Context(name, Kind.WORK, where, self._work(item)))
 
     async def _work(self, item: tuple[int, Work, Cpu]) -> None:
         sequence, work, _ = item
@@ -167,7 +167,8 @@ class Tasklet(Allocated):
         """Start the softirq, unless it is held off: TASKLET_SCHED then just stays set."""
         if self._disabled or self._running or self._scheduled_on is None:
             return
-        cpu = self._kernel.cpus[self._scheduled_on]
+        # One of a CPU that has gone offline was taken over (takeover_tasklets()).
+        cpu = self._kernel.online_cpu(self._scheduled_on)
         context = Context(f"{self.name}@{cpu.index}", Kind.SOFTIRQ, cpu, self._run())
         self._running = True
         self._kernel.scheduler.start(context)

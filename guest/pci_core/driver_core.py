@@ -63,7 +63,8 @@ async def bind_driver(dev: PciDev, driver: FunctionDriver) -> int:
 async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
     """pci_device_probe(): a bound driver holds a reference to the device.
 
-    -EPROBE_DEFER while no device may be probed; it is tried again afterwards.
+    -EPROBE_DEFER while no device may be probed; it is tried again afterwards. While a driver probes
+    no CPU may go or come (pci_call_probe()).
     """
     probing = dev.kernel.probing
     if probing.deferring:
@@ -72,7 +73,7 @@ async def _pci_device_probe(driver: FunctionDriver, dev: PciDev) -> int:
     dev.driver = driver
     probing.begin()
     _pci_dma_configure(dev)
-    ret = await driver.probe(dev)
+    ret = await _pci_call_probe(driver, dev)
     probing.end()
     if ret < 0:
         dev.driver = None
@@ -93,6 +94,15 @@ def _pci_dma_configure(dev: PciDev) -> None:
     if coherent is not None:
         dev.coherent_dma = coherent
         dev.kernel.emit(DmaConfigured(dev.name, coherent))
+
+
+async def _pci_call_probe(driver: FunctionDriver, dev: PciDev) -> int:
+    """pci_call_probe()."""
+    hotplug = dev.kernel.hotplug
+    await hotplug.disable()
+    ret = await driver.probe(dev)
+    hotplug.enable()
+    return ret
 
 
 async def device_release_driver(dev: PciDev) -> None:

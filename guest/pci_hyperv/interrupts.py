@@ -74,6 +74,11 @@ class Interrupts(Compose):
         self.pci.irqs.vectors.irq_unmask(data)
         await pci_msi_unmask_irq(data)
 
+    def hv_irq_retrigger(self, data: IrqData) -> bool:
+        """``irq_chip.irq_retrigger``, as irq_chip_retrigger_hierarchy() finds it below."""
+        self.pci.irqs.vectors.retrigger(data)
+        return True
+
     def has_mapping(self, data: IrqData) -> bool:
         """Whether there is anything to aim: composing may have failed."""
         return data.chip_data is not None
@@ -145,11 +150,14 @@ class Interrupts(Compose):
 class HvMsiChip:
     """``hv_msi_irq_chip`` and ``hv_msi_ops`` under the PCI core's names."""
 
-    __slots__ = ("compose_msi_msg", "irq_mask", "irq_unmask", "msi_free", "name")
+    __slots__ = (
+        "compose_msi_msg", "irq_mask", "irq_retrigger", "irq_unmask", "msi_free", "name"
+    )  # fmt: skip
 
     def __init__(self, driver: Interrupts) -> None:
         self.name = "Hyper-V PCIe MSI"
         self.compose_msi_msg = driver.hv_compose_msi_msg
         self.irq_mask = driver.hv_irq_mask
         self.irq_unmask = driver.hv_irq_unmask
+        self.irq_retrigger = driver.hv_irq_retrigger
         self.msi_free = driver.hv_msi_free

@@ -32,6 +32,7 @@ class SpiDomain(Gic):
     __slots__ = ("nodes", "spi_map")
     reserves = False
     moves_at_interrupt = False
+    settle_us = 0
 
     def __init__(self, core: IrqCore, nodes: tuple[int, ...]) -> None:
         super().__init__(core)
@@ -85,6 +86,10 @@ class SpiDomain(Gic):
 
     def force_complete_move(self, _data: IrqData, _cpu: int) -> None:
         """A route is in force at once."""
+
+    def left_behind(self, _cpu: int) -> list[IrqData]:
+        """None: what is pending is the distributor's, and goes where the new route says."""
+        return []
 
     def cpu_online(self, _cpu: int) -> None:
         """No CPU has SPIs of its own."""

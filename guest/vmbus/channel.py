@@ -23,6 +23,7 @@ from protocol.vmbus import VmbusChannelOfferChannel
 if TYPE_CHECKING:
     from guest.vmbus.connection import VmbusConnection
 
+CONNECT_CPU = CpuId(0)  # VMBUS_CONNECT_CPU: where the host's messages come in
 REQUEST_ID_ERROR = TransactionId((1 << 64) - 2)  # VMBUS_RQST_ERROR
 NO_REQUESTOR = TransactionId((1 << 64) - 1)  # VMBUS_NO_RQSTOR
 INVALID_RELID = RelId((1 << 32) - 1)  # of a channel between a suspend and its next offer
@@ -122,7 +123,7 @@ class VmbusChannel(Allocated):
         self.rescind = False
         self.rescind_ref = False
         self.probe_done = False
-        self.target_cpu = CpuId(0)  # VMBUS_CONNECT_CPU: vPCI is not a performance channel
+        self.target_cpu = CONNECT_CPU  # vPCI is not a performance channel
         self.device_obj: HvDevice | None = None
         self.onchannel_callback: Callable[[Any], Awaitable[None]] | None = None
         self.callback_context: object = None

@@ -25,6 +25,7 @@ from guest.vmbus.messages import dispatch_message
 from guest.vmbus.mmio import VmbusMmio
 from guest.vmbus.post import ChannelMessageInfo, vmbus_post_msg
 from guest.vmbus.power import BusPower
+from guest.vmbus.synic import synic_state
 from protocol.ids import RelId
 from protocol.versions import VmbusDialect
 from protocol.vmbus import ChannelMessageType, VmbusChannelMessageHeader
@@ -85,6 +86,7 @@ class VmbusConnection(Contact, BusPower):
         self.interrupts = interrupts(
             kernel, self.rcu, self.channels, partial(dispatch_message, self)
         )
+        kernel.hotplug.setup_state(synic_state(self))
         self.synic_message = self.interrupts.synic_message
         self.synic_event = self.interrupts.synic_event
         kernel.pm.add(self, "vmbus", self.pm_ops())

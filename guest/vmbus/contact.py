@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from errno import ECONNREFUSED, EINVAL, ENOMEM, ENXIO
 
 from guest.isolation import Isolation
+from guest.vmbus.channel import CONNECT_CPU
 from guest.vmbus.post import Posting, begin_request, unlist_request, vmbus_post_msg
 from protocol.versions import VMBUS_DIALECTS, VmbusDialect
 from protocol.vmbus import (
@@ -19,7 +20,6 @@ from protocol.vmbus import (
     VmbusChannelVersionResponse,
 )
 
-CONNECT_CPU = 0  # VMBUS_CONNECT_CPU
 MESSAGE_SINT = 2  # VMBUS_MESSAGE_SINT
 REDIRECTED_VTL = 2
 

@@ -21,13 +21,15 @@ from protocol.ids import RelId, VpIndex
 class CpuContext:
     """struct hv_per_cpu_context: the CPU's SynIC message slot, event flags and their tasklet.
 
-    ``queued`` are messages the hypervisor holds back until the slot is free.
+    ``queued`` are messages the hypervisor holds back until the slot is free. What is sent to a
+    SynIC that is not ``enabled`` is lost.
     """
 
-    __slots__ = ("event_flags", "isr_name", "isr_pending", "msg_dpc", "queued", "slot")
+    __slots__ = ("enabled", "event_flags", "isr_name", "isr_pending", "msg_dpc", "queued", "slot")
 
     def __init__(self, kernel: Kernel, dpc: Callable[[], Awaitable[None]], cpu: int) -> None:
         self.isr_name = f"vmbus_isr@{cpu}"
+        self.enabled = True
         self.slot: bytes | None = None
         self.queued: deque[bytes] = deque()
         self.event_flags: dict[int, None] = {}
@@ -59,6 +61,8 @@ class VmbusInterrupts:
         """A message for SINT 2 of this processor: into the slot, or behind it."""
         index = self._cpu_of_vp[vp]
         context = self._cpus[index]
+        if not context.enabled:
+            return
         if context.slot is None:
             context.slot = message
             self._raise_isr(index)
@@ -89,8 +93,27 @@ class VmbusInterrupts:
     def synic_event(self, vp: VpIndex, flag: int) -> None:
         """An event flag of SINT 2: a channel's relid."""
         index = self._cpu_of_vp[vp]
-        self._cpus[index].event_flags[flag] = None
-        self._raise_isr(index)
+        context = self._cpus[index]
+        if context.enabled:
+            context.event_flags[flag] = None
+            self._raise_isr(index)
+
+    def events_pending(self, cpu: int) -> bool:
+        """Whether an event flag of that CPU is set."""
+        return bool(self._cpus[cpu].event_flags)
+
+    def enable_regs(self, cpu: int) -> None:
+        """hv_synic_enable_regs(): both pages are empty, the interrupt may come."""
+        context = self._cpus[cpu]
+        context.slot = None
+        context.queued.clear()
+        context.event_flags = {}
+        context.isr_pending = False
+        context.enabled = True
+
+    def disable_regs(self, cpu: int) -> None:
+        """hv_synic_disable_regs(): the pages are taken away, with what is in them."""
+        self._cpus[cpu].enabled = False
 
     def _raise_isr(self, index: int) -> None:
         context = self._cpus[index]

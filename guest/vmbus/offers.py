@@ -82,22 +82,35 @@ class Offers(Opening):
         return next((old for old in channels if old.offer.offer.if_instance == wanted), None)
 
     async def vmbus_process_offer(self, channel: VmbusChannel) -> None:
-        """vmbus_process_offer(): enter the channel, then queue its probing."""
+        """vmbus_process_offer(): enter the channel, then queue its probing.
+
+        No CPU goes between the choice of the channel's CPU and its entry in the list.
+        """
+        hotplug = self.kernel.hotplug
+        await hotplug.lock.down_read()
+        listed = await self._list_channel(channel)
+        hotplug.lock.up_read()
+        if listed:
+            work = Work(
+                f"vmbus_add_channel_work/{channel.relid}", self.vmbus_add_channel_work, channel
+            )
+            channel.add_channel_work = work
+            await self.queue_add_channel(work)
+
+    async def _list_channel(self, channel: VmbusChannel) -> bool:
+        """False for a second primary offer of an instance that is still here."""
         identity = _identity(channel)
         await self.channel_mutex.lock()
         self.offer_in_progress -= 1
         if identity in self.primary_channels:
-            # A second primary offer of an instance that is still here: Linux warns and drops it.
             await self.channel_mutex.unlock()
             await self.kernel.kfree(channel)
             self.kernel.log("warn", "second offer of a primary channel dropped")
-            return
+            return False
         self.primary_channels[identity] = channel
         self.channels[channel.relid] = channel
         await self.channel_mutex.unlock()
-        work = Work(f"vmbus_add_channel_work/{channel.relid}", self.vmbus_add_channel_work, channel)
-        channel.add_channel_work = work
-        await self.queue_add_channel(work)
+        return True
 
     async def queue_add_channel(self, work: Work) -> None:
         """Probing may wait for the host: neither offers nor rescinds may wait for it."""

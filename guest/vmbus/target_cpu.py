@@ -19,8 +19,18 @@ async def target_cpu_store(channel: VmbusChannel, cpu: CpuId) -> int:
     vmbus = channel.vmbus
     if vmbus.dialect is None or not vmbus.dialect.modify_channel:
         return -EIO
-    if not vmbus.kernel.cpu_online_mask >> cpu & 1:
-        return -EINVAL
+    hotplug = vmbus.kernel.hotplug
+    await hotplug.lock.down_read()
+    error = -EINVAL
+    if vmbus.kernel.cpu_online_mask >> cpu & 1:
+        error = await _move(channel, cpu)
+    hotplug.lock.up_read()
+    return error
+
+
+async def _move(channel: VmbusChannel, cpu: CpuId) -> int:
+    """The part that excludes the channel's closing."""
+    vmbus = channel.vmbus
     await vmbus.channel_mutex.lock()
     error = 0
     if channel.state is not ChannelState.OPENED:

@@ -68,7 +68,7 @@ def _owner(context: Context) -> Context | None:
         return wanted.owner
     cpu = context.cpu
     if context.ready and cpu is not None:
-        return cpu.hardirq or cpu.softirq or cpu.thread
+        return cpu.running
     return None
 
 

@@ -3,6 +3,7 @@
 
 from guest.events import DomainChosen
 from guest.kernel.context import Context
+from guest.kernel.cpu import Cpu
 from guest.pci_core.events import DriverBound
 from host.events import ChannelOffered, EjectSent, Rescinded
 from protocol.ids import RelId
@@ -22,6 +23,12 @@ class _NobodyRuns:
 
     def goes_on(self, point: str) -> bool:
         raise AssertionError(point)
+
+    def contexts_of(self, cpu: Cpu) -> list[Context]:
+        raise AssertionError(cpu)
+
+    def drop(self, context: Context) -> None:
+        raise AssertionError(context)
 
     def wake(self, context: Context) -> None:
         raise AssertionError(context)

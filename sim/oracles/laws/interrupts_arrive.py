@@ -22,7 +22,12 @@ from guest.events import (
     MsiFreed,
     MsiNotComposed,
 )
-from guest.kernel.irq_events import InterruptFreed, InterruptHandled, InterruptRequested
+from guest.kernel.irq_events import (
+    InterruptFreed,
+    InterruptHandled,
+    InterruptRequested,
+    InterruptShutDown,
+)
 from host.events import ChannelOffered, InterruptDropped, InterruptRaised
 from sim.oracles.law import Finding, Law, OpenItem, Sees, forget_all
 
@@ -86,6 +91,11 @@ class InterruptsArrive(Law):
             return None
         return f"irq {event.irq} was raised {_before(at_ns, since_ns)} before it was freed, in vain"
 
+    def _shut_down(self, event: InterruptShutDown, *_: object) -> None:
+        """Of a managed interrupt that goes with its CPU what is pending is not sent on: whoever
+        uses it has waited for its commands before."""
+        self._raised.pop(event.irq, None)
+
     def _handled(self, event: InterruptHandled, *_: object) -> None:
         self._raised.pop(event.irq, None)
 
@@ -137,6 +147,7 @@ class InterruptsArrive(Law):
         InterruptRequested: _request,
         InterruptFreed: _free,
         InterruptHandled: _handled,
+        InterruptShutDown: _shut_down,
         InterruptRaised: _raise,
         InterruptDropped: _dropped,
     }

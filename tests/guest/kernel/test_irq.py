@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Interrupts from request to free: activation, delivery, moves, CPUs that come and go."""
+"""Interrupts from request to free: activation, delivery, moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from guest.kernel.irq_events import (
     InterruptRequested,
     InterruptSpurious,
 )
-from guest.kernel.irq_hotplug import migrate_all_off_cpu, restore_on_cpu
 from guest.kernel.irq_manage import (
     disable_irq_nosync,
     enable_irq,
@@ -291,28 +290,6 @@ def test_an_interrupt_that_is_not_requested_takes_its_affinity_at_once() -> None
 def test_affinity_is_refused_for_managed_interrupts_and_without_an_online_cpu() -> None:
     assert Line(managed=True).move(0b01) == -EIO
     assert Line().move(0b100) == -EINVAL
-
-
-def test_a_cpu_that_goes_away_hands_its_interrupts_on() -> None:
-    line = Line()
-    line.request()
-    line.rig.msi.log.clear()
-    line.rig.run(migrate_all_off_cpu(line.irqs, 0), cpu=1)
-    assert line.rig.msi.log == [("mask", IRQ, 0b01, 32), ("unmask", IRQ, 0b10, 32)]
-    line.fire()
-    assert line.handled == [1]
-
-
-def test_a_managed_interrupt_sleeps_until_its_cpu_comes_back() -> None:
-    line = Line(managed=True, vectors=2)
-    line.request()
-    line.rig.run(migrate_all_off_cpu(line.irqs, 0), cpu=1)
-    assert line.data.managed_shutdown
-    assert not line.data.activated
-    line.rig.run(restore_on_cpu(line.irqs, 0), cpu=1)
-    assert not line.data.managed_shutdown
-    line.fire()
-    assert line.handled == [0]
 
 
 def test_a_descriptor_freed_under_an_interrupt_in_flight_lives_until_that_ends() -> None:

@@ -7,7 +7,6 @@ from errno import EINVAL, EIO
 
 from guest.kernel import ops
 from guest.kernel.irq_events import InterruptHandled, InterruptSpurious, SpiRouted
-from guest.kernel.irq_hotplug import migrate_all_off_cpu, restore_on_cpu
 from guest.kernel.irq_manage import (
     disable_irq_nosync,
     enable_irq,
@@ -162,7 +161,7 @@ def test_a_cpu_that_goes_gives_its_spis_to_another() -> None:
     line.request()
     line.move(0b100)
     masks = len(line.msi.log)
-    line.rig.run(migrate_all_off_cpu(line.irqs, 2))
+    line.rig.run(line.rig.kernel.hotplug.cpu_down(2))
     assert route(line) == affinity_of(VpIndex(0))
     assert len(line.msi.log) == masks, (
         "an SPI that can move at any time is not masked in the device"
@@ -174,11 +173,11 @@ def test_a_cpu_that_goes_gives_its_spis_to_another() -> None:
 def test_a_managed_one_is_shut_down_with_its_last_cpu_and_started_with_it() -> None:
     line = GicLine(managed=True, vectors=2)
     line.request(IRQ + 1)
-    line.rig.run(migrate_all_off_cpu(line.irqs, 1))
+    line.rig.run(line.rig.kernel.hotplug.cpu_down(1))
     assert not bit(line, GICD_ISENABLER, SPI + 1)
     line.fire(SPI + 1)
     assert line.handled == []
-    line.rig.run(restore_on_cpu(line.irqs, 1))
+    line.rig.run(line.rig.kernel.hotplug.cpu_up(1))
     line.fire(SPI + 1)
     assert line.handled[-1] == 1
 

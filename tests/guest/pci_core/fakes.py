@@ -10,6 +10,7 @@ from guest.kernel.context import Context, Kind
 from guest.kernel.irq import IrqData
 from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_chip import MsiMsg
+from guest.kernel.irq_core import IrqCore
 from guest.kernel.irq_parent import MakeParent
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
@@ -137,6 +138,7 @@ class FakeMsi:
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int, int, int]] = []  # (call, irq, cpu mask, vector)
+        self.irqs: IrqCore | None = None
 
     async def compose_msi_msg(self, data: IrqData) -> MsiMsg:
         self._note("compose", data)
@@ -150,6 +152,13 @@ class FakeMsi:
     async def irq_unmask(self, data: IrqData) -> None:
         self._note("unmask", data)
         await pci_msi_unmask_irq(data)
+
+    def irq_retrigger(self, data: IrqData) -> bool:
+        self._note("retrigger", data)
+        if self.irqs is None:
+            return False
+        self.irqs.vectors.retrigger(data)
+        return True
 
     async def msi_free(self, data: IrqData) -> None:
         self._note("free", data)
@@ -185,6 +194,7 @@ class Rig:
         self.pci = PciSubsystem(self.kernel, nodes, parent=parent)
         self.ops = FakeOps()
         self.msi = FakeMsi()
+        self.msi.irqs = self.pci.irqs
         self.windows = [window(LOW_WINDOW, low_bytes), window(HIGH_WINDOW, high_bytes)]
         self.bridge = self.pci.alloc_host_bridge(self.ops, 0x1234, self.windows, None, self.msi)
 
@@ -202,7 +212,7 @@ class Rig:
             results.append(await bodies[0])
 
         for index, body in enumerate((first(), *bodies[1:])):
-            context = Context(f"test {index}", Kind.THREAD, self.kernel.cpus[cpu], body)
+            context = Context(f"test {index}", Kind.THREAD, self.kernel.online_cpu(cpu), body)
             self.engine.start(context)
         self.engine.run()
         return results[0] if results else None

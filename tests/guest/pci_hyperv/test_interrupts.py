@@ -10,7 +10,6 @@ import pytest
 from guest.events import MsiComposed, MsiFreed, MsiNotComposed, MsiRetargeted
 from guest.kernel.irq import IRQ_HANDLED, IrqData
 from guest.kernel.irq_chip import NULL_MSI_MSG, MsiMsg
-from guest.kernel.irq_hotplug import migrate_all_off_cpu
 from guest.kernel.irq_manage import free_irq, request_irq, set_affinity
 from guest.kernel.ops import NS_PER_MS
 from guest.pci_core.enable import pci_enable_device
@@ -443,7 +442,7 @@ def test_the_dummy_cpu_of_multi_msi_goes_round_the_online_cpus() -> None:
     async def take_five() -> None:
         chosen.extend([await story.driver.hv_compose_multi_msi_req_get_cpu() for _ in range(5)])
 
-    story.thread(migrate_all_off_cpu(story.pci.irqs, 1))
+    story.thread(story.kernel.hotplug.cpu_down(1))
     story.thread(take_five())
     assert chosen == [0, 2, 0, 2, 0]
 
@@ -451,5 +450,5 @@ def test_the_dummy_cpu_of_multi_msi_goes_round_the_online_cpus() -> None:
 def test_the_dummy_cpu_of_a_single_interrupt_is_the_lowest_of_its_mask() -> None:
     story = Story(cpus=4)
     assert story.driver.hv_compose_msi_req_get_cpu(0b1100) == 2
-    story.thread(migrate_all_off_cpu(story.pci.irqs, 2))
+    story.thread(story.kernel.hotplug.cpu_down(2))
     assert story.driver.hv_compose_msi_req_get_cpu(0b1100) == 3

@@ -8,7 +8,12 @@ from errno import ETIMEDOUT
 import pytest
 
 from guest.events import FunctionReturned, MsiComposed, MsiFreed, MsiNotComposed
-from guest.kernel.irq_events import InterruptFreed, InterruptHandled, InterruptRequested
+from guest.kernel.irq_events import (
+    InterruptFreed,
+    InterruptHandled,
+    InterruptRequested,
+    InterruptShutDown,
+)
 from host.events import ChannelOffered, InterruptDropped, InterruptHeld, InterruptRaised
 from protocol.ids import Vector
 from sim.oracles.laws.interrupts_arrive import PATIENCE_NS, InterruptsArrive
@@ -48,6 +53,13 @@ def test_an_interrupt_that_is_never_handled_is_lost() -> None:
     violation = broken(InterruptsArrive, *AT_WORK, raised(0, 0), raised(1, 1), HANDLED)
     assert violation.kind == "lost-interrupt"
     assert violation.message.startswith(f"irq {SECOND} was raised ")
+
+
+def test_what_is_pending_in_an_interrupt_that_is_shut_down_with_its_cpu_is_not_lost() -> None:
+    shut_down = InterruptShutDown(FIRST, 1)
+    assert holds(InterruptsArrive, *AT_WORK, raised(0, 0), shut_down)
+    assert broken(InterruptsArrive, *AT_WORK, raised(1, 1), shut_down)
+    assert broken(InterruptsArrive, *AT_WORK, shut_down, raised(0, 0))
 
 
 def test_being_handled_as_another_interrupt_is_being_lost() -> None:
