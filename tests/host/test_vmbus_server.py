@@ -497,6 +497,7 @@ def test_a_closed_channel_opens_again_over_the_same_list() -> None:
 # --- rescind ------------------------------------------------------------------------------------
 
 
+@pytest.mark.wire_note("1.7c")
 def test_what_crosses_a_rescind_changes_nothing() -> None:
     guest = connected(NEWEST, ONE)
     server, relid = guest.server, RelId(1)

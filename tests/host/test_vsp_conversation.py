@@ -42,6 +42,7 @@ def test_an_arrival_goes_through_at_every_version(version: str) -> None:
     assert bench.event_names() == ["ResourcesAssigned"]
 
 
+@pytest.mark.wire_note("2.3b", "2.0c")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_relations_come_in_the_form_of_the_version(version: str) -> None:
     bench = VspBench(functions=(facts(numa_node=3),)).negotiated(version)

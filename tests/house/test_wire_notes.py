@@ -10,7 +10,7 @@ import pytest
 
 from tests.house.wire_notes import marks, marks_in, reasons, statements
 
-ID = re.compile(r"[3-9]\.[1-9][0-9]?[a-z]")
+ID = re.compile(r"[1-9]\.[0-9]+[a-z]")
 
 
 def test_a_statement_has_one_id_and_one_sentence() -> None:

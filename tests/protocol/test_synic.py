@@ -37,6 +37,7 @@ def test_a_slot_cut_off_in_its_header_is_refused(size: int) -> None:
         message_payload(bytes(size))
 
 
+@pytest.mark.wire_note("1.5a")
 def test_a_message_longer_than_a_slot_is_our_own_mistake() -> None:
     with pytest.raises(LocalProtocolError, match="241 bytes"):
         synic_message(bytes(241))

@@ -82,12 +82,14 @@ def of_device(result: RunResult) -> list[Message]:
     return [message for message in messages_of(result.trace) if message.channel is not None]
 
 
+@pytest.mark.wire_note("1.1a", "1.3a", "1.4a", "1.4c")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_control_plane_comes_up_in_the_notes_order(version: str) -> None:
     messages = [message for message in arrival(version).messages if message.channel is None]
     assert [row(message) for message in messages] == CONTROL_PLANE
 
 
+@pytest.mark.wire_note("2.0a", "2.0b", "2.0c", "2.0d", "2.0e", "2.0f")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_rows_one_to_six_are_those_of_the_notes(version: str) -> None:
     rows = [row(message) for message in of_device(arrival(version))]
@@ -95,6 +97,7 @@ def test_rows_one_to_six_are_those_of_the_notes(version: str) -> None:
     assert rows[: len(expected)] == expected
 
 
+@pytest.mark.wire_note("2.0h", "2.2b", "2.5a")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_row_eight_creates_an_interrupt_per_vector_and_deletes_before_it_creates_again(
     version: str,
@@ -107,7 +110,7 @@ def test_row_eight_creates_an_interrupt_per_vector_and_deletes_before_it_creates
     assert rows == first * 2 + again * 2
 
 
-@pytest.mark.wire_note("5.2a", "5.3c")
+@pytest.mark.wire_note("2.0a", "2.0b", "2.0d", "2.0e", "5.2a", "5.3c")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_completions_are_asked_for_where_the_notes_say_so(version: str) -> None:
     asked = {}
@@ -126,6 +129,7 @@ def test_completions_are_asked_for_where_the_notes_say_so(version: str) -> None:
         assert (flags, transaction_id) == ((0, 0) if name in silent else (COMPLETION, 1))
 
 
+@pytest.mark.wire_note("2.0g")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_row_seven_lies_between_assignment_and_the_first_interrupt(version: str) -> None:
     result = arrival(version)

@@ -13,10 +13,21 @@ from guest.events import (
     DomainChosen,
     VersionNegotiated,
 )
+from guest.kernel.ops import NS_PER_MS
 from guest.pci_hyperv.device import HvPciDev
+from guest.vmbus.driver_core import unbind_device
 from host.devices.nvme_ssd import NVME_SSD
+from host.function import Function
+from protocol.link import PacketPublished
 from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
-from protocol.vpci import PciBusD0Entry, PciVersionRequest
+from protocol.vmbus import VM_PKT_COMP
+from protocol.vpci import (
+    MessageType,
+    PciBusD0Entry,
+    PciQResReqResponse,
+    PciVersionRequest,
+    message_name,
+)
 from tests.guest.pci_hyperv.story import (
     ALL_VERSIONS,
     CONFIG_PAGE,
@@ -25,11 +36,12 @@ from tests.guest.pci_hyperv.story import (
     TWO_NODES,
     Story,
 )
+from tests.guest.pci_hyperv.test_interrupts import TwoVectors
 
 ASSIGNED_BYTES = {"1.1": 152, "1.2": 208, "1.3": 208, "1.4": 208}  # 148 and 202, as in the ring
 
 
-@pytest.mark.wire_note("3.3b", "4.3b")
+@pytest.mark.wire_note("2.0a", "3.3b", "4.3b")
 @pytest.mark.parametrize("version", ALL_VERSIONS)
 def test_the_driver_asks_in_the_kernels_order_at_every_version(version: int) -> None:
     story = Story(version=version).arrive()
@@ -50,6 +62,82 @@ def test_the_driver_asks_in_the_kernels_order_at_every_version(version: int) -> 
     assert offered == list(tried)
     name = story.of(VersionNegotiated)[0].version
     assert len(story.host.received[-1]) == ASSIGNED_BYTES[name]
+
+
+@pytest.mark.wire_note("2.1a")
+def test_probe_goes_on_only_when_the_resources_of_every_function_have_been_told() -> None:
+    story = Story(profiles=(NVME_SSD, NVME_SSD))
+    kind = MessageType.PCI_QUERY_RESOURCE_REQUIREMENTS
+    answer = PciQResReqResponse(0, story.host.functions[0].probed_bars()).build()
+    story.host.silent.add(kind)
+    story.host.offer()
+
+    def tell() -> None:
+        assert story.host.names[-1] == kind.name.removeprefix("PCI_")
+        story.host.send(answer, trans_id=1, kind=VM_PKT_COMP)
+
+    for at_ms in (300, 600):
+        story.engine.later((at_ms * NS_PER_MS,) * 2, "resources", tell)
+    story.run()
+    assert story.host.names.count("QUERY_RESOURCE_REQUIREMENTS") == 2
+    assert story.returned("hv_pci_probe") == [0]
+
+
+@pytest.mark.wire_note("2.1b")
+def test_the_state_lock_is_held_from_d0_entry_to_the_interrupts_of_the_drivers_probe() -> None:
+    story = Story(cpus=2)
+    story.pci.register_driver(TwoVectors(story))
+    mmio_write = story.host.mmio_write
+    held: dict[str, set[bool]] = {}
+
+    def note(what: str) -> None:
+        held.setdefault(what, set()).add(story.hbus.state_lock.owner is not None)
+
+    def happened(event: object) -> None:
+        if isinstance(event, PacketPublished):
+            note(message_name(event.payload).removeprefix("PCI_"))
+
+    def write(gpa: int, size: int, value: int) -> int:
+        note("configuration")
+        return mmio_write(gpa, size, value)
+
+    story.kernel.emit = happened
+    story.host.mmio_write = write  # type: ignore[method-assign]  # the fake's own method, watched
+    story.arrive()
+    locked = {what for what, seen in held.items() if seen == {True}}
+    create = "CREATE_INTERRUPT_MESSAGE3"
+    assert locked >= {"BUS_D0ENTRY", "RESOURCES_ASSIGNED2", "configuration", create}
+    assert held["QUERY_BUS_RELATIONS"] == {False}
+    assert story.hbus.state_lock.owner is None
+
+
+@pytest.mark.wire_note("2.2b", "2.2c")
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_a_whole_life_uses_no_message_beyond_those_of_the_notes(version: int) -> None:
+    story = Story(version=version, cpus=2)
+    story.pci.register_driver(TwoVectors(story))
+    story.arrive()
+    story.host.eject()
+    story.run()
+    story.thread(unbind_device(story.hdev))
+    dialect = story.host.dialect
+    own = (dialect.assigned_message, dialect.create_message)
+    assert set(story.host.names) == {
+        *(message.name.removeprefix("PCI_") for message in own),
+        *("QUERY_PROTOCOL_VERSION", "QUERY_BUS_RELATIONS", "QUERY_RESOURCE_REQUIREMENTS"),
+        *("BUS_D0ENTRY", "DELETE_INTERRUPT_MESSAGE", "EJECTION_COMPLETE", "BUS_D0EXIT"),
+    }
+
+
+@pytest.mark.wire_note("2.6a")
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_resources_are_assigned_by_a_type_a_slot_and_zeros(version: int) -> None:
+    story = Story(version=version, profiles=())
+    story.host.functions[0x21] = Function(NVME_SSD)
+    story.arrive()
+    kind = story.host.dialect.assigned_message.to_bytes(4, "little")
+    assigned = story.host.received[-1]
+    assert assigned == kind + (0x21).to_bytes(4, "little") + bytes(len(assigned) - 8)
 
 
 def test_the_bus_becomes_probed_and_then_installed() -> None:
@@ -122,6 +210,7 @@ def test_a_bus_without_functions_comes_up() -> None:
     assert story.devices == []
 
 
+@pytest.mark.wire_note("2.0f")
 def test_several_functions_get_their_resources_in_rising_slot_order() -> None:
     story = Story(profiles=(), version=0x10004)
     function = Story().host.functions[0]

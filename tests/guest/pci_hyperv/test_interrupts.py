@@ -105,17 +105,20 @@ def with_vectors(version: int = 0x10004, cpus: int = 2) -> tuple[Story, TwoVecto
 REQUEST = InterruptRequest(SlotNumber(0x21), VpIndex(3), 0x131, 1, 0)
 
 
+@pytest.mark.wire_note("2.4a", "2.3a")
 def test_the_first_form_asks_for_all_processors_and_one_byte_of_vector() -> None:
     assert hv_compose_msi_req_v1(REQUEST) == bytes.fromhex(
         "14004942 21000000 31 00 0100 00000000 ffffffffffffffff"
     )
 
 
+@pytest.mark.wire_note("2.4a", "2.3a")
 def test_the_second_form_lists_one_processor() -> None:
     expected = bytes.fromhex("17004942 21000000 31 00 0100 0100 0300") + bytes(62)
     assert hv_compose_msi_req_v2(REQUEST) == expected
 
 
+@pytest.mark.wire_note("2.3c", "2.4a")
 def test_the_third_form_has_a_vector_of_32_bits() -> None:
     expected = bytes.fromhex("1b004942 21000000 31010000 00 00 0100 0100 0300") + bytes(62)
     assert hv_compose_msi_req_v3(REQUEST) == expected
@@ -140,7 +143,7 @@ def test_an_interrupt_that_is_requested_is_composed_again_with_its_real_vector()
     assert (freed.address, freed.data) == (composed[0].address, composed[0].data)
 
 
-@pytest.mark.wire_note("7.7a")
+@pytest.mark.wire_note("2.0i", "7.7a")
 def test_unmasking_aims_the_interrupt_by_the_versions_form() -> None:
     story, driver = with_vectors(0x10004)
     control, data = story.host.retargets[-1]
@@ -155,7 +158,7 @@ def test_unmasking_aims_the_interrupt_by_the_versions_form() -> None:
     assert event.irq == driver.irqs[-1]
 
 
-@pytest.mark.wire_note("7.7b")
+@pytest.mark.wire_note("2.0i", "7.7b")
 def test_the_first_version_retargets_by_mask() -> None:
     story, _ = with_vectors(0x10001)
     control, data = story.host.retargets[-1]
@@ -229,6 +232,25 @@ def compose_one(story: Story) -> MsiMsg:
     _, (data,) = msi_block(story, 1)
     story.thread(compose())
     return messages[0]
+
+
+@pytest.mark.wire_note("2.4b")
+@pytest.mark.parametrize("is_msix", [True, False])
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_a_single_interrupt_is_asked_for_with_the_vector_that_it_holds(
+    version: int, is_msix: bool
+) -> None:
+    story = Story(version=version, cpus=2).arrive()
+    desc, (data,) = msi_block(story, 1)
+    desc.is_msix = is_msix
+    data.vector = 0x5A
+
+    async def compose() -> None:
+        await story.driver.hv_compose_msi_msg(data)
+
+    story.thread(compose())
+    request = story.host.dialect.create_interrupt.parse(story.host.received[-1])
+    assert (request.int_desc.vector, request.int_desc.vector_count) == (0x5A, 1)
 
 
 @pytest.mark.wire_note("3.7b")
@@ -360,6 +382,7 @@ def msi_block(story: Story, vectors: int) -> tuple[MsiDesc, list[IrqData]]:
     return desc, datas
 
 
+@pytest.mark.wire_note("2.4c", "2.4d")
 def test_multi_msi_asks_once_for_a_block_and_derives_the_rest() -> None:
     story = Story(cpus=4).arrive()
     desc, datas = msi_block(story, 4)

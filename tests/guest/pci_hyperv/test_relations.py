@@ -17,6 +17,7 @@ from guest.events import (
 from guest.kernel.ops import NS_PER_MS
 from host.devices.nvme_ssd import NVME_SSD
 from host.function import Function
+from protocol.versions import VPCI_DIALECTS
 from protocol.vmbus import (
     VM_PKT_COMP,
     VM_PKT_DATA_USING_GPA_DIRECT,
@@ -134,15 +135,15 @@ def test_without_memory_a_list_is_lost() -> None:
     assert story.leaks() == {}
 
 
-def test_a_list_of_the_other_form_is_understood_too() -> None:
-    story = Story(version=0x10001)
-    story.host.dialect = Story(version=0x10004).host.dialect
-    story.driver.versions = (story.host.dialect,)
-    story.arrive()
-    story.host.dialect = Story(version=0x10001).host.dialect
-    story.host.relations()
+@pytest.mark.wire_note("2.2a")
+@pytest.mark.parametrize(("agreed", "listed"), [(0x10004, 0x10001), (0x10001, 0x10004)])
+def test_a_list_of_the_other_form_is_understood_too(agreed: int, listed: int) -> None:
+    story = Story(version=agreed).arrive()
+    story.host.dialect = VPCI_DIALECTS[listed]
+    story.host.functions[SECOND] = Function(NVME_SSD)
+    story.host.relations(SECOND)
     story.run()
-    assert story.hbus.children.empty()
+    assert [hpdev.desc.win_slot for hpdev in story.hbus.children] == [SECOND]
 
 
 @pytest.mark.wire_note("3.11b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from errno import EAGAIN, ECONNREFUSED, EDQUOT, EINVAL, ENOBUFS, ENODEV
+from errno import EAGAIN, EDQUOT, EINVAL, ENOBUFS, ENODEV
 from uuid import UUID
 
 import pytest
@@ -23,11 +23,9 @@ from guest.vmbus.packets import (
 )
 from protocol.hypercall import (
     HV_STATUS_INSUFFICIENT_BUFFERS,
-    HV_STATUS_INVALID_CONNECTION_ID,
     HypercallResult,
 )
 from protocol.ids import VpIndex
-from protocol.synic import HvInputPostMessage
 from protocol.vmbus import (
     VM_PKT_COMP,
     VM_PKT_DATA_INBAND,
@@ -35,7 +33,6 @@ from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelGpadlCreated,
     VmbusChannelGpadlHeader,
-    VmbusChannelInitiateContact,
     VmbusChannelOpenResult,
     VmbusChannelRescindOffer,
 )
@@ -90,77 +87,6 @@ def play(host: ScriptedHost, story: Callable[[HvDevice], Awaitable[int]]) -> Pro
     return driver
 
 
-def test_versions_are_tried_from_the_highest_down_on_their_connection_ids() -> None:
-    host = ScriptedHost(accept=0x40000)
-    host.connect()
-    host.engine.run()
-    assert [post.vmbus_version_requested for post in host.posts] == [
-        0x50003, 0x50002, 0x50001, 0x50000, 0x40001, 0x40000,
-    ]  # fmt: skip
-    assert [post.interrupt_page & 0xFFF for post in host.posts] == [2, 2, 2, 2, 0, 0]
-    assert host.vmbus.msg_conn_id == 1
-
-
-def test_from_5_0_on_later_posts_go_to_the_connection_the_host_named() -> None:
-    host = ScriptedHost()
-    host.connect()
-    host.engine.run()
-    assert host.vmbus.msg_conn_id == 0x1234
-
-
-def test_a_host_that_accepts_nothing_refuses_the_connection() -> None:
-    host = ScriptedHost(accept=0)
-    errors: list[int] = []
-
-    async def connect() -> None:
-        errors.append(await host.vmbus.connect())
-
-    host.kernel.spawn_thread("connect", connect())
-    host.engine.run()
-    assert errors == [-ECONNREFUSED]
-
-
-def test_an_unknown_connection_id_ends_a_version_without_retrying() -> None:
-    host = ScriptedHost()
-    host.status = HV_STATUS_INVALID_CONNECTION_ID
-    errors: list[int] = []
-
-    async def connect() -> None:
-        errors.append(await host.vmbus.connect())
-
-    host.kernel.spawn_thread("connect", connect())
-    host.engine.run()
-    assert errors[0] < 0
-    assert host.kernel.now_ns() == 0
-
-
-def contacts(vtl: int, unknown_id: int) -> list[tuple[int, int]]:
-    """(connection id, VTL in the message) of each contact with a host without that connection."""
-    host = ScriptedHost(vtl=vtl)
-    hypercall = host.hypercall
-    posted: list[tuple[int, int]] = []
-
-    def spy(vp: VpIndex, control: int, data: bytes) -> HypercallResult:
-        post = HvInputPostMessage.parse(data)
-        posted.append((post.connectionid, VmbusChannelInitiateContact.parse(post.payload).msg_vtl))
-        if post.connectionid == unknown_id:
-            return HypercallResult(HV_STATUS_INVALID_CONNECTION_ID)
-        return hypercall(vp, control, data)
-
-    vars(host)["hypercall"] = spy
-    host.connect()
-    host.engine.run()
-    return posted
-
-
-@pytest.mark.wire_note("9.2b")
-def test_the_contact_names_the_guests_trust_level_and_in_2_tries_the_redirected_id_first() -> None:
-    assert contacts(0, unknown_id=0x800074) == [(4, 0)]
-    assert contacts(1, unknown_id=0x800074) == [(4, 1)]
-    assert contacts(2, unknown_id=4) == [(0x800074, 2)]
-    assert contacts(2, unknown_id=0x800074) == [(0x800074, 2), (4, 2)]
-
-
 @pytest.mark.wire_note("8.5a", "8.5b")
 def test_posting_is_tried_a_hundred_times_with_a_delay_that_doubles_to_two_seconds() -> None:
     host = ScriptedHost()
@@ -177,6 +103,7 @@ def test_posting_is_tried_a_hundred_times_with_a_delay_that_doubles_to_two_secon
     assert host.kernel.now_ns() == (doubling_us + 79 * (1 << 21)) * 1000
 
 
+@pytest.mark.wire_note("1.4a", "1.4c", "1.4e", "1.4g")
 def test_opening_posts_one_gpadl_header_and_an_open_as_the_wire_notes_say() -> None:
     host = ScriptedHost()
     play(host, open_channel)
@@ -230,6 +157,7 @@ def test_a_channel_opens_only_once() -> None:
     assert errors == [0, -EINVAL]
 
 
+@pytest.mark.wire_note("1.6a")
 def test_closing_tears_the_gpadl_down_and_frees_the_pages() -> None:
     host = ScriptedHost()
     blocks = host.kernel.memory.blocks
@@ -267,7 +195,7 @@ def test_others_may_run_where_the_ring_pages_come_and_go() -> None:
     assert seen == ["alloc_pages ring", "free_pages ring"]
 
 
-@pytest.mark.wire_note("8.6b")
+@pytest.mark.wire_note("1.7d", "8.6b")
 def test_a_rescind_wakes_an_open_that_the_host_never_answers() -> None:
     host = ScriptedHost()
     host.answers[ChannelMessageType.CHANNELMSG_OPENCHANNEL] = lambda _: None
@@ -284,12 +212,13 @@ def test_a_rescind_wakes_an_open_that_the_host_never_answers() -> None:
     assert host.kernel.heap.census() == {}
 
 
+@pytest.mark.wire_note("1.6b", "1.6c")
 def test_a_rescind_after_probe_removes_the_device_without_a_teardown() -> None:
     host = ScriptedHost()
     host.rescind(delay_ns=100_000_000)
     driver = play(host, open_channel)
     assert driver.removed == 1
-    assert host.heard[-2:] == ["CLOSECHANNEL", "RELID_RELEASED"]
+    assert host.heard[-3:] == ["OPENCHANNEL", "CLOSECHANNEL", "RELID_RELEASED"]
     assert host.kernel.heap.census() == {}
 
 
@@ -586,6 +515,7 @@ def test_a_packet_too_large_for_the_buffer_stays_in_the_ring() -> None:
     play(host, story)
 
 
+@pytest.mark.wire_note("1.5b", "1.5c")
 def test_messages_that_are_short_or_unknown_are_dropped_with_a_warning() -> None:
     host = ScriptedHost()
     host.connect()

@@ -22,6 +22,7 @@ def driver_of(host: ScriptedHost, story: Callable[[HvDevice], Awaitable[int]]) -
     return driver
 
 
+@pytest.mark.wire_note("1.6c")
 def test_a_device_that_somebody_holds_outlives_its_rescind_and_its_channel_with_it() -> None:
     host = ScriptedHost()
     held: list[HvDevice] = []

@@ -31,18 +31,21 @@ def moved(host: ScriptedHost, cpu: int) -> tuple[int, int]:
     return seen[0]
 
 
+@pytest.mark.wire_note("1.8a")
 def test_before_4_1_there_is_no_such_message() -> None:
     host = ScriptedHost(accept=0x40000)
     assert moved(host, 1) == (-EIO, 0)
     assert "MODIFYCHANNEL" not in host.heard
 
 
+@pytest.mark.wire_note("1.8a", "1.8b")
 def test_up_to_5_2_the_message_is_not_answered_and_nobody_waits() -> None:
     host = ScriptedHost(accept=0x50002)
     assert moved(host, 1) == (0, 1)
     assert host.heard[-1] == "MODIFYCHANNEL"
 
 
+@pytest.mark.wire_note("1.8b")
 @pytest.mark.parametrize(("status", "expected"), [(0, (0, 1)), (1, (-EIO, 0))])
 def test_from_5_3_on_the_answer_decides(status: int, expected: tuple[int, int]) -> None:
     host = ScriptedHost()

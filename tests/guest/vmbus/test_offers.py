@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""An offer and the rescind that undoes it: who may overtake whom, and who waits for whom."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from guest.events import RescindFlagRaised
+from guest.kernel import ops
+from guest.kernel.ops import NS_PER_MS
+from guest.vmbus.channel import HvDevice
+from guest.vmbus.messages import BLOCKING
+from protocol.vmbus import ChannelMessageType
+from tests.guest.vmbus.scripted_host import ScriptedHost
+from tests.guest.vmbus.test_channels import open_channel, play
+
+RESCINDED_MS = 20
+
+
+@pytest.mark.wire_note("1.7a")
+def test_offers_rescinds_and_probing_have_a_queue_each() -> None:
+    vmbus = ScriptedHost().vmbus
+    offers, rescinds = (
+        BLOCKING[kind].queue_of(vmbus)
+        for kind in (
+            ChannelMessageType.CHANNELMSG_OFFERCHANNEL,
+            ChannelMessageType.CHANNELMSG_RESCIND_CHANNELOFFER,
+        )
+    )
+    assert len({id(queue) for queue in (offers, rescinds, vmbus.handle_primary_chan_wq)}) == 3
+
+
+@pytest.mark.wire_note("1.7b")
+def test_a_rescind_looks_each_millisecond_whether_all_offers_are_entered() -> None:
+    host = ScriptedHost()
+    raised_ms: list[float] = []
+
+    def note(event: object) -> None:
+        if isinstance(event, RescindFlagRaised):
+            raised_ms.append(host.engine.now_ns() / NS_PER_MS)
+
+    def change(by: int) -> None:
+        host.vmbus.offer_in_progress += by
+
+    host.kernel.emit = note
+    host.rescind(delay_ns=RESCINDED_MS * NS_PER_MS)
+    for at_ns, by in ((RESCINDED_MS * NS_PER_MS - 1, 1), (25 * NS_PER_MS + 1, -1)):
+        host.engine.later((at_ns, at_ns), "another offer", partial(change, by))
+    play(host, open_channel)
+    assert raised_ms == [pytest.approx(26, abs=0.1)]
+
+
+@pytest.mark.wire_note("1.7b")
+def test_a_rescind_looks_each_millisecond_whether_probe_has_ended() -> None:
+    host = ScriptedHost()
+    ended_ns: list[int] = []
+
+    async def slow_probe(hdev: HvDevice) -> int:
+        assert await open_channel(hdev) == 0
+        await ops.msleep(host.kernel, 50)
+        ended_ns.append(host.engine.now_ns())
+        return 0
+
+    host.rescind(delay_ns=RESCINDED_MS * NS_PER_MS)
+    driver = play(host, slow_probe)
+    assert driver.removed == 1
+    assert ended_ns[0] < host.engine.now_ns() < ended_ns[0] + 2 * NS_PER_MS
