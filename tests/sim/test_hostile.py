@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from sim.identity import instance_id
 from sim.scenario import Scenario
 from sim.scenario_reader import built_in_names, load_scenario
 from sim.world import World
+from tests.house.sources import ROOT
 
 HOSTILE = tuple(name for name in built_in_names() if name.startswith("hostile-"))
 KERNEL_OLDER = ("hostile-answers", "hostile-messages")  # played without isolation
@@ -42,6 +44,13 @@ def bars_said_to_be(told: str) -> Scenario:
         actors=(replace(actor, steps=actor.steps[:1]),),
         host=replace(scenario.host, knobs={"told_bars": told}),
     )
+
+
+def test_the_documents_table_has_every_hostile_story() -> None:
+    text = (ROOT / "docs/races.md").read_text(encoding="utf-8")
+    _, table = text.split("## A host that is not trusted")
+    told = re.findall(r"`([a-z0-9-]+)`", table)
+    assert set(HOSTILE) <= set(told) <= set(built_in_names())
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name not in KERNEL_OLDER])

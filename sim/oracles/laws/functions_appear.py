@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A bus that is installed shows a PCI device for each function that it holds.
 
-Judged in the moment in which the bus is installed: until then the works wait for ``state_lock``, so
-that its functions are those that were there when it was scanned. A scan looks for functions 1 to 7
-only behind a function 0 that says so; they are not judged. Not missed either is what the host has
-taken away meanwhile, and what there was no memory for.
+Judged in the moment in which probe installs the bus: until then the works wait for ``state_lock``,
+so that its functions are those that were there when it was scanned. A resume scans nothing; what
+comes with it waits for the next list. A scan looks for functions 1 to 7 only behind a function 0
+that says so; they are not judged. Not missed either is what the host has taken away meanwhile, and
+what there was no memory for.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Place = tuple[int, int]  # relid, wslot
 
 
 class FunctionsAppear(Law):
-    """``missed`` are functions without a PCI device so far."""
+    """``missed`` are functions without a PCI device so far, ``probing`` buses not yet installed."""
 
     name = "each function of an installed bus has its PCI device"
     kind = "lost-device"
@@ -34,6 +35,7 @@ class FunctionsAppear(Law):
         self._relid_of_bus: dict[str, int] = {}
         self._relid_of_domain: dict[int, int] = {}
         self._missed: set[Place] = set()
+        self._probing: set[int] = set()
         self._short_of_memory = False
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
@@ -42,6 +44,7 @@ class FunctionsAppear(Law):
 
     def _domain_chosen(self, event: DomainChosen, *_: object) -> None:
         self._relid_of_domain[event.domain] = event.relid
+        self._probing.add(event.relid)
 
     def _fault(self, event: FaultInjected, *_: object) -> None:
         self._short_of_memory |= event.fault == ALLOCATION_FAILURE
@@ -64,15 +67,16 @@ class FunctionsAppear(Law):
         forget(self._missed, event.relid)
 
     def _state_changed(self, event: BusStateChanged, *_: object) -> Finding:
-        if event.state != INSTALLED or self._short_of_memory:
+        if event.state != INSTALLED or event.relid not in self._probing or self._short_of_memory:
             return None
+        self._probing.discard(event.relid)
         missed = min((wslot for relid, wslot in self._missed if relid == event.relid), default=None)
         if missed is None:
             return None
         return f"slot {missed:#x} of channel {event.relid} has no PCI device"
 
     def _crashed(self, *_: object) -> None:
-        forget_all(self._relid_of_domain, self._missed)
+        forget_all(self._relid_of_domain, self._missed, self._probing)
         self._short_of_memory = False
 
     sees: ClassVar[Sees] = {

@@ -12,7 +12,12 @@ from guest.kernel.faults import Uninitialised
 from guest.pci_core.types import PCIBIOS_DEVICE_NOT_FOUND
 from guest.pci_hyperv.config import BUS_END
 from host.devices.nvme_ssd import NVME_SSD
-from protocol.hypercall import HV_STATUS_ACCESS_DENIED, HypercallResult, call_code
+from protocol.hypercall import (
+    HV_STATUS_ACCESS_DENIED,
+    HVCALL_MMIO_WRITE,
+    HypercallResult,
+    call_code,
+)
 from protocol.ids import Devfn, VpIndex
 from sim.choices import RandomChooser
 from tests.guest.pci_hyperv.story import Story
@@ -284,6 +289,24 @@ def test_a_failed_call_writes_nothing_and_goes_on() -> None:
     assert "MMIO write hypercall error 6" in story.kernel.log_lines[-1][2]
     story.host.mmio_status = 0
     assert story.reads([(COMMAND, 2)]) != [(0x0006, True)]
+
+
+def test_a_function_whose_choice_failed_is_not_the_one_that_is_reached() -> None:
+    story = CountingHostStory(use_calls=True, profiles=(NVME_SSD, NVME_SSD))
+    story.arrive()
+    hypercall = story.host.hypercall
+    story.host.functions[1].write(0x0C, 1, 0x40)  # cache line size: tells the two apart
+
+    def choosing_fails(vp: VpIndex, control_word: int, data: bytes) -> HypercallResult:
+        if call_code(control_word) == HVCALL_MMIO_WRITE:
+            return HypercallResult(HV_STATUS_ACCESS_DENIED)
+        return hypercall(vp, control_word, data)
+
+    assert story.reads([(0x0C, 1)], devfn=0) == [(0, True)]
+    story.host.hypercall = choosing_fails  # type: ignore[method-assign]  # the fake's own method
+    assert story.reads([(0x0C, 1)], devfn=8) == [(0, True)]
+    story.host.hypercall = hypercall  # type: ignore[method-assign]  # likewise
+    assert story.reads([(0x0C, 1)], devfn=8) == [(0x40, True)]
 
 
 def test_the_vendor_id_of_a_failed_call_was_never_written() -> None:

@@ -44,6 +44,11 @@ def test_a_guest_without_memory_may_miss_a_function() -> None:
     assert holds(FunctionsAppear, *BORN, fault, INSTALLED)
 
 
+def test_a_function_that_comes_with_a_resume_waits_for_the_next_list() -> None:
+    resumed = (BusStateChanged(RELID, "init"), CHILD, INSTALLED)
+    assert holds(FunctionsAppear, *BORN, ADDED, INSTALLED, *resumed)
+
+
 def test_functions_behind_a_function_0_are_not_judged() -> None:
     sibling = ChildAdded(RELID, SlotNumber(0x20), 0, 0, 8)
     assert holds(FunctionsAppear, *BORN, sibling, ADDED, INSTALLED)
