@@ -28,6 +28,10 @@ class DomainMap:
         """How many numbers buses hold."""
         return len(self._taken) - 1  # less the invalid one
 
+    def holds(self, dom: int) -> bool:
+        """Whether the number is taken."""
+        return dom in self._taken
+
     def hv_get_dom_num(self, dom: int) -> int:
         """Take ``dom``, or the lowest free number if it is taken; HVPCI_DOM_INVALID if none is."""
         taken = self._taken

@@ -18,6 +18,7 @@ from guest.pci_hyperv.parts import Parts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guest.pci_core.types import PciHostBridge
     from guest.vmbus.channel import HvDevice
     from protocol.versions import Dialect
 
@@ -55,11 +56,15 @@ class Probe(Negotiation, Parts):
             if ret:
                 for undo_step in reversed(done):
                     await undo_step(hbus)
+                await self.release_bridge(bridge)
                 return ret
             if undo is not None:
                 done.append(undo)
         await hbus.state_lock.unlock()
         return 0
+
+    async def release_bridge(self, bridge: PciHostBridge) -> None:
+        """devres lets go of the bridge; the PCI core of 6.12 holds no domain number for it."""
 
     def probe_steps(self) -> tuple[tuple[Step, Undo | None], ...]:
         """Each step of probe and what undoes it when a later one fails, latest first."""

@@ -12,6 +12,7 @@ from sim.oracles.laws.functions_appear import FunctionsAppear
 from sim.oracles.laws.interrupts_arrive import InterruptsArrive
 from sim.oracles.laws.interrupts_of_assigned import InterruptsOfAssigned
 from sim.oracles.laws.lawful_power import LawfulPower
+from sim.oracles.laws.leaves_d0 import LeavesD0
 from sim.oracles.laws.messages_from_host import MessagesFromHost
 from sim.oracles.laws.no_intx import NoIntx
 from sim.oracles.laws.no_zombies import NoZombies
@@ -22,6 +23,7 @@ from sim.oracles.laws.quiet_when_installed import QuietWhenInstalled
 from sim.oracles.laws.relids_released import RelidsReleased
 from sim.oracles.laws.request_ids import RequestIds
 from sim.oracles.laws.retargets_aim_right import RetargetsAimRight
+from sim.oracles.laws.retries_d0 import RetriesD0
 from sim.oracles.laws.silence_after_rescind import SilenceAfterRescind
 from sim.oracles.laws.slots_returned import SlotsReturned
 from sim.oracles.laws.spis_go_right import SpisGoRight
@@ -37,6 +39,7 @@ LAWS: Final[Sequence[LawFactory]] = (
     InterruptsArrive,
     InterruptsOfAssigned,
     LawfulPower,
+    LeavesD0,
     MessagesFromHost,
     NoIntx,
     NoZombies,
@@ -47,6 +50,7 @@ LAWS: Final[Sequence[LawFactory]] = (
     RelidsReleased,
     RequestIds,
     RetargetsAimRight,
+    RetriesD0,
     SilenceAfterRescind,
     SlotsReturned,
     SpisGoRight,
