@@ -107,10 +107,22 @@ def test_without_any_address_not_even_the_configuration_window_is_there() -> Non
     assert errors == {"hv_allocate_config_window": -ENXIO, "hv_pci_probe": -ENXIO}
 
 
-def test_the_configuration_window_goes_above_4_gib_if_it_must() -> None:
-    result = play(load_scenario("mmio-config-window-high"))
+@pytest.mark.parametrize(
+    ("ranges", "above"),
+    [
+        (((0xF800_0000, 0xF800_1FFF), HIGH), [False, True]),  # as the scenario has it
+        (((0xF800_0000, 0xF800_0FFF), HIGH), [True, True]),
+        ((HIGH,), [True, True]),
+    ],
+)
+def test_the_configuration_window_goes_above_4_gib_if_it_must(
+    ranges: tuple[Range, ...], above: list[bool]
+) -> None:
+    scenario = load_scenario("mmio-config-window-high")
+    result = play(replace(scenario, guest=replace(scenario.guest, mmio=ranges)))
     entered = [s.event.window_gpa for s in result.trace if isinstance(s.event, D0Entered)]
-    assert [gpa >> 32 > 0 for gpa in entered] == [False, True]
+    assert [gpa >> 32 > 0 for gpa in entered] == above
+    assert result.verdict == "clean"
 
 
 @pytest.mark.parametrize(("arch", "where"), [("x86-64", 0xFEC0_1000), ("arm64", 0xFEC0_0000)])
