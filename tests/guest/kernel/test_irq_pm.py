@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from guest.kernel.irq_hotplug import migrate_all_off_cpu, restore_on_cpu
 from guest.kernel.irq_pm import resume_device_irqs, suspend_device_irqs
 from tests.guest.kernel.test_irq import Line
 
@@ -48,8 +47,8 @@ def test_a_managed_line_that_is_suspended_does_not_start_with_its_cpu_but_when_i
     second = 25
     line.request(second)
     line.rig.run(suspend_device_irqs(line.irqs))
-    line.rig.run(migrate_all_off_cpu(line.irqs, 1))
-    line.rig.run(restore_on_cpu(line.irqs, 1))
+    line.rig.run(line.rig.kernel.hotplug.cpu_down(1))
+    line.rig.run(line.rig.kernel.hotplug.cpu_up(1))
     assert line.irqs.descs[second].managed_shutdown
     line.rig.run(resume_device_irqs(line.irqs))
     assert not line.irqs.descs[second].managed_shutdown
