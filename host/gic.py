@@ -6,8 +6,7 @@ and the processor that its route names. Guests reach it by MMIO and by two syste
 by hypercall. Knows no device and no message; that an SPI came is told by whoever looked it up.
 
 Model: edge-triggered SPIs of one group and one priority, which is all that vPCI uses; of the
-registers those that say enabled, pending, active and routed. Others read as zero. What becomes of
-it while a machine is off (hibernation) no source says: it is kept.
+registers those that say enabled, pending, active and routed. Others read as zero.
 """
 
 from __future__ import annotations
@@ -51,10 +50,16 @@ class Distributor:
 
     def __init__(self, vps: Sequence[VpIndex], deliver: Deliver) -> None:
         self._deliver = deliver
-        self._vps = frozenset(vps)
-        self.enabled = self.pending = self.active = 0
-        self._routes = dict.fromkeys(SPIS, affinity_of(vps[0]))
+        self._vps = tuple(vps)
+        self._routes: dict[int, int] = {}
         self._signalled: dict[int, VpIndex] = {}  # whose line was raised for it, until it looks
+        self.reset()
+
+    def reset(self) -> None:
+        """The machine was switched off."""
+        self.enabled = self.pending = self.active = 0
+        self._routes.update(dict.fromkeys(SPIS, affinity_of(self._vps[0])))
+        self._signalled.clear()
 
     def arrive(self, _vp: VpIndex, vector: Vector) -> None:
         """A device's message has come in: the SPI is pending, wherever it was meant to go."""

@@ -31,6 +31,9 @@ class InterruptController(Protocol):
     def end(self, intid: int) -> None:
         """A processor has handled one."""
 
+    def reset(self) -> None:
+        """The machine was switched off."""
+
 
 class LocalApics:
     """x86: a vector goes where its entry says; the processor's answer never leaves it."""
@@ -45,6 +48,9 @@ class LocalApics:
     def end(self, _intid: int) -> None:
         """There is nobody to tell. Raises LocalProtocolError."""
         raise LocalProtocolError("an x86 processor has no register of that kind")
+
+    def reset(self) -> None:
+        """Nothing is kept here."""
 
 
 class HostArchitecture(NamedTuple):

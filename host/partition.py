@@ -179,6 +179,7 @@ class Partition(Administrator):
         """The guest has switched itself off: what it was lent is reset, and still its own."""
         for bus in self._by_relid.values():
             bus.reset()
+        self._interrupts.reset()
 
     def interrupt_retargeted(self, event: InterruptRetargeted) -> None:
         """The hypervisor has looked at a retarget hypercall."""

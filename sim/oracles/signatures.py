@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sim.oracles.known import Signature
-from sim.oracles.signatures_arm64 import BlockOfDummies, CutSpi, RestOfRegion
+from sim.oracles.signatures_arm64 import BlockOfDummies, CutSpi, KeptDisabled, RestOfRegion
 from sim.oracles.signatures_bus import (
     LateFunction,
     NothingReleased,
@@ -64,6 +64,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     BlockOfDummies,
     CutSpi,
     RestOfRegion,
+    KeptDisabled,
     WindowLeftBehind,
     StrangeSlot,
     IndexBeyondTheRing,

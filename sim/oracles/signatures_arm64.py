@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from guest.events import MsiComposed
-from guest.kernel.irq_events import SpiAllocated
+from guest.events import MachinePoweredOff, MsiComposed
+from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpiAllocated
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciCreateInterrupt, PciCreateInterrupt2
 from sim.oracles.known import Signature
@@ -106,3 +106,44 @@ class RestOfRegion(Signature):
         return {"SPI": self._left}
 
     sees: ClassVar[Sees] = {SpiAllocated: _allocated, MsiComposed: _composed}
+
+
+class KeptDisabled(Signature):
+    """An interrupt was open when the machine was switched off, and is still."""
+
+    item = "O36"
+    kinds = frozenset({"lost-interrupt"})
+    what = ("was raised",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spis: set[int] = set()  # irqs that have one
+        self._open: set[int] = set()
+        self._kept: set[int] = set()
+
+    def _allocated(self, event: SpiAllocated, *_: object) -> None:
+        self._spis.add(event.irq)
+
+    def _requested(self, event: InterruptRequested, *_: object) -> None:
+        self._open.add(event.irq)
+
+    def _freed(self, event: InterruptFreed, *_: object) -> None:
+        self._open.discard(event.irq)
+        self._kept.discard(event.irq)
+        self.possible = bool(self._kept)
+
+    def _switched_off(self, *_: object) -> None:
+        self._kept = self._open & self._spis
+        self.possible = bool(self._kept)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        for kept in (self._spis, self._open, self._kept):
+            kept.clear()
+
+    sees: ClassVar[Sees] = {
+        SpiAllocated: _allocated,
+        InterruptRequested: _requested,
+        InterruptFreed: _freed,
+        MachinePoweredOff: _switched_off,
+    }

@@ -147,6 +147,19 @@ def test_a_route_to_nobody_is_kept_and_nothing_comes_in(machine: Machine) -> Non
     assert machine.raised == [(FIVE, SPI)]
 
 
+def test_a_machine_that_was_off_begins_anew(machine: Machine) -> None:
+    machine.route(FIVE)
+    machine.poke(GICD_ISENABLER)
+    machine.come()
+    machine.gic.reset()
+    assert machine.gic.acknowledge(FIVE) == SPURIOUS_INTID
+    assert not machine.peek(GICD_ISENABLER)
+    assert machine.gic.read(route_of(SPI), 8) == affinity_of(ZERO)
+    machine.come()
+    machine.poke(GICD_ISENABLER)
+    assert machine.raised == [(FIVE, SPI), (ZERO, SPI)]
+
+
 @pytest.mark.parametrize(
     ("sets", "clears"),
     [

@@ -125,6 +125,13 @@ def test_an_ejected_devices_spis_are_the_next_ones() -> None:
     assert [event.spi for event in events(world, SpiAllocated)] == [64, 65, 64, 65]
 
 
+def test_after_hibernation_only_spis_that_were_taken_anew_are_enabled() -> None:
+    world = played("arm64-hibernate")
+    enabled = world.partition.mmio_read(GICD_BASE + word_of(GICD_ISENABLER, 64), 4)
+    assert enabled == 0b0011, "those of the driver that freed its own"
+    assert [event.irq for event in events(world, InterruptHandled)][-2:] == [24, 25]
+
+
 def test_the_last_devices_find_fewer_spis_and_none() -> None:
     world = played("arm64-spis-exhausted")
     requested = events(world, InterruptRequested)

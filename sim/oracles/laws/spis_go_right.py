@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from guest.events import KernelCrashed, MsiComposed, MsiRetargeted
+from guest.events import KernelCrashed, MachinePoweredOff, MsiComposed, MsiRetargeted
 from guest.kernel.irq_events import SpiAllocated, SpiFreed, SpiRouted
 from protocol.link import InterruptDelivered
 from sim.oracles.law import AWAKE, Finding, Law, Sees, forget_all
@@ -54,8 +54,12 @@ class SpisGoRight(Law):
     def _crashed(self, *_: object) -> None:
         forget_all(self._spis, self._vps)
 
+    def _switched_off(self, *_: object) -> None:
+        self._vps.clear()
+
     sees: ClassVar[Sees] = {KernelCrashed: _crashed, SpiAllocated: _allocated}
     sees_awake: ClassVar[Sees] = {
+        MachinePoweredOff: _switched_off,
         SpiFreed: _freed,
         SpiRouted: _routed,
         MsiComposed: _composed,

@@ -13,10 +13,11 @@ from guest.events import (
     DriverRemoved,
     EjectQueued,
     FunctionReturned,
+    MachinePoweredOff,
     MsiComposed,
     RelationsQueued,
 )
-from guest.kernel.irq_events import SpiAllocated
+from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpiAllocated
 from host.events import Rescinded
 from protocol.ids import RelId, SlotNumber, TransactionId, Vector
 from protocol.link import PacketPublished
@@ -118,6 +119,18 @@ def test_an_spi_that_is_asked_for_by_its_number_shows_nothing() -> None:
     x86 = (MsiComposed(ONE, SLOT, 24, Vector(32), 3, 0xFEE0_0010, 0),)
     assert seen(single, "O25", "O27").showing() == set()
     assert seen(x86, "O25", "O27").showing() == set()
+
+
+def test_an_spi_that_was_open_when_the_machine_went_off_is_lost_until_it_is_freed() -> None:
+    off = (SpiAllocated(24, 64), InterruptRequested(24, "a"), MachinePoweredOff())
+    lost = found("lost-interrupt", END, "irq 24 was raised 60 s before the end, in vain")
+    assert seen(off, "O36").explaining(lost) == {"O36"}
+    assert seen(off[:2], "O36").explaining(lost) == set()
+    freed = (*off[:2], InterruptFreed(24, "a"), MachinePoweredOff())
+    assert seen(freed, "O36").explaining(lost) == set()
+    assert seen(off[1:], "O36").explaining(lost) == set(), "x86 has no such thing"
+    again = (*off, InterruptFreed(24, "a"))
+    assert seen(again, "O36").explaining(lost) == set()
 
 
 def created(vector: int) -> PacketPublished:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from guest.events import MsiComposed, MsiRetargeted
+from guest.events import KernelCrashed, MachinePoweredOff, MsiComposed, MsiRetargeted
 from guest.kernel.irq_events import SpiAllocated, SpiFreed, SpiRouted
 from protocol.ids import Vector, VpIndex
 from protocol.link import InterruptDelivered
@@ -42,6 +42,12 @@ def test_one_that_comes_in_elsewhere_is_wrong() -> None:
     assert holds(SpisGoRight, ALLOCATED, ROUTED, moved, delivered(3))
     violation = broken(SpisGoRight, ALLOCATED, ROUTED, moved, delivered(17))
     assert violation.message == "SPI 300 was routed to VP 3 and came in on VP 17"
+
+
+def test_a_machine_that_was_off_routes_anew() -> None:
+    assert holds(SpisGoRight, ALLOCATED, ROUTED, MachinePoweredOff(), delivered(0))
+    assert holds(SpisGoRight, ALLOCATED, ROUTED, KernelCrashed(VpIndex(17)), delivered(0))
+    assert broken(SpisGoRight, ALLOCATED, ROUTED, delivered(0))
 
 
 def test_no_hypercall_aims_an_spi() -> None:
