@@ -200,6 +200,10 @@ class OfferedChannels:
             )
         )
 
+    def forge(self, payload: bytes) -> None:
+        """A hostile host: these bytes as a control message, whatever they mean to the guest."""
+        self._effects.append(PostToGuest(self._message_vp, payload))
+
     # --- leaves -----------------------------------------------------------------------------------
 
     def _post(self, message: WireRecord) -> None:

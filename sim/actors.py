@@ -214,6 +214,7 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     "forge-completion": lambda stage, step: stage.partition.forge_completion(
         _bus(stage, step), step.arguments["request"], step.arguments["data"]
     ),
+    "forge-message": lambda stage, step: stage.partition.forge_message(step.arguments["data"]),
     "forge-index": lambda stage, step: stage.partition.forge_index(
         _bus(stage, step), step.arguments["ring"], step.arguments["value"]
     ),

@@ -224,6 +224,12 @@ _STEP_ROWS: Final = (
         "a hostile host: answer a request again, or one that was never made",
     ),
     StepRow(
+        "forge-message",
+        "host",
+        (Key("data", HEX, REQUIRED, "the message, in hexadecimal, at most 240 bytes"),),
+        "a hostile host: send these bytes as a control message of VMBus",
+    ),
+    StepRow(
         "forge-index",
         "host",
         (

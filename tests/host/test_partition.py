@@ -27,7 +27,7 @@ from protocol.gic import (
 )
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
-from protocol.link import InterruptDelivered
+from protocol.link import InterruptDelivered, MessagePosted
 from protocol.ring import RingCorrupt
 from protocol.vmbus import (
     VM_PKT_COMP,
@@ -438,6 +438,14 @@ def test_a_hostile_host_writes_any_index_into_a_ring(guest: FakeGuest, ring: str
     assert guest.events[-1] == IndexForged(relid, ring, 1 << 20)
     with pytest.raises(RingCorrupt, match="out of range"):
         guest.read(relid) if ring == "to-guest" else guest.write(relid, bytes(8))
+
+
+def test_a_hostile_host_posts_whatever_it_is_told_to(guest: FakeGuest) -> None:
+    guest.connect()
+    guest.partition.forge_message(bytes([30, 0, 0, 0, 7]))
+    assert guest.events[-1] == MessagePosted("host-to-guest", bytes([30, 0, 0, 0, 7]))
+    with pytest.raises(LocalProtocolError):
+        guest.partition.forge_message(bytes(241))
 
 
 def test_nothing_is_forged_where_no_channel_is_open(guest: FakeGuest) -> None:
