@@ -14,6 +14,7 @@ from guest.events import MsiComposed, MsiNotComposed
 from guest.kernel.irq_events import (
     InterruptHandled,
     InterruptRequested,
+    InterruptShutDown,
     SpiAllocated,
     SpiFreed,
     SpiRouted,
@@ -130,6 +131,21 @@ def test_after_hibernation_only_spis_that_were_taken_anew_are_enabled() -> None:
     enabled = world.partition.mmio_read(GICD_BASE + word_of(GICD_ISENABLER, 64), 4)
     assert enabled == 0b0011, "those of the driver that freed its own"
     assert [event.irq for event in events(world, InterruptHandled)][-2:] == [24, 25]
+
+
+def test_spis_leave_with_a_cpu_and_managed_ones_come_back_with_it() -> None:
+    world = played("arm64-cpus")
+    managed = [(event.irq, event.cpu) for event in events(world, SpiRouted) if event.irq < 28]
+    assert managed == [*((24 + cpu, cpu) for cpu in range(4)), (26, 2), (27, 3)]
+    assert [event.irq for event in events(world, InterruptShutDown)] == [27, 26]
+    moved = [event.cpu for event in events(world, SpiRouted) if event.irq == 29]
+    assert moved == [0, 3, 0]
+
+
+def test_every_interrupt_is_on_the_physical_cpu_of_the_first_processor() -> None:
+    # The host chooses by the processor in the create message, and that is always the first.
+    loads = played("arm64-arrival").partition.hypervisor.pcpu_loads
+    assert loads == (4, 0)
 
 
 def test_the_last_devices_find_fewer_spis_and_none() -> None:
