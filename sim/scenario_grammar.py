@@ -42,7 +42,7 @@ ARCHITECTURES: Final = ("x86-64", "arm64")
 DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
 RINGS: Final = ("to-guest", "to-host")
-OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 37))
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 38))
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
     *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O36.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O37.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -342,6 +342,15 @@ _ITEMS: Final = (
         "arm64-hibernate",
         "The GIC's own chip asks to be masked on suspend, so that resume unmasks it; the driver's"
         " does not. But a machine that was off begins with every SPI disabled.",
+    ),
+    OpenItem(
+        "O37", "A function that joins a bus over hibernation gets no PCI device",
+        "hv_pci_resume()",
+        "a host that gives a bus another function while its VM is switched off",
+        "certain by reading",
+        "hibernate-new-function",
+        "The list is dealt with while the bus is not installed, and nobody scans it afterwards; the"
+        " next list, or a rescan, finds the function.",
     ),
 )  # fmt: skip
 

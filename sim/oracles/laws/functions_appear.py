@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A bus that is installed shows a PCI device for each function that it holds.
 
-Judged in the moment in which probe installs the bus: until then the works wait for ``state_lock``,
-so that its functions are those that were there when it was scanned. A resume scans nothing; what
-comes with it waits for the next list. A scan looks for functions 1 to 7 only behind a function 0
-that says so; they are not judged. Not missed either is what the host has taken away meanwhile, and
-what there was no memory for.
+Judged in the moment in which the bus is installed: until then the works wait for ``state_lock``, so
+that its functions are those that were there when it was scanned. A resume scans nothing, so that a
+function which joined the bus meanwhile waits for the next list (open item O37). A scan looks for
+functions 1 to 7 only behind a function 0 that says so; they are not judged. Not missed either is
+what the host has taken away meanwhile, and what there was no memory for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from host.events import ChannelOffered, DeviceUnassigned, Rescinded
 from sim.fault_events import FaultInjected
 from sim.faults import ALLOCATION_FAILURE
 from sim.oracles.addresses import address_of
-from sim.oracles.law import Finding, Law, Sees, forget, forget_all
+from sim.oracles.law import Finding, Law, OpenItem, Sees, forget, forget_all
 
 INSTALLED = "installed"
 SLOTS = 32  # wslot numbers of functions 0
@@ -67,13 +67,15 @@ class FunctionsAppear(Law):
         forget(self._missed, event.relid)
 
     def _state_changed(self, event: BusStateChanged, *_: object) -> Finding:
-        if event.state != INSTALLED or event.relid not in self._probing or self._short_of_memory:
+        if event.state != INSTALLED or self._short_of_memory:
             return None
+        probed = event.relid in self._probing
         self._probing.discard(event.relid)
         missed = min((wslot for relid, wslot in self._missed if relid == event.relid), default=None)
         if missed is None:
             return None
-        return f"slot {missed:#x} of channel {event.relid} has no PCI device"
+        message = f"slot {missed:#x} of channel {event.relid} has no PCI device"
+        return message if probed else OpenItem("O37", message)
 
     def _crashed(self, *_: object) -> None:
         forget_all(self._relid_of_domain, self._missed, self._probing)

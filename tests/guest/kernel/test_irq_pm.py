@@ -47,8 +47,8 @@ def test_a_managed_line_that_is_suspended_does_not_start_with_its_cpu_but_when_i
     second = 25
     line.request(second)
     line.rig.run(suspend_device_irqs(line.irqs))
-    line.rig.run(line.rig.kernel.hotplug.cpu_down(1))
-    line.rig.run(line.rig.kernel.hotplug.cpu_up(1))
+    assert line.rig.run(line.rig.kernel.hotplug.cpu_down(1)) == 0
+    assert line.rig.run(line.rig.kernel.hotplug.cpu_up(1)) == 0
     assert line.irqs.descs[second].managed_shutdown
     line.rig.run(resume_device_irqs(line.irqs))
     assert not line.irqs.descs[second].managed_shutdown

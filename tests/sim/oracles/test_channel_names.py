@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guest.events import DriverRemoved
+from guest.events import DriverRemoved, MachinePoweredOff, MachinePoweredOn, RescindFlagRaised
 from host.events import ChannelMoved, ChannelOffered
 from protocol.ids import RelId
 from protocol.link import MessagePosted
@@ -74,3 +74,17 @@ def test_a_number_that_is_given_back_is_told_by_its_name() -> None:
     assert names.first(posted(7)) == posted(7)
     offers = MessagePosted("guest-to-host", bytes([3, *bytes(7)]))
     assert names.first(offers) is offers
+
+
+def test_what_is_offered_again_while_the_machine_is_off_is_the_same_channel() -> None:
+    names = names_after(ChannelOffered(BUS, RelId(1)), MachinePoweredOff())
+    assert names.first(ChannelOffered(BUS, RelId(2))) == moved(1, 2)
+    assert told(names, 2) == 1
+
+
+def test_what_the_guest_gave_up_before_is_a_new_channel() -> None:
+    gone = (ChannelOffered(BUS, RelId(1)), RescindFlagRaised(RelId(1)), MachinePoweredOff())
+    names = names_after(*gone)
+    assert names.first(ChannelOffered(BUS, RelId(2))) == ChannelOffered(BUS, RelId(2))
+    back = names_after(ChannelOffered(BUS, RelId(1)), MachinePoweredOff(), MachinePoweredOn())
+    assert back.first(ChannelOffered(BUS, RelId(2))) == ChannelOffered(BUS, RelId(2))

@@ -10,7 +10,7 @@ from protocol.ids import SlotNumber
 from sim.fault_events import FaultInjected
 from sim.faults import ALLOCATION_FAILURE
 from sim.oracles.laws.functions_appear import FunctionsAppear
-from tests.sim.oracles.laws.tale import BUS, RELID, SLOT, broken, holds
+from tests.sim.oracles.laws.tale import BUS, RELID, SLOT, broken, holds, told
 
 CHILD = ChildAdded(RELID, SLOT, 0, 0, 7)
 BORN = (ChannelOffered(BUS, RELID), DomainChosen(RELID, 0x454F, 0x454F), CHILD)
@@ -46,7 +46,9 @@ def test_a_guest_without_memory_may_miss_a_function() -> None:
 
 def test_a_function_that_comes_with_a_resume_waits_for_the_next_list() -> None:
     resumed = (BusStateChanged(RELID, "init"), CHILD, INSTALLED)
-    assert holds(FunctionsAppear, *BORN, ADDED, INSTALLED, *resumed)
+    tale = (*BORN, ADDED, INSTALLED, *resumed)
+    assert told(FunctionsAppear, *tale, may_show=("O37",)).known == ("O37",)
+    assert holds(FunctionsAppear, *BORN, ADDED, INSTALLED, resumed[0], INSTALLED)
 
 
 def test_functions_behind_a_function_0_are_not_judged() -> None:
