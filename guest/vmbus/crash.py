@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from guest.vmbus.connection import VmbusConnection
 
 UNLOAD_DELAY_UNIT_MS: Final = 10
-UNLOAD_WAIT_MS: Final = 100_000  # a host may have to write a disk cache back first
-UNLOAD_MSG_MS: Final = 5_000
+UNLOAD_WAIT_LOOPS: Final = 10_000  # 100 s: a host may have to write a disk cache back first
+UNLOAD_MSG_LOOPS: Final = 500  # 5 s
 UNLOAD: Final = VmbusChannelMessageHeader(msgtype=ChannelMessageType.CHANNELMSG_UNLOAD).build()
 TYPE_BYTES: Final = 4  # of a message, at its beginning
 
@@ -46,16 +46,16 @@ async def vmbus_wait_for_unload(vmbus: VmbusConnection) -> bool:
     Model: mdelay() is a sleep, which is the same where nobody else runs.
     """
     kernel = vmbus.kernel
-    for waited_ms in range(0, UNLOAD_WAIT_MS, UNLOAD_DELAY_UNIT_MS):
+    for loop in range(1, UNLOAD_WAIT_LOOPS + 1):
         if vmbus.unload_event.done():
             return True
         for cpu in kernel.cpus:
             message = vmbus.interrupts.take_message(cpu.index)
             if message is not None and _answers(message):
                 await vmbus.unload_event.complete()
-        if waited_ms and waited_ms % UNLOAD_MSG_MS == 0:
+        if loop % UNLOAD_MSG_LOOPS == 0:
             kernel.log("notice", "Waiting for VMBus UNLOAD to complete")
-            kernel.emit(UnloadAwaited(waited_ms))
+            kernel.emit(UnloadAwaited((loop - 1) * UNLOAD_DELAY_UNIT_MS))
         await ops.msleep(kernel, UNLOAD_DELAY_UNIT_MS)
     kernel.log("err", "Continuing even though VMBus UNLOAD did not complete")
     return False
