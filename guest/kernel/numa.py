@@ -27,14 +27,14 @@ class NumaNodes(NamedTuple):
         return node if node in self.online else self.online[0]
 
     def node_data(self, node: int) -> int:
-        """NODE_DATA(), where memory near a device is asked for; a negative ``node`` means any.
+        """NODE_DATA(), where memory near a device is asked for: the node that it comes from.
 
-        Model: 6.12 keeps data for an offline node that is possible, too; kernels before 5.19, which
-        the bugs are from, did not.
+        A negative ``node`` means any. An offline node has data, too, if it is possible (since 5.19:
+        free_area_init()), and memory comes from another one then.
         """
-        if node >= 0 and node not in self.online:
+        if node >= self.possible:
             raise NullDereference(f"NODE_DATA({node}) is NULL")
-        return max(node, self.online[0])
+        return self.map_to_online_node(node)
 
 
 ONE_NODE: Final = NumaNodes()

@@ -62,6 +62,15 @@ def test_an_offline_node_is_mapped_to_one_that_is_online() -> None:
     assert cpus_of(world, 0) == {0, 1}
 
 
+def test_the_default_is_node_0_even_if_that_is_offline() -> None:
+    scenario = load_scenario("numa-node-beyond")
+    guest = replace(scenario.guest, offline_nodes=(0,))
+    world = World(replace(scenario, guest=guest))
+    assert world.run().verdict == "clean"
+    assert nodes_of(world) == [1, 0]
+    assert [cpus_of(world, device) for device in (0, 1)] == [{0, 1, 2, 3}] * 2
+
+
 def test_without_numa_there_is_one_node_with_all_cpus() -> None:
     world = played("numa-off")
     assert nodes_of(world) == [0]
@@ -87,7 +96,7 @@ def test_a_kernel_may_lack_a_node_between_those_that_it_has() -> None:
     assert config.numa().map_to_online_node(1) == 0
 
 
-@pytest.mark.parametrize("name", ["numa-offline-node", "numa-off", "numa-unknown-node"])
+@pytest.mark.parametrize("name", ["numa-off", "numa-unknown-node"])
 def test_the_old_driver_asks_for_memory_on_a_node_that_is_not_there(name: str) -> None:
     violation = (
         World(load_scenario(name), defects=(CATALOGUE["numa-invalid-node"],)).run().violation

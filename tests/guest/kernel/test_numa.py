@@ -20,11 +20,13 @@ def test_for_a_node_that_is_offline_the_first_one_online_is_taken() -> None:
 
 
 def test_memory_near_a_device_comes_from_a_node_that_is_online() -> None:
-    nodes = NumaNodes(3, (0, 1))
-    assert [nodes.node_data(node) for node in (-1, 0, 1)] == [0, 0, 1]
-    for node in (2, 3):
-        with pytest.raises(NullDereference, match=rf"NODE_DATA\({node}\)"):
-            nodes.node_data(node)
+    nodes = NumaNodes(3, (1, 2))
+    assert [nodes.node_data(node) for node in (-1, 0, 1, 2)] == [1, 1, 1, 2]
+
+
+def test_a_node_beyond_those_that_are_possible_has_no_data() -> None:
+    with pytest.raises(NullDereference, match=r"NODE_DATA\(3\)"):
+        NumaNodes(3, (0, 1)).node_data(3)
 
 
 def test_a_kernel_without_numa_has_one_node() -> None:
