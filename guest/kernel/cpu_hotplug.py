@@ -103,9 +103,7 @@ class CpuHotplug:
         await self.lock.down_write()
         ret = await self._on_cpu(cpu, f"cpuhp/{cpu}", self._tear_down(cpu))
         if ret == 0:
-            await stop_machine(self._kernel, partial(self._take_cpu_down, cpu), cpu)
-            takeover_tasklets(self._kernel, cpu)
-            self._kernel.emit(CpuOffline(cpu))
+            ret = await self._takedown_cpu(cpu)
         self.lock.up_write()
         return ret
 
@@ -122,8 +120,17 @@ class CpuHotplug:
             told.append(step)
         return 0
 
-    async def _take_cpu_down(self, cpu: int) -> None:
-        await take_cpu_down(self._kernel, cpu, [step.teardown for step in self._starting()])
+    async def _takedown_cpu(self, cpu: int) -> int:
+        """takedown_cpu(); if the CPU refuses to die, whom it told is told again."""
+        teardowns = [step.teardown for step in self._starting()]
+        die = partial(take_cpu_down, self._kernel, cpu, teardowns)
+        ret = await stop_machine(self._kernel, die, cpu)
+        if ret < 0:
+            await self._on_cpu(cpu, f"cpuhp/{cpu}", self._bring_up(cpu))
+            return ret
+        takeover_tasklets(self._kernel, cpu)
+        self._kernel.emit(CpuOffline(cpu))
+        return 0
 
     # --- up ---
 

@@ -23,19 +23,26 @@ STOP_US = 1  # from the interrupts of all CPUs off to the first thing done about
 
 async def take_cpu_down(
     kernel: Kernel, cpu: int, teardowns: Iterable[Callable[[int], Awaitable[int]]]
-) -> None:
-    """take_cpu_down(), on that CPU and with the machine stopped; it ends in play_dead()."""
+) -> int:
+    """take_cpu_down(), on that CPU and with the machine stopped; it ends in play_dead().
+
+    A negative errno if the first teardown refuses: the CPU stays.
+    """
     kernel.emit(CpuDying(cpu))
     await ops.udelay(kernel, STOP_US)
     kernel.cpu_online_mask &= ~(1 << cpu)
     for teardown in teardowns:
-        await teardown(cpu)
+        ret = await teardown(cpu)
+        if ret < 0:
+            kernel.cpu_online_mask |= 1 << cpu
+            return ret
     dying = kernel.cpus[cpu]
     bound = kernel.scheduler.contexts_of(dying)
     dying.play_dead()
     for context in bound:
         if context is not kernel.current:
             _evict(kernel, context, cpu)
+    return 0
 
 
 def _evict(kernel: Kernel, context: Context, cpu: int) -> None:

@@ -35,7 +35,13 @@ async def _cpu_starting(core: IrqCore, cpu: int) -> int:
 
 
 async def _cpu_disable(core: IrqCore, cpu: int) -> int:
-    """__cpu_disable() of a CPU whose online bit is cleared, with the machine stopped."""
+    """__cpu_disable() of a CPU whose online bit is cleared, with the machine stopped.
+
+    -ENOSPC if the others have no room for its vectors.
+    """
+    ret = core.vectors.can_unplug(cpu)
+    if ret < 0:
+        return ret
     await irq_migrate_all_off_this_cpu(core, cpu)
     if core.vectors.settle_us:
         await ops.udelay(core.kernel, core.vectors.settle_us)

@@ -63,6 +63,9 @@ class ParentDomain(Protocol):
     def force_complete_move(self, data: IrqData, cpu: int) -> None:
         """irq_force_complete_move(): the CPU goes away, so no interrupt will complete a move."""
 
+    def can_unplug(self, cpu: int) -> int:
+        """Whether the other CPUs have room for what goes to this one; 0 or -ENOSPC."""
+
     def left_behind(self, cpu: int) -> list[IrqData]:
         """Interrupts that have come in on a CPU that goes, and that it will not take any more; the
         domain forgets that they were its."""

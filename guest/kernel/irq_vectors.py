@@ -11,7 +11,7 @@ Model: vector_lock is left out, since nothing suspends inside this module.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from errno import EBUSY
+from errno import EBUSY, ENOSPC
 from typing import TYPE_CHECKING
 
 from guest.kernel.cpu import NUMA_NO_NODE
@@ -250,6 +250,18 @@ class VectorDomain:
     def is_vector_pending(self, _cpu: int, _vector: int) -> bool:
         """is_vector_pending(): whether it has arrived and nobody has taken it (``irq_apic``)."""
         return False
+
+    def can_unplug(self, cpu: int) -> int:
+        """lapic_can_unplug_cpu(): 0, or -ENOSPC if the other CPUs have no room for its vectors.
+
+        Managed ones do not count, for they are shut down with their last CPU.
+        """
+        wanted, room = self.matrix.movable(cpu), self.matrix.available_without(cpu)
+        if room >= wanted:
+            return 0
+        text = f"CPU {cpu} has {wanted} vectors, {room} available. Cannot disable CPU"
+        self._kernel.log("warn", text)
+        return -ENOSPC
 
     def cpu_online(self, cpu: int) -> None:
         """lapic_online(): no vector of the CPU has an owner yet."""

@@ -16,11 +16,11 @@ from guest.kernel.vector_matrix import cpus_of
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
 
-Function = Callable[[], Awaitable[None]]
+Function = Callable[[], Awaitable[int]]
 
 
-async def stop_machine(kernel: Kernel, function: Function, cpu: int) -> None:
-    """stop_machine_cpuslocked(): run ``function`` on ``cpu`` while all others spin.
+async def stop_machine(kernel: Kernel, function: Function, cpu: int) -> int:
+    """stop_machine_cpuslocked(): run ``function`` on ``cpu`` while all others spin; its result.
 
     May sleep. A CPU comes only once whoever is on it may be preempted, and until all have come
     they take interrupts; while ``function`` runs nobody does.
@@ -33,6 +33,7 @@ async def stop_machine(kernel: Kernel, function: Function, cpu: int) -> None:
     ]
     for thread in threads:
         await kernel.join(thread)
+    return stop.ret
 
 
 class _MultiStop:
@@ -43,6 +44,7 @@ class _MultiStop:
         self._threads = threads
         self._missing = threads
         self._others = WaitQueue("stop_machine")
+        self.ret = 0
 
     async def run(self, function: Function | None) -> None:
         """multi_cpu_stop() of one CPU.
@@ -58,7 +60,7 @@ class _MultiStop:
         if function is None:
             await self._reach()  # MULTI_STOP_RUN
         else:
-            await function()
+            self.ret = await function()
             self._ack_state()
         current.irqs_off -= 1
         current.preempt_off -= 1

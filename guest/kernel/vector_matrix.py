@@ -108,6 +108,15 @@ class VectorMatrix:
         cm.online = False
         self.online_maps -= 1
 
+    def movable(self, cpu: int) -> int:
+        """irq_matrix_allocated(): the CPU's vectors that would have to go elsewhere."""
+        cm = self.maps[cpu]
+        return cm.allocated - cm.managed_allocated
+
+    def available_without(self, cpu: int) -> int:
+        """irq_matrix_available() for a CPU that goes: what the others have."""
+        return self.global_available - self.maps[cpu].available
+
     def _free_bit(self, cm: CpuMap) -> int:
         """matrix_alloc_area() for one vector: lowest that is in no map, or -1."""
         free = self._range_mask & ~(cm.managed_map | self.system_map | cm.alloc_map)

@@ -87,6 +87,10 @@ class SpiDomain(Gic):
     def force_complete_move(self, _data: IrqData, _cpu: int) -> None:
         """A route is in force at once."""
 
+    def can_unplug(self, _cpu: int) -> int:
+        """Any CPU takes any number of SPIs."""
+        return 0
+
     def left_behind(self, _cpu: int) -> list[IrqData]:
         """None: what is pending is the distributor's, and goes where the new route says."""
         return []

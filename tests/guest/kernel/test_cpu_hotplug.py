@@ -68,6 +68,20 @@ def test_if_one_refuses_whom_was_told_before_is_told_again_and_the_cpu_stays() -
     assert rig.kernel.cpu_online_mask == 0b11
 
 
+def test_if_the_cpu_refuses_to_die_everybody_is_told_again() -> None:
+    rig = Rig()
+    Told(rig, CpuhpState.AP_ONLINE_DYN, "vmbus")
+
+    async def refuse(_cpu: int) -> int:
+        return -EBUSY
+
+    rig.kernel.hotplug.setup_state(CpuhpStep(CpuhpState.AP_STARTING, refuse, refuse))
+    assert rig.run(rig.kernel.hotplug.cpu_down(1)) == -EBUSY
+    assert story(rig) == [("vmbus", "down", 1), ("vmbus", "up", 1)]
+    assert rig.kernel.cpu_online_mask == 0b11
+    assert all(cpu.online for cpu in rig.kernel.cpus)
+
+
 def test_who_has_left_is_not_told() -> None:
     rig = Rig()
     told = Told(rig, CpuhpState.AP_BLK_MQ_ONLINE, "queues")

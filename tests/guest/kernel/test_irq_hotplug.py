@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import ENOSPC
 
 import pytest
 
@@ -139,6 +140,20 @@ def test_an_offline_cpu_takes_no_interrupt() -> None:
     assert up(line, 0) == 0
     assert line.rig.vectors.irr == [0, 0]
     assert line.rig.events_of(InterruptSpurious) == []
+
+
+def test_a_cpu_stays_whose_vectors_have_no_room_elsewhere() -> None:
+    line = Line(managed=False, vectors=4)
+    for irq in range(IRQ, IRQ + 4):
+        line.request(irq)
+    matrix = line.rig.vectors.matrix
+    taken = [matrix.alloc(0b01, reserved=False) for _ in range(matrix.maps[0].available - 1)]
+    assert [matrix.movable(1), matrix.available_without(1)] == [2, 1]
+    assert down(line, 1) == -ENOSPC
+    assert line.rig.kernel.cpus[1].online
+    assert line.rig.kernel.cpu_online_mask == 0b11
+    matrix.free(taken[0][1], taken[0][0], managed=False)
+    assert down(line, 1) == 0
 
 
 def test_a_cpu_comes_back_with_no_vector_owned() -> None:

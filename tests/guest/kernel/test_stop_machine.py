@@ -30,11 +30,12 @@ def test_nobody_runs_while_the_machine_is_stopped(chooser: Chooser | None) -> No
             await burn(rig, 7)
             ran.append((cpu, rig.kernel.now_ns()))
 
-    async def function() -> None:
+    async def function() -> int:
         stopped.append(rig.kernel.now_ns())
         rig.kernel.raise_interrupt(2, "device", busy(2))
         await burn(rig, 50)
         stopped.append(rig.kernel.now_ns())
+        return 0
 
     for cpu in (0, 1):
         rig.engine.start(Context(f"busy {cpu}", Kind.THREAD, rig.kernel.cpus[cpu], busy(cpu)))
@@ -56,8 +57,9 @@ def test_a_cpu_with_a_lock_held_is_waited_for(chooser: Chooser | None) -> None:
         await burn(rig, 30)
         await lock.unlock()
 
-    async def function() -> None:
+    async def function() -> int:
         owners.append(lock.owner)
+        return 0
 
     rig.engine.start(Context("holder", Kind.THREAD, rig.kernel.cpus[0], holder()))
     rig.run(stop_machine(rig.kernel, function, 1), cpu=1)
@@ -77,8 +79,9 @@ def test_a_cpu_that_waits_for_the_others_still_takes_interrupts() -> None:
         rig.kernel.raise_interrupt(1, "device", handler())
         await burn(rig, 20)
 
-    async def function() -> None:
+    async def function() -> int:
         handled.append(-1)
+        return 0
 
     rig.engine.start(Context("atomic", Kind.THREAD, rig.kernel.cpus[0], atomic()))
     rig.run(stop_machine(rig.kernel, function, 1), cpu=1)
@@ -88,9 +91,9 @@ def test_a_cpu_that_waits_for_the_others_still_takes_interrupts() -> None:
 def test_afterwards_everybody_goes_on() -> None:
     rig = Rig(4)
 
-    async def nothing() -> None:
-        return None
+    async def answer() -> int:
+        return 42
 
-    rig.run(stop_machine(rig.kernel, nothing, 3))
+    assert rig.run(stop_machine(rig.kernel, answer, 3)) == 42
     assert rig.engine.waiting() == []
     assert all(cpu.thread is None and cpu.online for cpu in rig.kernel.cpus)
