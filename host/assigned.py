@@ -38,7 +38,8 @@ Bars = tuple[int, int, int, int, int, int]
 class Surroundings(msgspec.Struct, frozen=True):
     """What every bus and function of a partition shares.
 
-    ``addresses`` are where BARs answer, ``windows`` where configuration windows do.
+    ``addresses`` are where BARs answer, ``windows`` where configuration windows do;
+    ``framebuffer`` is where the VM has one, both ends included.
     """
 
     addresses: AddressMap
@@ -48,6 +49,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     interrupts: InterruptController
     emit: Callable[[object], None]
     latency_ns: Mapping[str, WindowNs]
+    framebuffer: tuple[int, int] | None = None
 
 
 class AssignedFunction:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from host.assigned import AssignedFunction, Surroundings
 from host.channel_worker import ChannelWorker
 from host.clock import Cancel
-from host.config_window import ConfigWindow
+from host.config_window import WINDOW_BYTES, ConfigWindow
 from host.effects import (
     ArmTimer,
     CancelTimer,
@@ -36,7 +36,7 @@ from host.effects import (
     UnmapConfigWindow,
     WriteBlock,
 )
-from host.events import ConfigWindowRefused, InterruptRefused
+from host.events import ConfigWindowOverFramebuffer, ConfigWindowRefused, InterruptRefused
 from host.hypervisor import BadReference, Hypervisor
 from host.vsp.inputs import (
     BlockFetched,
@@ -46,7 +46,7 @@ from host.vsp.inputs import (
     ResourcesRead,
     TimerExpired,
 )
-from protocol.ids import SlotNumber
+from protocol.ids import Gpa, SlotNumber
 from protocol.status import STATUS_BAD_DATA, STATUS_SUCCESS, unsigned
 
 BAD_DATA: Final = unsigned(STATUS_BAD_DATA)
@@ -114,6 +114,15 @@ def map_window(bus: Bus, effect: MapConfigWindow) -> None:
     bus.window.unmap(bus.around.windows)
     if not bus.window.map(bus.around.windows, effect.gpa):
         bus.around.emit(ConfigWindowRefused(bus.name, effect.gpa))
+    framebuffer = bus.around.framebuffer
+    if framebuffer is not None and _overlap(effect.gpa, framebuffer):
+        bus.around.emit(ConfigWindowOverFramebuffer(bus.name, effect.gpa))
+
+
+def _overlap(window_gpa: Gpa, framebuffer: tuple[int, int]) -> bool:
+    """Whether a configuration window that begins there reaches into the framebuffer."""
+    start, end = framebuffer
+    return window_gpa <= end and start < window_gpa + WINDOW_BYTES
 
 
 def unmap_window(bus: Bus, _effect: UnmapConfigWindow) -> None:

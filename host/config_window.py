@@ -16,6 +16,7 @@ from protocol.ids import SlotNumber
 from protocol.link import ConfigRead, ConfigWritten
 
 SLOT_BYTES: Final = 4
+WINDOW_BYTES: Final = 2 * HV_HYP_PAGE_SIZE  # the slot page and the configuration page
 NOWHERE: Final = -1  # no offset is as small
 _ONES: Final = {size: all_ones(size) for size in (1, 2, 4, 8)}
 

@@ -134,6 +134,15 @@ class ConfigWindowRefused(HostEvent, frozen=True, gc=False):
     config_window: int
 
 
+class ConfigWindowOverFramebuffer(HostEvent, frozen=True, gc=False):
+    """The two pages overlap the VM's framebuffer, as they do where a guest does not know of it.
+
+    Model: the window answers; what a Windows host does is not established.
+    """
+
+    config_window: int
+
+
 class ResourcesAssigned(FunctionEvent, frozen=True, gc=False):
     pass
 

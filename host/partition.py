@@ -135,6 +135,7 @@ class Partition(Administrator):
             self._interrupts,
             emit,
             self._latency_ns,
+            config.framebuffer,
         )
         self._by_relid: dict[RelId, VpciBus] = {}
         self._messages: deque[bytes] = deque()

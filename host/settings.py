@@ -64,7 +64,8 @@ class PartitionConfig(msgspec.Struct, frozen=True):
     ``vp_numbers`` are the VP indices in CPU order, 0 to ``vcpus`` - 1 if empty. ``latency_ns``
     overrides entries of ``DEFAULT_LATENCY_NS``; ``knobs`` those of the profile. ``isolated``: the
     host cannot read the guest's memory but where it is shared (a confidential VM). ``arch`` is one
-    of ``host.interrupts.ARCHITECTURES``.
+    of ``host.interrupts.ARCHITECTURES``. ``framebuffer`` is where the VM has one, both ends
+    included.
     """
 
     buses: tuple[BusConfig, ...]
@@ -76,6 +77,7 @@ class PartitionConfig(msgspec.Struct, frozen=True):
     pcpus: int = 1
     isolated: bool = False
     arch: str = "x86-64"
+    framebuffer: tuple[int, int] | None = None
 
     def vps(self) -> tuple[VpIndex, ...]:
         """The VP indices in CPU order. Raises ValueError if they do not fit the CPUs."""

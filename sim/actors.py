@@ -263,5 +263,5 @@ GUEST_STEPS: Mapping[str, GuestStep] = {
 # What befalls the whole machine; each returns the thread whose end the actor awaits.
 MACHINE_STEPS: Mapping[str, Callable[[Machine, Do, int], Context]] = {
     "crash": lambda machine, _, vcpu: machine.crash(vcpu),
-    "boot": lambda machine, step, _: machine.boot(step.arguments["pages"]),
+    "boot": lambda machine, step, _: machine.boot(**step.arguments),
 }

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Final
 
-import msgspec
-
 from guest.drivers.steps import DriverOptions
 from guest.isolation import ISOLATIONS
 from guest.reference import FunctionChoice, GuestConfig
@@ -69,6 +67,7 @@ def partition_config(
         pcpus=scenario.host.pcpus,
         isolated=scenario.guest.isolation == "cvm",
         arch=scenario.guest.arch,
+        framebuffer=scenario.guest.framebuffer,
     )
 
 
@@ -93,14 +92,6 @@ def guest_config(scenario: Scenario) -> GuestConfig:
         mmio_ranges=MMIO_RANGES if scenario.guest.mmio is None else scenario.guest.mmio,
         framebuffer=scenario.guest.framebuffer,
     )
-
-
-def crash_kernel_config(config: GuestConfig, vp: VpIndex) -> GuestConfig:
-    """The kernel that kdump boots after that guest: one CPU, on the processor that crashed.
-
-    ``nr_cpus=1 numa=off``, as kdump's command line usually has it.
-    """
-    return msgspec.structs.replace(config, vp_numbers=(vp,), nodes=(), offline_nodes=())
 
 
 def _nodes(guest: GuestSpec) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from guest.shell import Shell
 from guest.vmbus.crash import hv_panic_vmbus_unload
 from protocol.errors import LocalProtocolError
 from protocol.ids import Vector, VpIndex
-from sim.configs import crash_kernel_config
+from sim.crash_kernel import crash_kernel_config
 from sim.engine import Engine
 
 T = TypeVar("T")
@@ -103,15 +103,16 @@ class Machine:
         self._crash = kernel.spawn_thread(CRASH_PATH, hv_panic_vmbus_unload(self.guest.vmbus), cpu)
         return self._crash
 
-    def boot(self, pages: int) -> Context:
+    def boot(self, pages: int, framebuffer: str = "told") -> Context:
         """Boot a crash kernel: on the processor that crashed, with so many pages of its own.
 
+        ``framebuffer`` is what it knows of that, as :func:`crash_kernel_config` has it.
         Raises LocalProtocolError while the kernel before it lives, or is still crashing.
         """
         if self._crash is None or not self._crash.done:
             raise LocalProtocolError("a kernel is running")
         assert self._crash.cpu is not None, "a kernel crashes on a CPU"
-        config = crash_kernel_config(self._config, self._crash.cpu.vp)
+        config = crash_kernel_config(self._config, self._crash.cpu.vp, framebuffer)
         memory = ReservedMemory(self.memory, pages)
         guest = self._build(config, memory, len(self.kernels) + 1)
         self._crash = None

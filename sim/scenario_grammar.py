@@ -43,6 +43,7 @@ DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
 RINGS: Final = ("to-guest", "to-host")
 OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 38))
+FRAMEBUFFER: Final = ("told", "guessed", "unknown")  # guessed: at the lowest address for BARs
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
     *("out-of-bounds", "uninitialised", "refcount", "sleep-in-atomic", "deadlock", "hang", "leak"),
@@ -264,7 +265,10 @@ _STEP_ROWS: Final = (
     StepRow(
         "boot",
         "machine",
-        (Key("pages", number(1, 2**20), 16_384, "4-KiB pages that the new kernel has"),),
+        (
+            Key("pages", number(1, 2**20), 16_384, "4-KiB pages that the new kernel has"),
+            Key("framebuffer", one_of(FRAMEBUFFER), "told", "what it knows of where that is"),
+        ),
         "boot a crash kernel on the vCPU that crashed: one CPU and little memory",
     ),
     StepRow(

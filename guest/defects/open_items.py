@@ -195,11 +195,12 @@ _ITEMS: Final = (
     ),
     OpenItem(
         "O20", "The configuration window may lie over the framebuffer",
-        "hv_allocate_config_window()",
-        "a crash kernel on a VM of generation 2",
-        "discussed upstream",
-        None,
-        "Needs a crash kernel, which the scenarios do not have yet.",
+        "hv_allocate_config_window(), vmbus_reserve_fb()",
+        "a crash kernel that is not told where the framebuffer is",
+        "discussed upstream; what answers where both lie is not established",
+        "kdump-framebuffer",
+        "What was not reserved is given away: without lfb_base 6.12 reserves the lowest addresses"
+        " for BARs, and nothing at all where it is built without CONFIG_SYSFB.",
     ),
     OpenItem(
         "O21", "What functions need is summed up once",

@@ -28,6 +28,7 @@ from sim.oracles.laws.silence_after_rescind import SilenceAfterRescind
 from sim.oracles.laws.slots_returned import SlotsReturned
 from sim.oracles.laws.spis_go_right import SpisGoRight
 from sim.oracles.laws.unique_domains import UniqueDomains
+from sim.oracles.laws.window_off_framebuffer import WindowOffFramebuffer
 from sim.oracles.laws.work_before_teardown import WorkBeforeTeardown
 
 # In this order an event is shown to them.
@@ -55,5 +56,6 @@ LAWS: Final[Sequence[LawFactory]] = (
     SlotsReturned,
     SpisGoRight,
     UniqueDomains,
+    WindowOffFramebuffer,
     WorkBeforeTeardown,
 )
