@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +20,14 @@ from guest.events import (
     VersionNegotiated,
 )
 from guest.kernel.irq_events import InterruptRequested, VectorAllocated
-from guest.pci_core.events import DriverBound
+from guest.pci_core.events import DriverBound, DriverUnbound
 from guest.vmbus.power import RESUME_TIMEOUT_MS
 from host.events import BarsUnmapped, ChannelMoved
 from protocol.link import BarWritten, MessagePosted
 from protocol.vmbus import message_name
 from sim.result import RunResult
 from sim.scenario_options import with_options
-from sim.scenario_reader import load_scenario
+from sim.scenario_reader import load_scenario, parse_scenario
 from sim.world import play
 
 VERSIONS = ("1.4", "1.3", "1.2", "1.1")
@@ -156,3 +157,48 @@ def test_a_resume_that_failed_leaves_a_device_that_nobody_reaches() -> None:
     later = after(result, MachinePoweredOn)
     assert not [event for event in later if isinstance(event, BarWritten)]
     assert result.final.bus_state == {"nvme0": "init"}
+
+
+ASLEEP = """
+name = "asleep"
+story = "Somebody types a command while the machine is off."
+[[device]]
+name = "nvme0"
+profile = "nvme-ssd"
+[[actor]]
+name = "administrator"
+steps = [{ do = "offer", device = "nvme0" }]
+[[actor]]
+name = "user"
+steps = [
+  { wait = "driver-bound", device = "nvme0" },
+  { do = "suspend" },
+  { after_ns = 1_000_000_000 },
+  SWITCH
+]
+[[actor]]
+name = "other"
+steps = [
+  { wait = "machine-powered-off" },
+  { do = "unbind", device = "nvme0" },
+]
+"""
+
+
+def asleep(switch: str) -> RunResult:
+    text = ASLEEP.replace("SWITCH", switch)
+    return play(parse_scenario(text, source="asleep.toml", folder=Path()))
+
+
+def test_a_process_of_a_machine_that_is_off_goes_on_when_it_is_back() -> None:
+    result = asleep('{ do = "resume" },')
+    on, unbound = at_ns(result, MachinePoweredOn)[0], at_ns(result, DriverUnbound)[0]
+    assert result.violation is None
+    assert on < unbound
+
+
+def test_a_machine_that_stays_off_is_no_hang_and_does_nothing() -> None:
+    result = asleep("")
+    assert result.violation is None
+    assert at_ns(result, DriverUnbound) == []
+    assert result.final.bus_state == {"nvme0": "removing"}
