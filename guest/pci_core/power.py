@@ -48,7 +48,6 @@ def register_pm(dev: PciDev) -> None:
 async def _pci_pm_freeze(dev: PciDev) -> int:
     """pci_pm_freeze(): the driver stops; 0 or what it says."""
     await dev.device_lock.lock()
-    dev.saved_config_space = None
     ret = 0 if dev.driver is None else await dev.driver.suspend(dev)
     await dev.device_lock.unlock()
     return ret

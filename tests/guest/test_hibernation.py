@@ -137,3 +137,18 @@ def test_a_second_hibernation_waits_for_the_first_to_end() -> None:
     machine.play(power.resume)
     assert machine.said == [*DOWN, "1 CPU", "1 CPU", *UP, *DOWN, "1 CPU"]
     machine.bench.engine.abandon()
+
+
+def test_what_goes_down_comes_up_in_reverse_and_interrupts_stop_between_the_two_phases() -> None:
+    down = [phase.__name__ for phase, _ in Machine().hibernation.phases()]
+    devices = ("suspend", "_suspend_device_irqs", "suspend_noirq", "_disable_secondary_cpus")
+    assert down[-len(devices) :] == list(devices)
+    assert down.index("_freeze_processes") < down.index("_block_probing") < down.index("suspend")
+
+
+def test_the_host_is_told_once_that_the_machine_goes_off() -> None:
+    machine = Machine()
+    told: list[int] = []
+    machine.kernel.port.power_off = lambda: told.append(machine.kernel.now_ns())  # type: ignore[method-assign]  # a fake's seam
+    machine.play(machine.hibernation.suspend, machine.hibernation.resume)
+    assert len(told) == 1

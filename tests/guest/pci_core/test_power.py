@@ -127,6 +127,17 @@ def test_messages_and_masks_of_msix_come_back_with_memory_switched_on_meanwhile(
     assert control == [0xC008, 0x8008]
 
 
+def test_memory_is_switched_on_for_the_table_alone_where_it_was_off() -> None:
+    rig = Rig()
+    dev = up(nvme(), rig)
+    assert alloc(rig, dev, 1, 1, PCI_IRQ_MSIX) == 1
+    rig.ops.functions[0].write(COMMAND, 2, 0x0400)
+    rig.run(pci_save_state(dev))
+    rig.ops.log.clear()
+    rig.run(pci_restore_state(dev))
+    assert rig.ops.command_writes() == [0x0402, 0x0400]
+
+
 def test_the_message_of_msi_comes_back_while_msi_is_off() -> None:
     rig = Rig()
     dev = up(msi(), rig)

@@ -8,7 +8,7 @@ from errno import EINVAL, ENOMEM, EPROTO, ETIMEDOUT
 
 import pytest
 
-from guest.events import BusStateChanged
+from guest.events import BusStateChanged, MsiComposed
 from guest.kernel.work import Tasklet
 from guest.pci_hyperv.bus import HvPciBusState
 from guest.vmbus.channel import INVALID_RELID
@@ -110,6 +110,9 @@ def test_resuming_composes_every_interrupt_again() -> None:
     names = story.host.names[before:]
     assert names.count("DELETE_INTERRUPT_MESSAGE") == 2
     assert names.count("CREATE_INTERRUPT_MESSAGE3") == 2
+    composed = [event.data for event in story.of(MsiComposed)][-2:]
+    (dev,) = story.devices
+    assert [desc.msg.data for desc in dev.msi_descs.values()] == composed
     assert story.leaks() == {}
 
 

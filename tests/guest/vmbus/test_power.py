@@ -146,3 +146,15 @@ def test_an_offer_that_comes_while_the_bus_goes_down_is_not_looked_at() -> None:
     sleeper.host.rescind(OLD)
     sleeper.host.engine.run()
     assert not sleeper.device.channel.rescind
+
+
+def test_an_offer_that_came_too_late_does_not_stand_for_one_of_the_next_resume() -> None:
+    sleeper = Sleeper()
+    assert sleeper.suspend() == 0
+    sleeper.resume()
+    sleeper.host.offer(NEW)
+    sleeper.host.engine.run()
+    assert sleeper.suspend() == 0
+    before_ns = sleeper.host.engine.now_ns()
+    sleeper.resume()
+    assert sleeper.host.engine.now_ns() - before_ns >= 10_000 * NS_PER_MS
