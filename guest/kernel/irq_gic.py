@@ -40,7 +40,8 @@ ALL_BITS: Final = (1 << INTIDS_PER_WORD) - 1
 class Gic:
     """The SPIs of one kernel. ``mapped`` is the domain's reverse map, by INTID.
 
-    Model: nobody waits for the distributor to digest a write (GICD_CTLR.RWP).
+    Model: nobody waits for the distributor to digest a write (GICD_CTLR.RWP), and every SPI is
+    edge-triggered from the start (GICD_ICFGR).
     """
 
     __slots__ = ("_core", "_port", "mapped")
