@@ -45,11 +45,12 @@ class InterruptHandled(GuestEvent, frozen=True, gc=False):
     cpu: int
 
 
-class SpiAllocated(GuestEvent, frozen=True, gc=False):
-    """An interrupt has an SPI of its own from now on (arm64)."""
+class SpisAllocated(GuestEvent, frozen=True, gc=False):
+    """Interrupts from ``irq`` on have SPIs of their own from now on, from ``spi`` on (arm64)."""
 
     irq: int
     spi: int
+    count: int
 
 
 class SpiFreed(GuestEvent, frozen=True, gc=False):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from errno import ENOSPC
 from typing import TYPE_CHECKING, Final
 
-from guest.kernel.irq_events import SpiAllocated, SpiFreed
+from guest.kernel.irq_events import SpiFreed, SpisAllocated
 from guest.kernel.irq_gic import Gic
 
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ class SpiDomain(Gic):
         index = self._find_free_region(_order_of(len(datas)))
         if index < 0:
             return -ENOSPC
-        for spi, data in enumerate(datas, HV_PCI_MSI_SPI_START + index):
+        first = HV_PCI_MSI_SPI_START + index
+        for spi, data in enumerate(datas, first):
             data.vector = spi
             self.mapped[spi] = data
-            self._core.kernel.emit(SpiAllocated(data.irq, spi))
+        self._core.kernel.emit(SpisAllocated(datas[0].irq, first, len(datas)))
         return 0
 
     def _find_free_region(self, order: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from guest.events import MachinePoweredOff, MsiComposed
-from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpiAllocated
+from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpisAllocated
 from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciCreateInterrupt, PciCreateInterrupt2
 from sim.oracles.known import Signature
@@ -29,8 +29,8 @@ class BlockOfDummies(Signature):
         super().__init__()
         self._spis: dict[int, int] = {}  # by irq
 
-    def _allocated(self, event: SpiAllocated, *_: object) -> None:
-        self._spis[event.irq] = event.spi
+    def _allocated(self, event: SpisAllocated, *_: object) -> None:
+        self._spis.update((event.irq + nth, event.spi + nth) for nth in range(event.count))
 
     def _composed(self, event: MsiComposed, *_: object) -> None:
         differs = self._spis.get(event.irq, event.vector) != event.vector
@@ -40,7 +40,7 @@ class BlockOfDummies(Signature):
         super().crashed()
         self._spis.clear()
 
-    sees: ClassVar[Sees] = {SpiAllocated: _allocated, MsiComposed: _composed}
+    sees: ClassVar[Sees] = {SpisAllocated: _allocated, MsiComposed: _composed}
 
 
 class CutSpi(Signature):
@@ -53,7 +53,7 @@ class CutSpi(Signature):
         super().__init__()
         self._spis: dict[object, int] = {}  # the last one that somebody was given
 
-    def _allocated(self, event: SpiAllocated, _at_ns: int, who: object) -> None:
+    def _allocated(self, event: SpisAllocated, _at_ns: int, who: object) -> None:
         self._spis[who] = event.spi
 
     def _asked(self, vector: int, who: object) -> None:
@@ -71,7 +71,7 @@ class CutSpi(Signature):
         self._spis.clear()
 
     sees: ClassVar[Sees] = {
-        SpiAllocated: _allocated,
+        SpisAllocated: _allocated,
         to_host(MessageType.PCI_CREATE_INTERRUPT_MESSAGE): _asked_1,
         to_host(MessageType.PCI_CREATE_INTERRUPT_MESSAGE2): _asked_2,
     }
@@ -84,28 +84,21 @@ class RestOfRegion(Signature):
 
     def __init__(self) -> None:
         super().__init__()
-        self._arm64 = False
         self._left = 0
 
-    def _allocated(self, _event: SpiAllocated, *_: object) -> None:
-        self._arm64 = True
-
-    def _composed(self, event: MsiComposed, *_: object) -> None:
-        count = event.vector_count
-        if self._arm64 and count:
-            self._left += (1 << (count - 1).bit_length()) - count
-            self.shown = bool(self._left)
+    def _allocated(self, event: SpisAllocated, *_: object) -> None:
+        self._left += (1 << (event.count - 1).bit_length()) - event.count
+        self.shown = bool(self._left)
 
     def crashed(self, *_: object) -> None:
         super().crashed()
-        self._arm64 = False
         self._left = 0
 
     def leaks(self) -> Mapping[str, int]:
         """What the regions have more than the blocks."""
         return {"SPI": self._left}
 
-    sees: ClassVar[Sees] = {SpiAllocated: _allocated, MsiComposed: _composed}
+    sees: ClassVar[Sees] = {SpisAllocated: _allocated}
 
 
 class KeptDisabled(Signature):
@@ -121,8 +114,8 @@ class KeptDisabled(Signature):
         self._open: set[int] = set()
         self._kept: set[int] = set()
 
-    def _allocated(self, event: SpiAllocated, *_: object) -> None:
-        self._spis.add(event.irq)
+    def _allocated(self, event: SpisAllocated, *_: object) -> None:
+        self._spis.update(range(event.irq, event.irq + event.count))
 
     def _requested(self, event: InterruptRequested, *_: object) -> None:
         self._open.add(event.irq)
@@ -142,7 +135,7 @@ class KeptDisabled(Signature):
             kept.clear()
 
     sees: ClassVar[Sees] = {
-        SpiAllocated: _allocated,
+        SpisAllocated: _allocated,
         InterruptRequested: _requested,
         InterruptFreed: _freed,
         MachinePoweredOff: _switched_off,

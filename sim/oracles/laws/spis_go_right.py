@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from guest.events import KernelCrashed, MachinePoweredOff, MsiComposed, MsiRetargeted
-from guest.kernel.irq_events import SpiAllocated, SpiFreed, SpiRouted
+from guest.kernel.irq_events import SpiFreed, SpiRouted, SpisAllocated
 from protocol.link import InterruptDelivered
 from sim.oracles.law import AWAKE, Finding, Law, Sees, forget_all
 
@@ -26,18 +26,18 @@ class SpisGoRight(Law):
         self._spis: dict[int, int] = {}  # by irq
         self._vps: dict[int, int] = {}  # by SPI
 
-    def _allocated(self, event: SpiAllocated, *_: object) -> Finding:
-        self._spis[event.irq] = event.spi
+    def _allocated(self, event: SpisAllocated, *_: object) -> Finding:
+        self._spis.update((event.irq + nth, event.spi + nth) for nth in range(event.count))
         return AWAKE
 
     def _freed(self, event: SpiFreed, *_: object) -> None:
-        del self._spis[event.irq]
+        self._spis.pop(event.irq, None)
 
     def _routed(self, event: SpiRouted, *_: object) -> None:
         self._vps[event.spi] = event.vp
 
     def _composed(self, event: MsiComposed, *_: object) -> Finding:
-        spi = self._spis[event.irq]
+        spi = self._spis.get(event.irq, event.vector)
         if event.vector_count != 1 or event.vector == spi:
             return None
         return f"irq {event.irq} has SPI {spi} and asked the host for {event.vector}"
@@ -57,7 +57,7 @@ class SpisGoRight(Law):
     def _switched_off(self, *_: object) -> None:
         self._vps.clear()
 
-    sees: ClassVar[Sees] = {KernelCrashed: _crashed, SpiAllocated: _allocated}
+    sees: ClassVar[Sees] = {KernelCrashed: _crashed, SpisAllocated: _allocated}
     sees_awake: ClassVar[Sees] = {
         MachinePoweredOff: _switched_off,
         SpiFreed: _freed,

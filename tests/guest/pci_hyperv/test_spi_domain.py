@@ -8,7 +8,7 @@ from errno import ENOSPC
 import pytest
 
 from guest.kernel.irq import IrqData
-from guest.kernel.irq_events import SpiAllocated, SpiFreed
+from guest.kernel.irq_events import SpiFreed, SpisAllocated
 from guest.kernel.irq_fasteoi import handle_fasteoi_irq
 from guest.pci_hyperv.spi_domain import HV_PCI_MSI_SPI_NR, HV_PCI_MSI_SPI_START, SpiDomain
 from tests.guest.kernel.gic_line import IRQ, GicLine
@@ -101,7 +101,7 @@ def test_who_has_an_spi_is_told(bitmap: Bitmap) -> None:
     bitmap.free([data])
     assert bitmap.domain.mapped == {}
     rig = bitmap.line.rig
-    assert rig.events_of(SpiAllocated)[-1] == SpiAllocated(data.irq, 64)
+    assert rig.events_of(SpisAllocated)[-1] == SpisAllocated(data.irq, 64, 1)
     assert rig.events_of(SpiFreed) == [SpiFreed(data.irq, 64)]
 
 

@@ -17,7 +17,7 @@ from guest.events import (
     MsiComposed,
     RelationsQueued,
 )
-from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpiAllocated
+from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpisAllocated
 from host.events import Rescinded
 from protocol.ids import RelId, SlotNumber, TransactionId, Vector
 from protocol.link import PacketPublished
@@ -101,7 +101,7 @@ def test_a_failing_probe_loses_children_with_a_rescind_and_without() -> None:
 
 
 BLOCK = (
-    SpiAllocated(24, 64),
+    SpisAllocated(24, 64, 3),
     MsiComposed(ONE, SLOT, 24, Vector(32), 3, 0xFFFF_0040, 0),
 )
 
@@ -115,14 +115,14 @@ def test_a_block_of_spis_is_asked_for_by_a_dummy_and_leaves_a_rest() -> None:
 
 
 def test_an_spi_that_is_asked_for_by_its_number_shows_nothing() -> None:
-    single = (SpiAllocated(24, 64), MsiComposed(ONE, SLOT, 24, Vector(64), 1, 0xFFFF_0040, 0))
+    single = (SpisAllocated(24, 64, 1), MsiComposed(ONE, SLOT, 24, Vector(64), 1, 0xFFFF_0040, 0))
     x86 = (MsiComposed(ONE, SLOT, 24, Vector(32), 3, 0xFEE0_0010, 0),)
     assert seen(single, "O25", "O27").showing() == set()
     assert seen(x86, "O25", "O27").showing() == set()
 
 
 def test_an_spi_that_was_open_when_the_machine_went_off_is_lost_until_it_is_freed() -> None:
-    off = (SpiAllocated(24, 64), InterruptRequested(24, "a"), MachinePoweredOff())
+    off = (SpisAllocated(24, 64, 1), InterruptRequested(24, "a"), MachinePoweredOff())
     lost = found("lost-interrupt", END, "irq 24 was raised 60 s before the end, in vain")
     assert seen(off, "O36").explaining(lost) == {"O36"}
     assert seen(off[:2], "O36").explaining(lost) == set()
@@ -145,4 +145,4 @@ def created(vector: int) -> PacketPublished:
 def test_an_spi_is_cut_where_the_wire_has_its_low_eight_bits(
     spi: int, asked: int, shows: set[str]
 ) -> None:
-    assert seen((SpiAllocated(24, spi), created(asked)), "O26").showing() == shows
+    assert seen((SpisAllocated(24, spi, 1), created(asked)), "O26").showing() == shows

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from guest.events import KernelCrashed, MachinePoweredOff, MsiComposed, MsiRetargeted
-from guest.kernel.irq_events import SpiAllocated, SpiFreed, SpiRouted
+from guest.kernel.irq_events import SpiFreed, SpiRouted, SpisAllocated
 from protocol.ids import Vector, VpIndex
 from protocol.link import InterruptDelivered
 from sim.oracles.laws.spis_go_right import SpisGoRight
 from tests.sim.oracles.laws.tale import RELID, SLOT, broken, holds
 
 IRQ, SPI = 24, 300
-ALLOCATED = SpiAllocated(IRQ, SPI)
+ALLOCATED = SpisAllocated(IRQ, SPI, 1)
 ROUTED = SpiRouted(IRQ, SPI, 2, 17)
 
 
@@ -34,7 +34,10 @@ def test_what_eight_bits_hold_of_an_spi_is_another_one() -> None:
 
 
 def test_a_block_has_a_number_of_its_own() -> None:
-    assert holds(SpisGoRight, ALLOCATED, composed(32, count=4), composed(33, count=0))
+    block = SpisAllocated(IRQ, SPI, 4)
+    assert holds(SpisGoRight, block, composed(32, count=4), composed(33, count=0))
+    second = MsiComposed(RELID, SLOT, IRQ + 1, Vector(33), 1, 0xFFFF_0040, 7)
+    assert "has SPI 301" in broken(SpisGoRight, block, second).message
 
 
 def test_one_that_comes_in_elsewhere_is_wrong() -> None:
@@ -56,7 +59,7 @@ def test_no_hypercall_aims_an_spi() -> None:
 
 
 def test_an_spi_may_be_anothers_later() -> None:
-    other = SpiAllocated(IRQ + 1, SPI)
+    other = SpisAllocated(IRQ + 1, SPI, 1)
     again = MsiComposed(RELID, SLOT, IRQ + 1, Vector(SPI), 1, 0xFFFF_0040, 7)
     assert holds(SpisGoRight, ALLOCATED, composed(), SpiFreed(IRQ, SPI), other, again)
 
