@@ -90,17 +90,20 @@ class Machine:
     def crash(self, cpu: int) -> Context:
         """The kernel dies on that CPU (-1: the last one), wherever everybody stands.
 
+        On the next one that is online, if that one is not.
         Returns its crash path, after which another kernel may be booted.
         Raises LocalProtocolError if it is dead already.
         """
         if self.shell is None:
             raise LocalProtocolError("the kernel is dead already")
         kernel = self.guest.kernel
+        where = kernel.online_cpu(cpu)
         self.shell = None
         kernel.die()
         self._engine.halt()
-        kernel.emit(KernelCrashed(kernel.cpus[cpu].vp))
-        self._crash = kernel.spawn_thread(CRASH_PATH, hv_panic_vmbus_unload(self.guest.vmbus), cpu)
+        kernel.emit(KernelCrashed(where.vp))
+        path = hv_panic_vmbus_unload(self.guest.vmbus)
+        self._crash = kernel.spawn_thread(CRASH_PATH, path, where.index)
         return self._crash
 
     def boot(self, pages: int, framebuffer: str = "told") -> Context:

@@ -15,7 +15,7 @@ from protocol.ids import VpIndex
 from sim.actors import NeverHappened, StepRefused
 from sim.choices import RandomChooser
 from sim.result import RunResult
-from sim.scenario import Scenario
+from sim.scenario import Do, Scenario
 from sim.scenario_reader import load_scenario
 from sim.world import World, play
 
@@ -108,6 +108,17 @@ def test_any_vcpu_may_crash(vcpu: int) -> None:
     result = play(with_fate("crash", "boot", vcpu=vcpu))
     (crashed,) = events(result, "KernelCrashed")
     assert crashed.event.vp == (0, 5)[vcpu]
+    assert result.final.bus_state == {"nvme0": "installed"}
+
+
+def test_a_vcpu_that_is_offline_does_not_crash() -> None:
+    scenario = with_fate("crash", "boot", vcpu=1)
+    fate = scenario.actors[-1]
+    offline = Do(verb="cpu-offline", side="guest", arguments={"cpu": 1})
+    changed = msgspec.structs.replace(fate, steps=(fate.steps[0], offline, *fate.steps[1:]))
+    result = play(msgspec.structs.replace(scenario, actors=(scenario.actors[0], changed)))
+    (crashed,) = events(result, "KernelCrashed")
+    assert crashed.event.vp == VpIndex(0)
     assert result.final.bus_state == {"nvme0": "installed"}
 
 
