@@ -97,13 +97,13 @@ class Shell:
         Model: x86 has no such file for CPU 0 (arch_cpu_is_hotpluggable()); here VMBus says no.
         """
         kernel = self._guest.kernel
-        if kernel.cpus[cpu].online:
+        if kernel.cpu_online_mask >> cpu & 1:
             self._tell("cpu-offline", await kernel.hotplug.cpu_down(cpu))
 
     async def cpu_online(self, cpu: int) -> None:
         """Write 1 to the CPU's ``online``."""
         kernel = self._guest.kernel
-        if not kernel.cpus[cpu].online:
+        if cpu < len(kernel.cpus) and not kernel.cpus[cpu].online:
             self._tell("cpu-online", await kernel.hotplug.cpu_up(cpu))
 
     def _tell(self, command: str, error: int) -> None:

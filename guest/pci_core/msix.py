@@ -22,6 +22,7 @@ from guest.pci_core.msi_irqs import enable_range, free_msi_irqs, setup_msi_irqs
 from guest.pci_core.msi_regs import msix_entry, pci_msix_mask
 from guest.pci_core.regs import (
     PCI_MSIX_ENTRY_CTRL_MASKBIT,
+    PCI_MSIX_ENTRY_SIZE,
     PCI_MSIX_ENTRY_VECTOR_CTRL,
     PCI_MSIX_FLAGS,
     PCI_MSIX_TABLE,
@@ -122,12 +123,17 @@ async def _msix_mask_all(dev: PciDev) -> None:
     """msix_mask_all(): no entry may fire before its interrupt is requested.
 
     Model: Linux writes every entry of the table; here those that were set up and found unmasked,
-    as a table comes out of reset masked and a real device's has hundreds of entries. Only a kernel
-    started after a crash could find others unmasked.
+    as a table comes out of reset masked and a real device's has hundreds of entries. Only after a
+    crash, without a reset, there are others unmasked, which must not fire in the crash kernel.
     """
     for desc in dev.msi_descs.values():
         if not desc.msix_ctrl & PCI_MSIX_ENTRY_CTRL_MASKBIT:
             await pci_msix_mask(desc)
+    if dev.kernel.follows_crash:
+        assert dev.msix_base is not None, "the table has been mapped"
+        for index in range(len(dev.msi_descs), dev.msix_entries):
+            ctrl = dev.msix_base + index * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL
+            await dev.kernel.mmio_write(ctrl, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT)
 
 
 async def msix_shutdown(dev: PciDev) -> None:

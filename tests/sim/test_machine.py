@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from sim.actors import NeverHappened, StepRefused
 from sim.choices import RandomChooser
 from sim.result import RunResult
 from sim.scenario import Do, Scenario
-from sim.scenario_reader import load_scenario
+from sim.scenario_reader import load_scenario, parse_scenario
 from sim.world import World, play
 
 
@@ -182,3 +183,40 @@ def test_an_event_that_only_the_dead_kernel_could_have_brought_about_never_comes
     changed = msgspec.structs.replace(fate, steps=(*fate.steps, late))
     with pytest.raises(NeverHappened):
         play(msgspec.structs.replace(scenario, actors=(*scenario.actors[:-1], changed)))
+
+
+STALE = """
+name = "stale-vector"
+story = "A device raises a vector that only the dead kernel had set up."
+[guest]
+vcpus = 4
+[[device]]
+name = "nic0"
+profile = "nic-vf"
+driver = "nic-vf"
+[[actor]]
+name = "administrator"
+steps = [{ do = "offer", device = "nic0" }]
+[[actor]]
+name = "fate"
+vcpu = 1
+steps = [
+  { wait = "driver-bound", device = "nic0" },
+  { do = "crash" },
+  { do = "boot" },
+  { wait = "driver-bound", device = "nic0" },
+  { do = "set-affinity", device = "nic0", cpus = [2, 3] },
+  { do = "move-channel", device = "nic0", cpu = 3 },
+  { do = "cpu-offline", cpu = 2 },
+  { do = "cpu-online", cpu = 2 },
+  { do = "interrupt", device = "nic0", vector = 3 },
+  { do = "submit", device = "nic0", count = 2 },
+]
+"""
+
+
+def test_a_vector_of_the_dead_kernel_is_masked_and_its_cpus_are_not_there() -> None:
+    result = play(parse_scenario(STALE, source="stale-vector.toml", folder=Path()))
+    assert result.verdict == "clean"
+    (held,) = events(result, "InterruptHeld")
+    assert held.event.index == 3
