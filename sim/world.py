@@ -20,7 +20,7 @@ from host.devices.profile import DeviceProfile
 from host.partition import Partition
 from protocol.errors import ProtocolError
 from protocol.link import BarRead, BarWritten, ConfigRead, ConfigWritten, HypercallMade
-from sim.actors import Actor, Stage
+from sim.actors import Actor
 from sim.bounds import Stuck
 from sim.choices import Chooser
 from sim.collector import seldom
@@ -37,6 +37,7 @@ from sim.recorder import Recorder
 from sim.result import RunResult, Verdict
 from sim.scenario import DeviceSpec, Scenario, Wait
 from sim.scenario_options import with_needs
+from sim.steps import Stage
 from sim.summary import summarise
 from sim.trace import Stamped
 from sim.violation import Leak, Violation

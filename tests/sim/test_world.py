@@ -15,12 +15,13 @@ import pytest
 from guest.defects.catalogue import CATALOGUE
 from guest.kernel.context import Context
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
-from sim.actors import GUEST_STEPS, HOST_STEPS, MACHINE_STEPS, NeverHappened
+from sim.actors import NeverHappened
 from sim.choices import Option, RandomChooser, RecordingChooser
 from sim.result import RunResult
 from sim.scenario import Scenario, why_unplayable
 from sim.scenario_grammar import PROFILES, STEPS
 from sim.scenario_reader import built_in_names, load_scenario, parse_scenario
+from sim.steps import GUEST_STEPS, HOST_STEPS, MACHINE_STEPS
 from sim.world import World, play
 
 VERSIONS = [VPCI_DIALECTS[version].name for version in LINUX_VPCI_VERSIONS]
