@@ -179,6 +179,12 @@ class OfferedChannels:
             self._post(message)
             self._effects += (PostToGuest(vp, message.build()) for vp in self._rescinds_also_to)
 
+    def power_off(self) -> None:
+        """The guest's machine is off: a host older than UNLOAD learns of its end by that alone."""
+        self._step(SessionInput.POWERED_OFF)
+        self._end_connection()
+        self._dialect = None
+
     def opened(self, relid: RelId, status: int = STATUS_SUCCESS) -> None:
         """The device answered OpenRing; an answer that came too late changes nothing.
 

@@ -178,6 +178,8 @@ class Partition(Administrator):
 
     def power_off(self) -> None:
         """The guest has switched itself off: what it was lent is reset, and still its own."""
+        self.server.power_off()
+        self._serve()
         for bus in self._by_relid.values():
             bus.reset()
         self._interrupts.reset()

@@ -22,6 +22,7 @@ class SessionInput(IntEnum):
     REQUESTOFFERS = 2
     CHANNEL_MESSAGE = 3  # any message that names a relid or a GPADL
     UNLOAD = 4
+    POWERED_OFF = 5  # the machine is off, whatever its guest has said before
 
 
 _S, _I = SessionState, SessionInput
@@ -32,17 +33,20 @@ SESSION_TRANSITIONS: Final[Mapping[SessionState, Mapping[SessionInput, SessionSt
     _S.DISCONNECTED: {
         _I.CONTACT_ACCEPTED: _S.CONNECTED,
         _I.CONTACT_REFUSED: _S.DISCONNECTED,
+        _I.POWERED_OFF: _S.DISCONNECTED,
     },
     _S.CONNECTED: {
         _I.CONTACT_ACCEPTED: _S.CONNECTED,
         _I.CONTACT_REFUSED: _S.DISCONNECTED,
         _I.REQUESTOFFERS: _S.OFFERING,
         _I.UNLOAD: _S.DISCONNECTED,
+        _I.POWERED_OFF: _S.DISCONNECTED,
     },
     _S.OFFERING: {
         _I.CONTACT_ACCEPTED: _S.CONNECTED,
         _I.CONTACT_REFUSED: _S.DISCONNECTED,
         _I.CHANNEL_MESSAGE: _S.OFFERING,
         _I.UNLOAD: _S.DISCONNECTED,
+        _I.POWERED_OFF: _S.DISCONNECTED,
     },
 }

@@ -231,6 +231,16 @@ def test_a_host_may_offer_a_channel_again_under_the_relid_it_had() -> None:
     assert guest.server.state(relid) is ChannelState.OFFERED
 
 
+def test_a_machine_that_is_off_holds_no_channel_and_hears_of_none() -> None:
+    guest, relid = opened(VMBUS_DIALECTS[0x20004])  # a version without UNLOAD
+    guest.server.power_off()
+    assert guest.take() == [CloseRing(relid)]
+    assert guest.server.session is SessionState.DISCONNECTED
+    guest.server.rescind(relid)
+    assert guest.server.offer(ONE) != relid
+    assert guest.heard() == []
+
+
 def test_a_relid_that_a_guest_may_remember_is_nobody_elses_while_there_are_others() -> None:
     guest, relid = opened(NEWEST)
     guest.say(header("UNLOAD"))

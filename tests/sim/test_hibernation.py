@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from guest.events import (
     BusStateChanged,
@@ -202,3 +203,14 @@ def test_a_machine_that_stays_off_is_no_hang_and_does_nothing() -> None:
     assert result.violation is None
     assert at_ns(result, DriverUnbound) == []
     assert result.final.bus_state == {"nvme0": "removing"}
+
+
+@pytest.mark.parametrize("name", ["hibernate-device-missing", "hibernate-reoffer"])
+def test_a_host_without_unload_notices_that_the_machine_is_off(name: str) -> None:
+    scenario = load_scenario(name)
+    knobs = {**scenario.host.knobs, "highest_vmbus_version": "2.4"}
+    result = play(replace(scenario, host=replace(scenario.host, knobs=knobs)))
+    assert result.violation is None
+    told = [message_name(event.payload) for event in events(result, MessagePosted)]
+    assert "UNLOAD" not in told
+    assert "RESCIND_CHANNELOFFER" not in told
