@@ -9,7 +9,7 @@ from sim.scenario_grammar import PROTOCOLS, VIOLATION_KINDS
 from sim.scenario_reader import built_in_names
 from tests.guest.defects.facts import FACTS
 
-COMPLETE = ("A", "B", "D", "E", "F")  # classes of which every fact has a record
+COMPLETE = ("A", "B", "C", "D", "E", "F")  # classes of which every fact has a record
 
 every_defect = pytest.mark.parametrize("defect", CATALOGUE.values(), ids=list(CATALOGUE))
 
