@@ -28,12 +28,14 @@ class Dead(Enum):
 class Cpu:
     """State of one CPU. ``thread``, ``softirq`` and ``hardirq`` are the contexts on its stack.
 
-    An offline CPU is in play_dead() with interrupts off for ever, so that it lets nobody run.
+    An offline CPU is in play_dead() with interrupts off for ever, so that it lets nobody run;
+    ``online`` says so to those who ask at every turn.
 
     ``place`` is how traces call it: its index, in a second kernel after the kernel's number.
     """
 
-    __slots__ = ("hardirq", "index", "place", "softirq", "softirqs_pending", "thread", "vp")
+    __slots__ = ("hardirq", "index", "online", "place", "softirq", "softirqs_pending", "thread",
+                 "vp")  # fmt: skip
 
     def __init__(self, index: CpuId, vp: VpIndex, place: str) -> None:
         self.index = index
@@ -43,15 +45,11 @@ class Cpu:
 
     def clear(self) -> None:
         """Nothing is on it: it has just been started, or what ran there died."""
+        self.online = True
         self.hardirq: Context | Dead | None = None
         self.softirq: Context | None = None
         self.thread: Context | None = None
         self.softirqs_pending: list[Context] = []  # in the order they were raised
-
-    @property
-    def online(self) -> bool:
-        """Whether it runs anything at all."""
-        return self.hardirq is not Dead.PLAY_DEAD
 
     @property
     def running(self) -> Context | None:
@@ -63,6 +61,7 @@ class Cpu:
 
     def play_dead(self) -> None:
         """play_dead(): from here on nobody runs on it, and no interrupt gets in."""
+        self.online = False
         self.hardirq = Dead.PLAY_DEAD
 
     def allows(self, context: Context) -> bool:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guest.kernel.irq import IrqAction, IrqData
-from guest.kernel.irq_events import InterruptHandled
-from guest.kernel.irq_flow import mask_irq
+from guest.kernel.irq import IrqData
+from guest.kernel.irq_flow import handle_irq_event, mask_irq
 
 if TYPE_CHECKING:
     from guest.kernel.irq_core import IrqCore
@@ -36,20 +35,9 @@ async def handle_fasteoi_irq(
         eoi(data.vector)
     else:
         data.count[cpu] = data.count.get(cpu, 0) + 1
-        await _handle_irq_event(core, data, action, cpu)
+        await handle_irq_event(core, data, action, cpu)
         eoi(data.vector)
         if data.pending:
             data.pending = False
             core.vectors.retrigger(data)
     await data.lock.unlock()
-
-
-async def _handle_irq_event(core: IrqCore, data: IrqData, action: IrqAction, cpu: int) -> None:
-    """handle_irq_event(): the handler runs without the lock."""
-    data.pending = False
-    data.in_progress = True
-    await data.lock.unlock()
-    await action.handler(data.irq, action.dev_id)
-    core.kernel.emit(InterruptHandled(data.irq, cpu))
-    await data.lock.lock()
-    data.in_progress = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from errno import EBUSY, EINVAL
 from typing import TYPE_CHECKING
 
-from guest.kernel.irq import IrqData
+from guest.kernel.irq import IrqAction, IrqData
 from guest.kernel.irq_events import InterruptHandled
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def _handle_locked(core: IrqCore, data: IrqData, cpu: int) -> None:
 
 
 async def _run_handler(core: IrqCore, data: IrqData, cpu: int) -> None:
-    """The loop of handle_edge_irq() over handle_irq_event(): the handler runs without the lock."""
+    """The loop of handle_edge_irq(): what has come in meanwhile is handled, too."""
     while True:
         action = data.action
         if action is None:
@@ -91,15 +91,20 @@ async def _run_handler(core: IrqCore, data: IrqData, cpu: int) -> None:
             return
         if data.pending and not data.disabled:
             await unmask_irq(data)
-        data.pending = False
-        data.in_progress = True
-        await data.lock.unlock()
-        await action.handler(data.irq, action.dev_id)
-        core.kernel.emit(InterruptHandled(data.irq, cpu))
-        await data.lock.lock()
-        data.in_progress = False
+        await handle_irq_event(core, data, action, cpu)
         if not data.pending or data.disabled:
             return
+
+
+async def handle_irq_event(core: IrqCore, data: IrqData, action: IrqAction, cpu: int) -> None:
+    """handle_irq_event(): the handler runs without the lock, which the caller holds."""
+    data.pending = False
+    data.in_progress = True
+    await data.lock.unlock()
+    await action.handler(data.irq, action.dev_id)
+    core.kernel.emit(InterruptHandled(data.irq, cpu))
+    await data.lock.lock()
+    data.in_progress = False
 
 
 async def _ack(core: IrqCore, data: IrqData, cpu: int) -> None:
