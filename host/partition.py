@@ -7,7 +7,7 @@ and any order but first in, first out; how late things are within their windows 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from host.administrator import Administrator
@@ -28,7 +28,7 @@ from host.events import (
 from host.hypercalls import make_hypercall
 from host.hypervisor import Hypervisor
 from host.interrupts import ARCHITECTURES
-from host.knobs import with_knobs
+from host.knobs import Knobs, with_knobs
 from host.mmio import Mmio
 from host.offered_channels import UnknownGpadl
 from host.placement import PLACEMENTS
@@ -49,7 +49,7 @@ from host.vmbus_effects import (
 from host.vmbus_effects import Effect as VmbusEffect
 from host.vmbus_server import VmbusServer
 from host.vsp import Phase, inputs
-from host.vsp.rules import rules_for
+from host.vsp.rules import Profile, rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
 from protocol.hypercall import (
     HV_STATUS_INVALID_CONNECTION_ID,
@@ -82,19 +82,11 @@ class Partition(Administrator):
         emit: Callable[[object], None],
         mischief: Mischief | None = None,
     ) -> None:
-        if config.profile not in PROFILES:
-            raise ValueError(
-                f"unknown host profile {config.profile!r}; known: {', '.join(PROFILES)}"
-            )
         super().__init__(config.buses, clock)
-        self._profile = PROFILES[config.profile]
-        self._knobs = with_knobs(self._profile.knobs, dict(config.knobs))
-        rules_for("", self._knobs)  # a version nobody knows shows before the first offer
-        for bus in config.buses:
-            check_bus(bus, single_function=not self._knobs.eject_supported)
-        vps = config.vps()
-        knobs = self._knobs
+        self._profile = _profile_of(config)
+        self._knobs = knobs = _knobs_of(config, self._profile)
         arch = ARCHITECTURES[config.arch]
+        vps = config.vps()
         self.hypervisor: Final = Hypervisor(
             vps,
             pcpus=config.pcpus,
@@ -102,15 +94,7 @@ class Partition(Administrator):
             msi_format=arch.msi_table or MSI_TABLES[knobs.msi_table],
             vectors=arch.vectors,
         )
-        self.server: Final = VmbusServer(
-            vps,
-            dialects=vmbus_dialects_up_to(knobs.highest_vmbus_version),
-            reoffer=Reoffer(knobs.reoffer),
-            renumber=Renumber(knobs.relids_after_unload),
-            unknown_gpadl=UnknownGpadl(knobs.gpadl_of_unknown_channel),
-            rescinds_also_to=vps[-1:] if knobs.repeat_rescind else (),
-            unload_ignored=knobs.unload_ignored,
-        )
+        self.server: Final = _server_of(vps, knobs)
         self._guest = guest
         self._memory = memory
         self._emit = emit
@@ -315,6 +299,34 @@ class Partition(Administrator):
         """A hostile host: these bytes, at most 240, as a control message of VMBus."""
         self.server.forge(payload)
         self._serve()
+
+
+def _profile_of(config: PartitionConfig) -> Profile:
+    if config.profile not in PROFILES:
+        raise ValueError(f"unknown host profile {config.profile!r}; known: {', '.join(PROFILES)}")
+    return PROFILES[config.profile]
+
+
+def _knobs_of(config: PartitionConfig, profile: Profile) -> Knobs:
+    """The profile's knobs as the configuration turns them; its buses have to fit them."""
+    knobs = with_knobs(profile.knobs, dict(config.knobs))
+    rules_for("", knobs)  # a version nobody knows shows before the first offer
+    for bus in config.buses:
+        check_bus(bus, single_function=not knobs.eject_supported)
+    return knobs
+
+
+def _server_of(vps: Sequence[VpIndex], knobs: Knobs) -> VmbusServer:
+    """The VMBus server that the knobs ask for."""
+    return VmbusServer(
+        vps,
+        dialects=vmbus_dialects_up_to(knobs.highest_vmbus_version),
+        reoffer=Reoffer(knobs.reoffer),
+        renumber=Renumber(knobs.relids_after_unload),
+        unknown_gpadl=UnknownGpadl(knobs.gpadl_of_unknown_channel),
+        rescinds_also_to=vps[-1:] if knobs.repeat_rescind else (),
+        unload_ignored=knobs.unload_ignored,
+    )
 
 
 def _name_of(payload: bytes) -> str:
