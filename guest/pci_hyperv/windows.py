@@ -158,7 +158,7 @@ class Windows(Config):
     async def clear_memory_decoding(self, hpdev: HvPciDev, before: int | None) -> int:
         """Read-modify-write of the command register; what was written.
 
-        ``before`` is what the variable holds if the read fails; None: nothing yet (open item O28).
+        ``before`` is what the variable holds if the read fails; None: nothing yet (open item O24).
         """
         command = await self._hv_pcifront_read_config(hpdev, PCI_COMMAND, 2)
         if command is None:

@@ -58,8 +58,10 @@ class BusType:
         self.devices.append(device)
 
     def remove(self, device: HvDevice) -> None:
-        """bus_remove_device(), as far as finding goes."""
-        del self.devices[bisect_left(self.devices, device.number, key=_by_number)]
+        """bus_remove_device(), as far as finding goes: nothing for one that is off the bus."""
+        at = bisect_left(self.devices, device.number, key=_by_number)
+        if at < len(self.devices) and self.devices[at] is device:
+            del self.devices[at]
 
     def find(self, name: str) -> HvDevice | None:
         """bus_find_device_by_name(): the caller takes a reference before it suspends."""

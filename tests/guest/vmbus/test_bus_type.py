@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from errno import EBUSY
+from uuid import UUID
 
 from guest.kernel import ops
 from guest.vmbus.channel import HvDevice
@@ -68,3 +69,18 @@ def test_two_drivers_of_one_name_cannot_be_there() -> None:
         rig.errors.append(await rig.host.vmbus.register_driver(ProbingDriver(open_channel)))
 
     assert rig.play((100, another)) == [-EBUSY]
+
+
+def test_a_device_that_is_off_the_bus_takes_no_other_with_it() -> None:
+    rig = Rig()
+    rig.play()
+    bus = rig.host.vmbus.bus
+    (first,) = bus.devices
+    second = HvDevice(rig.host.vmbus, first.channel, UUID(int=2), first.release)
+    bus.add(second)
+    bus.remove(first)
+    bus.remove(first)
+    assert bus.devices == [second]
+    bus.remove(second)
+    bus.remove(second)
+    assert bus.devices == []
