@@ -112,7 +112,7 @@ class Actor:
     async def _do_in_the_guest(self, step: Do) -> None:
         """A step of somebody logged in; once the kernel is dead there is nobody."""
         machine, spec = self._stage.machine, self._spec
-        if machine.shell is None:
+        if not machine.alive:
             return
         kernel = machine.guest.kernel
         acts = partial(GUEST_STEPS[step.verb], self._stage, step)

@@ -83,6 +83,11 @@ class Machine:
         self.guest: ReferenceGuest
         self.shell: Shell | None = None
 
+    @property
+    def alive(self) -> bool:
+        """Whether a kernel runs; else the last one has crashed and none was booted since."""
+        return self.shell is not None
+
     def load(self) -> None:
         """Put the first kernel in place, on all processors; the host stands by now."""
         self._hand_over(self._build(self._config, self.memory, 1))
@@ -94,7 +99,7 @@ class Machine:
         Returns its crash path, after which another kernel may be booted.
         Raises LocalProtocolError if it is dead already.
         """
-        if self.shell is None:
+        if not self.alive:
             raise LocalProtocolError("the kernel is dead already")
         kernel = self.guest.kernel
         where = kernel.online_cpu(cpu)

@@ -24,7 +24,12 @@ from sim.world import World
 
 
 def guest_view(world: World) -> tuple[SeenFunction, ...]:
-    """Every function the guest still knows, by address. The world must have run to its end."""
+    """Every function the guest still knows, by address. The world must have run to its end.
+
+    A kernel that has crashed knows none.
+    """
+    if not world.machine.alive:
+        return ()
     kernel = world.guest.kernel
     seen: list[SeenFunction] = []
 

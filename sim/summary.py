@@ -83,7 +83,7 @@ def _bus_states(world: World, trace: tuple[Stamped, ...]) -> dict[str, str]:
 
 def _devices(world: World) -> tuple[dict[str, object], ...]:
     """What the kernel that runs sees; nothing if none does."""
-    if world.machine.shell is None:
+    if not world.machine.alive:
         return ()
     return tuple(
         {

@@ -15,9 +15,11 @@ from protocol.errors import LocalProtocolError
 from protocol.ids import VpIndex
 from sim.actors import NeverHappened, StepRefused
 from sim.choices import RandomChooser
+from sim.pci_view import guest_view
 from sim.result import RunResult
 from sim.scenario import Do, Scenario
 from sim.scenario_reader import load_scenario, parse_scenario
+from sim.summary import summarise
 from sim.world import World, play
 
 
@@ -98,8 +100,10 @@ class _Lost(Allocated):
 
 
 def test_a_machine_that_nobody_boots_again_owes_nothing() -> None:
-    result = play(with_fate("crash"))
+    world = World(with_fate("crash"))
+    result = summarise(world, world.run(), 0)
     assert (result.verdict, result.final.leaks) == ("clean", ())
+    assert guest_view(world) == ()
     assert result.final.devices == ()
     assert result.final.bus_state == {"nvme0": "none"}
 
