@@ -181,17 +181,18 @@ class World:
 
     def run(self) -> Verdict:
         """Play to the end and judge. Raises :class:`UnplayedStep` as ``judge_run`` does."""
-        ended = Ended(
-            scenario=self.scenario,
-            happened=self._happened,
-            violation=self._play(),
-            at_ns=self.engine.now_ns(),
-            actors=self.actors,
-            census=self._census,
-            natural=self._natural,
-            recorder=self._recorder,
-        )
-        return judge_run(ended, self._laws)
+        with seldom():
+            ended = Ended(
+                scenario=self.scenario,
+                happened=self._happened,
+                violation=self._play(),
+                at_ns=self.engine.now_ns(),
+                actors=self.actors,
+                census=self._census,
+                natural=self._natural,
+                recorder=self._recorder,
+            )
+            return judge_run(ended, self._laws)
 
     def _play(self) -> Violation | None:
         """The violation that ended the run, or that its end shows."""
@@ -199,8 +200,7 @@ class World:
         for actor in self.actors:
             self.engine.start(actor.context)
         try:
-            with seldom():
-                self.engine.run()
+            self.engine.run()
             violation = judge_standstill(self.engine)
         except (GuestFault, ProtocolError, Stuck) as error:
             violation = judge_error(error, self.engine, self._whose(), self._recorder)

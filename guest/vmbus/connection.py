@@ -63,6 +63,7 @@ class VmbusConnection(Contact, BusPower):
         self.msg_conn_id = 0
         self.channels: dict[RelId, VmbusChannel] = {}  # vmbus_connection.channels[]
         self.primary_channels: dict[tuple[UUID, UUID], VmbusChannel] = {}  # chn_list, by identity
+        self.by_instance: dict[UUID, list[VmbusChannel]] = {}
         self.chn_msg_list: ListHead[ChannelMessageInfo] = ListHead("chn_msg_list")
         self.channelmsg_lock = SpinLock(kernel, "channelmsg_lock")
         self.channel_mutex = Mutex(kernel, "channel_mutex")

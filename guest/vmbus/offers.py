@@ -39,6 +39,7 @@ class Offers(Opening):
     isolation: Isolation
     channels: dict[RelId, VmbusChannel]
     primary_channels: dict[tuple[UUID, UUID], VmbusChannel]
+    by_instance: dict[UUID, list[VmbusChannel]]  # the same, the oldest first
     offer_in_progress: int
     handle_primary_chan_wq: WorkQueue
 
@@ -75,11 +76,11 @@ class Offers(Opening):
     def find_primary_channel_by_offer(self, offer: VmbusChannelOfferChannel) -> VmbusChannel | None:
         """find_primary_channel_by_offer(): who has the instance id; the type is not looked at.
 
-        Model: without channel_mutex, since nothing suspends while the list is walked.
+        Model: without channel_mutex, since nothing suspends meanwhile; and looked up, where Linux
+        walks the list. Of two with one instance, which are of different types, the older counts.
         """
-        wanted = offer.offer.if_instance
-        channels = self.primary_channels.values()
-        return next((old for old in channels if old.offer.offer.if_instance == wanted), None)
+        found = self.by_instance.get(offer.offer.if_instance)
+        return found[0] if found else None
 
     async def vmbus_process_offer(self, channel: VmbusChannel) -> None:
         """vmbus_process_offer(): enter the channel, then queue its probing.
@@ -108,6 +109,7 @@ class Offers(Opening):
             self.kernel.log("warn", "second offer of a primary channel dropped")
             return False
         self.primary_channels[identity] = channel
+        self.by_instance.setdefault(identity[1], []).append(channel)
         self.channels[channel.relid] = channel
         await self.channel_mutex.unlock()
         return True
@@ -215,7 +217,11 @@ class Offers(Opening):
 
     def _unlink(self, channel: VmbusChannel) -> None:
         self.unmap_relid(channel)
-        del self.primary_channels[_identity(channel)]
+        identity = _identity(channel)
+        del self.primary_channels[identity]
+        self.by_instance[identity[1]].remove(channel)
+        if not self.by_instance[identity[1]]:
+            del self.by_instance[identity[1]]
 
     def unmap_relid(self, channel: VmbusChannel) -> None:
         """vmbus_channel_unmap_relid(): no interrupt finds the channel from here on."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -77,7 +77,7 @@ def measure(devices: Sequence[int] = DEFAULT_DEVICES) -> dict[str, Any]:
     """One document as ``bench lifecycle --json`` prints it; counts are of one life."""
     unit = simpy_timeouts_per_s()
     lives = one_life(lives=LIVES)
-    per_life_s = min(_timed(lives) for _ in range(ROUNDS)) / LIVES
+    per_life_s = min(timed(lives) for _ in range(ROUNDS)) / LIVES
     result = play(lives)
     kinds = [type(stamped.event) for stamped in result.trace]
     return {
@@ -92,20 +92,21 @@ def measure(devices: Sequence[int] = DEFAULT_DEVICES) -> dict[str, Any]:
 
 def one_life(*, lives: int) -> Scenario:
     """One device that lives so many times, one life after another."""
-    return _scenario(_ONE.format(lives=lives))
+    return scenario_of(_ONE.format(lives=lives))
 
 
-def _scenario(text: str) -> Scenario:
+def scenario_of(text: str) -> Scenario:
+    """A benchmark's own scenario."""
     return parse_scenario(text, source="bench", folder=Path())
 
 
-def _timed(scenario: Scenario) -> float:
+def timed(scenario: Scenario, clock: Callable[[], float] = perf_counter) -> float:
     """Seconds of a run, judged as strictly as any. Raises RuntimeError if it is not clean."""
     world = World(scenario)
     gc.collect()
-    begin = perf_counter()
+    begin = clock()
     verdict = world.run()
-    seconds = perf_counter() - begin
+    seconds = clock() - begin
     if verdict.violation is not None:
         raise RuntimeError(f"the benchmark's own run failed: {verdict.violation.message}")
     return seconds
@@ -114,8 +115,17 @@ def _timed(scenario: Scenario) -> float:
 def _at_once(devices: int) -> dict[str, Any]:
     """Seconds and bytes per device of ``devices`` lives in one VM; bytes of world and trace."""
     vcpus = max(2, -(-devices * 2 // VECTORS_PER_VCPU))
-    scenario = _scenario(_MANY.format(devices=devices, vcpus=vcpus))
-    seconds = min(_timed(scenario) for _ in range(ROUNDS if devices <= 100 else 1))
+    scenario = scenario_of(_MANY.format(devices=devices, vcpus=vcpus))
+    seconds = min(timed(scenario) for _ in range(ROUNDS if devices <= 100 else 1))
+    return {
+        "devices": devices,
+        "seconds_per_device": seconds / devices,
+        "bytes_per_device": held_bytes(scenario) / devices,
+    }
+
+
+def held_bytes(scenario: Scenario) -> int:
+    """What a world and its trace hold once it has run."""
     gc.collect()
     tracemalloc.start()
     world = World(scenario)
@@ -123,8 +133,4 @@ def _at_once(devices: int) -> dict[str, Any]:
     gc.collect()
     held, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {
-        "devices": devices,
-        "seconds_per_device": seconds / devices,
-        "bytes_per_device": held / devices,
-    }
+    return held

@@ -11,7 +11,9 @@ from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, Seed, choose, print_json
 from sim.scenario_grammar import DEVICES_MAX
 
-CYCLES: Final = ("life",)
+CYCLES: Final = ("life", "suspend")
+# What one of them is called, and many.
+_WORDS: Final = {"life": ("a life", "lives"), "suspend": ("a suspend and resume", "cycles")}
 
 
 def application() -> typer.Typer:
@@ -20,29 +22,37 @@ def application() -> typer.Typer:
 
 def bench_lifecycle(
     devices: Annotated[
-        str | None, typer.Option(metavar="N,…", help="How many devices at once; 10,100,1000,2000.")
+        str | None,
+        typer.Option(
+            metavar="N,…", help="How many devices at once; 10,100,1000,2000, or 1,10,100,500."
+        ),
     ] = None,
-    cycle: Annotated[str, typer.Option(metavar="NAME", help="What is measured: a life.")] = "life",
+    cycle: Annotated[
+        str, typer.Option(metavar="NAME", help="What is measured: life or suspend.")
+    ] = "life",
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure a device's life: offer, whole scan, eight interrupts, eject, rescind.
 
-    The unit of cost is a timeout of bare simpy, measured in the same run.
+    With --cycle suspend, what its part of a hibernation costs. The unit of cost is a timeout of
+    bare simpy, measured in the same run.
 
     Example: vpcisim bench lifecycle --devices 10,100
     """
     choose(cycle, CYCLES, "cycle")
     counts = None if devices is None else [_count(word) for word in devices.split(",")]
-    from sim.bench.lifecycle import DEFAULT_DEVICES, measure  # brings the engine
+    from sim.bench import lifecycle, suspend  # bring the engine
 
-    measured = measure(DEFAULT_DEVICES if counts is None else counts)
+    bench = suspend if cycle == "suspend" else lifecycle
+    measured = bench.measure(bench.DEFAULT_DEVICES if counts is None else counts)
     if as_json:
         print_json({**measured, "seed": seed})
         return
+    one, many = _WORDS[cycle]
     print(
-        f"a life costs {measured['timeouts_per_lifecycle']:,.0f} timeouts of bare simpy"
-        f" ({measured['lifecycles_per_s']:,.0f} lives/s),"
+        f"{one} costs {measured['timeouts_per_lifecycle']:,.0f} timeouts of bare simpy"
+        f" ({measured['lifecycles_per_s']:,.0f} {many}/s),"
         f" {measured['messages']:,.0f} messages,"
         f" {measured['config_accesses']:,.0f} configuration accesses"
     )
