@@ -193,14 +193,17 @@ class ReferenceGuest:
         return unreachable(kernel.heap, (self.vmbus, self.pci, self.driver, *keepers), outside)
 
     def relids_in_use(self) -> set[int]:
-        """Those of channels that the host has not taken back."""
-        return {relid for relid, channel in self.vmbus.channels.items() if not channel.rescind}
+        """Those of channels that live and that the host has not taken back."""
+        mapped = self.vmbus.channels.items()
+        return {relid for relid, channel in mapped if not (is_dead(channel) or channel.rescind)}
 
     def held_for_nothing(self) -> dict[str, int]:
         """Numbered things that are taken and that no living bus or channel accounts for."""
-        channels = list(self.vmbus.primary_channels.values())
+        listed = self.vmbus.primary_channels.values()
+        channels = [channel for channel in listed if not is_dead(channel)]
         devices = [channel.device_obj for channel in channels if not is_dead(channel.device_obj)]
-        buses = [dev.drvdata for dev in devices if dev is not None and dev.driver is not None]
+        bound = [dev.drvdata for dev in devices if dev is not None and dev.driver is not None]
+        buses = [hbus for hbus in bound if not is_dead(hbus)]
         windows = sum(
             window is not None
             for hbus in buses

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from guest.kernel.memory import bury
 from guest.kernel.resource import Resource
 from guest.kernel.work import Work
 from guest.pci_core.types import PciDev, PciSlot
@@ -100,3 +101,11 @@ def test_a_relid_that_the_host_waits_for_is_lost_unless_its_channel_is_in_use(
     assert [leak.what for leak in census(guest, held_relids=[relid, 7])] == ["relid"]
     guest.vmbus.channels[relid].rescind = True
     assert [leak.what for leak in census(guest, held_relids=[relid])] == ["relid"]
+
+
+def test_a_channel_that_died_and_is_still_in_the_tables_is_not_in_use(
+    guest: ReferenceGuest,
+) -> None:
+    ((relid, channel),) = guest.vmbus.channels.items()
+    bury(channel, "FREED_TWIN")
+    assert "relid" in [leak.what for leak in census(guest, held_relids=[relid])]
