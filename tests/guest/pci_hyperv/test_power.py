@@ -9,7 +9,8 @@ from errno import EINVAL, ENOMEM, EPROTO, ETIMEDOUT
 import pytest
 
 from guest.events import BusStateChanged, MsiComposed
-from guest.kernel.work import Tasklet
+from guest.kernel import ops
+from guest.kernel.work import Tasklet, Work
 from guest.pci_hyperv.bus import HvPciBusState
 from guest.vmbus.channel import INVALID_RELID
 from host.devices.nvme_ssd import NVME_SSD
@@ -114,6 +115,21 @@ def test_resuming_composes_every_interrupt_again() -> None:
     (dev,) = story.devices
     assert [desc.msg.data for desc in dev.msi_descs.values()] == composed
     assert story.leaks() == {}
+
+
+def test_suspending_talks_to_the_host_only_when_what_was_queued_is_over() -> None:
+    story = Story().arrive()
+    before = len(story.host.received)
+    seen: list[int] = []
+
+    async def slow(_: Work) -> None:
+        await ops.msleep(story.kernel, 5)
+        seen.append(len(story.host.received))
+
+    queueing = story.driver.queue_work(story.hbus, Work("slow", slow))
+    story.kernel.spawn_thread("story", queueing, 0)
+    assert suspend(story) == 0
+    assert seen == [before]
 
 
 def test_a_bus_that_is_not_installed_cannot_be_suspended() -> None:
