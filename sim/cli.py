@@ -32,7 +32,9 @@ class Command(NamedTuple):
 
 
 COMMANDS: Final[Mapping[str, Command]] = {
-    "scenarios": Command("scenarios", "list the built-in scenarios, or print their grammar"),
+    "scenarios": Command(
+        "scenarios", "list the built-in scenarios by theme, or print their grammar"
+    ),
     "races": Command("races", "list historical bugs and what is open in the driver to this day"),
     "devices": Command("devices", "list the built-in device profiles"),
     "run": Command("run", "play one scenario and show its messages and its verdict"),
