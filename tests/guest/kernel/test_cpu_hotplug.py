@@ -13,10 +13,8 @@ from guest.kernel.cpu_events import CpuDying, CpuOffline, CpuOnline
 from guest.kernel.cpu_hotplug import CpuhpState, CpuhpStep
 from guest.kernel.sync import Mutex
 from guest.kernel.work import Tasklet, Work, WorkQueue
-from sim.choices import Chooser, RandomChooser
+from tests.guest.kernel.orders import ORDERS, chooser_of
 from tests.guest.pci_core.fakes import Rig
-
-ORDERS = pytest.mark.parametrize("chooser", [None, *map(RandomChooser, range(8))], ids=str)
 
 
 class Told:
@@ -109,8 +107,8 @@ def test_while_hotplug_is_disabled_nobody_comes_or_goes() -> None:
 
 
 @ORDERS
-def test_who_disables_hotplug_waits_for_a_cpu_that_is_on_its_way(chooser: Chooser | None) -> None:
-    rig = Rig(chooser=chooser)
+def test_who_disables_hotplug_waits_for_a_cpu_that_is_on_its_way(seed: int | None) -> None:
+    rig = Rig(chooser=chooser_of(seed))
     hotplug = rig.kernel.hotplug
     inside: list[bool] = []
 
@@ -126,8 +124,8 @@ def test_who_disables_hotplug_waits_for_a_cpu_that_is_on_its_way(chooser: Choose
 
 
 @ORDERS
-def test_no_cpu_goes_while_somebody_reads(chooser: Chooser | None) -> None:
-    rig = Rig(chooser=chooser)
+def test_no_cpu_goes_while_somebody_reads(seed: int | None) -> None:
+    rig = Rig(chooser=chooser_of(seed))
     hotplug = rig.kernel.hotplug
 
     async def reads() -> None:
@@ -141,8 +139,8 @@ def test_no_cpu_goes_while_somebody_reads(chooser: Chooser | None) -> None:
 
 
 @ORDERS
-def test_an_offline_cpu_runs_nothing(chooser: Chooser | None) -> None:
-    rig = Rig(3, chooser=chooser)
+def test_an_offline_cpu_runs_nothing(seed: int | None) -> None:
+    rig = Rig(3, chooser=chooser_of(seed))
     kernel = rig.kernel
     ran: list[tuple[str, int]] = []
     queue = WorkQueue(kernel, "queue", workers=4)
@@ -182,8 +180,8 @@ def test_to_start_anything_on_an_offline_cpu_is_a_slip() -> None:
 
 
 @ORDERS
-def test_a_thread_asleep_with_a_lock_goes_on_elsewhere(chooser: Chooser | None) -> None:
-    rig = Rig(chooser=chooser)
+def test_a_thread_asleep_with_a_lock_goes_on_elsewhere(seed: int | None) -> None:
+    rig = Rig(chooser=chooser_of(seed))
     lock = Mutex(rig.kernel, "lock")
     where: list[int] = []
 
@@ -220,8 +218,8 @@ def test_work_that_waits_for_its_turn_runs_elsewhere() -> None:
 
 
 @ORDERS
-def test_a_tasklet_that_was_held_off_is_taken_over(chooser: Chooser | None) -> None:
-    rig = Rig(chooser=chooser)
+def test_a_tasklet_that_was_held_off_is_taken_over(seed: int | None) -> None:
+    rig = Rig(chooser=chooser_of(seed))
     kernel = rig.kernel
     where: list[int] = []
 

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from guest.kernel import ops
 from guest.kernel.rwsem import PercpuRwSem
-from sim.choices import Chooser, RandomChooser
+from tests.guest.kernel.orders import ORDERS, chooser_of
 from tests.guest.pci_core.fakes import Rig
-
-ORDERS = pytest.mark.parametrize("chooser", [None, *map(RandomChooser, range(8))], ids=str)
 
 
 @ORDERS
-def test_readers_share_it_and_a_writer_has_it_alone(chooser: Chooser | None) -> None:
-    rig = Rig(3, chooser=chooser)
+def test_readers_share_it_and_a_writer_has_it_alone(seed: int | None) -> None:
+    rig = Rig(3, chooser=chooser_of(seed))
     lock = PercpuRwSem(rig.kernel, "lock")
     inside: list[str] = []
     seen: list[tuple[str, ...]] = []

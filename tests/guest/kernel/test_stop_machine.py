@@ -3,20 +3,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from guest.kernel import ops
 from guest.kernel.context import Context, Kind
 from guest.kernel.stop_machine import stop_machine
 from guest.kernel.sync import SpinLock
-from sim.choices import Chooser, RandomChooser
+from tests.guest.kernel.orders import ORDERS, chooser_of
 from tests.guest.pci_core.fakes import Rig
-
-ORDERS = pytest.mark.parametrize("seed", [None, *range(8)])  # None: natural order
-
-
-def chooser_of(seed: int | None) -> Chooser | None:
-    return None if seed is None else RandomChooser(seed)
 
 
 async def burn(rig: Rig, us: int) -> None:
