@@ -176,6 +176,11 @@ class WindowLeftBehind(Signature):
             self._low.discard(event.relid)
             self.shown = True
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._low.clear()
+        self._left = 0
+
     def leaks(self) -> Mapping[str, int]:
         return {"MMIO range": self._left}
 

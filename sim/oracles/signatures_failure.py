@@ -174,6 +174,10 @@ class RingLeftBehind(Signature):
             self._kept += 1
             self.shown = True
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._kept = 0
+
     def leaks(self) -> Mapping[str, int]:
         return {"Requestor": self._kept, "block of pages": self._kept}
 

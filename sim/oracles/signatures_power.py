@@ -61,6 +61,12 @@ class _RemovedHalfDown(Signature):
         """Whether this item is the reason that the bus is not installed."""
         raise NotImplementedError
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._whole.clear()
+        self._left = 0
+        self.hibernations = Hibernations()
+
     def leaks(self) -> Mapping[str, int]:
         return dict.fromkeys(LEFT, self._left)
 
@@ -112,6 +118,10 @@ class RemovedInItsSleep(_RemovedHalfDown):
         self._rescinded.add(event.relid)
         self.possible |= self.hibernations.under_way
 
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._rescinded.clear()
+
     sees: ClassVar[Sees] = {
         **_RemovedHalfDown.removals,
         ProcessesFrozen: _hibernates,
@@ -137,6 +147,11 @@ class DroppedOffers(Signature):
         to_guest = event.direction == "host-to-guest"
         if self._hibernations.under_way and to_guest and event.payload[:HEAD_BYTES] in OFFERS:
             self._lost += 1
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._hibernations = Hibernations()
+        self._lost = 0
 
     def leaks(self) -> Mapping[str, int]:
         return {"OnMessageWork": self._lost}

@@ -13,18 +13,19 @@ from guest.events import (
     DriverRemoved,
     EjectQueued,
     FunctionReturned,
+    KernelCrashed,
     MachinePoweredOff,
     MsiComposed,
     RelationsQueued,
 )
 from guest.kernel.irq_events import InterruptFreed, InterruptRequested, SpisAllocated
 from host.events import Rescinded
-from protocol.ids import RelId, SlotNumber, TransactionId, Vector
+from protocol.ids import RelId, SlotNumber, TransactionId, Vector, VpIndex
 from protocol.link import PacketPublished
 from protocol.vmbus import VM_PKT_DATA_INBAND
 from protocol.vpci import HvMsiDesc2, PciCreateInterrupt2
 from sim.oracles.judge import END
-from sim.oracles.known import Recognised, recognise
+from sim.oracles.known import Recognised, Signature, recognise
 from sim.oracles.signatures import SIGNATURES
 from sim.violation import Leak, Violation
 
@@ -146,3 +147,16 @@ def test_an_spi_is_cut_where_the_wire_has_its_low_eight_bits(
     spi: int, asked: int, shows: set[str]
 ) -> None:
     assert seen((SpisAllocated(24, spi, 1), created(asked)), "O26").showing() == shows
+
+
+def test_what_a_dead_kernel_has_lost_excuses_no_leak_of_the_next() -> None:
+    lost = FunctionReturned(ONE, "vmbus_close", -12)
+    leak = Leak("Requestor", 1)
+    assert seen([lost], "O35").excuse([leak]) == (Leak("Requestor", 1, "O35"),)
+    assert seen([lost, KernelCrashed(VpIndex(0))], "O35").excuse([leak]) == (leak,)
+
+
+@pytest.mark.parametrize("make", SIGNATURES)
+def test_a_signature_that_keeps_more_says_what_a_crash_makes_of_it(make: type[Signature]) -> None:
+    keeps_more = vars(make()).keys() - {"shown", "possible"}
+    assert not keeps_more or make.crashed is not Signature.crashed
