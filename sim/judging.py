@@ -56,7 +56,7 @@ def judge_run(run: Ended, laws: Sequence[LawFactory]) -> Verdict:
     items = recognise(run.scenario.expect.known, run.happened, SIGNATURES)
     known = items.explaining(violation) if violation else set()
     if known:  # which ended the run early, so that nothing else follows from its end
-        return Verdict("known", None, tuple(sorted(known)), ())
+        return Verdict("known", None, tuple(sorted(known)), (), explained=violation)
     leaks = () if violation else items.excuse(run.census())
     violation = violation or _judge_leaks(run, leaks)
     if violation is None:

@@ -26,16 +26,24 @@ class Final(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How a run is judged. ``verdict`` is ``clean``, ``known`` or ``violation``."""
+    """How a run is judged. ``verdict`` is ``clean``, ``known`` or ``violation``.
+
+    ``explained`` is what ended a run early that an open item accounts for, so that it is no
+    violation.
+    """
 
     verdict: str
     violation: Violation | None
     known: tuple[str, ...]
     leaks: tuple[Leak, ...]
+    explained: Violation | None = None
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """One run, told. ``known``: the open items that showed; ``log``: the guest's, with times."""
+    """One run, told. ``known``: the open items that showed; ``log``: the guest's, with times.
+
+    ``explained`` is as :class:`Verdict` has it.
+    """
 
     scenario: str
     driver: str
@@ -45,6 +53,7 @@ class RunResult(msgspec.Struct, frozen=True):
     verdict: str
     violation: Violation | None
     known: tuple[str, ...]
+    explained: Violation | None
     errors: tuple[GuestError, ...]
     messages: tuple[Message, ...]
     final: Final

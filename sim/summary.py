@@ -35,6 +35,7 @@ def summarise(world: World, verdict: Verdict, seed: int) -> RunResult:
         verdict=verdict.verdict,
         violation=verdict.violation,
         known=verdict.known,
+        explained=verdict.explained,
         errors=tuple(_errors(trace)),
         messages=tuple(messages_of(trace)),
         final=Final(_bus_states(world, trace), _devices(world), verdict.leaks),

@@ -30,7 +30,7 @@ from sim.trace import write_trace
 # What a trace file's first line says of its run, and what --json prints first.
 ABOUT: Final = ("scenario", "driver", "seed", "protocol", "profile")
 LINES_MAX: Final = 8  # of one kind in the summary
-OUTCOME: Final = ("verdict", "violation", "known", "errors")
+OUTCOME: Final = ("verdict", "violation", "known", "explained", "errors")
 
 
 def application() -> typer.Typer:
@@ -98,9 +98,9 @@ def summary(result: RunResult) -> Iterator[str]:
         yield f"leak     {leak.count} {leak.what}" + (
             f", known as {leak.known}" if leak.known else ""
         )
-    if result.violation is not None:
-        found = result.violation
-        yield f"violation {found.kind} in {found.context}: {found.message} ({found.law})"
+    for what, found in (("violation", result.violation), ("known", result.explained)):
+        if found is not None:
+            yield f"{what:<8} {found.kind} in {found.context}: {found.message} ({found.law})"
     yield f"verdict  {result.verdict}" + (f": {', '.join(result.known)}" if result.known else "")
 
 

@@ -80,6 +80,14 @@ def test_the_same_leak_is_a_violation_where_the_scenario_does_not_name_it() -> N
     assert result.violation.kind == "leak"
 
 
+def test_what_an_open_item_explains_is_told_and_is_no_violation() -> None:
+    result = play(load_scenario("hibernate-rescind"))
+    assert (result.verdict, result.violation, result.known) == ("known", None, ("O33",))
+    assert result.explained is not None
+    assert result.explained.kind == "use-after-free"
+    assert result.explained.context == "thread/0:hibernate"
+
+
 def test_an_overdue_eject_is_ended_by_the_host_at_sixty_seconds() -> None:
     result = play(load_scenario("eject-overdue"))
     (overdue,) = [s for s in result.trace if type(s.event).__name__ == "EjectOverdue"]
