@@ -50,7 +50,7 @@ def test_every_built_in_scenario_can_be_played_somehow() -> None:
     assert {name for name, _, _ in playable()} == set(built_in_names())
 
 
-@pytest.mark.parametrize(("name", "protocol", "profile"), playable())
+@pytest.mark.parametrize(("name", "protocol", "profile"), list(playable()))
 def test_every_built_in_scenario_ends_as_its_story_says(
     name: str, protocol: str, profile: str
 ) -> None:
