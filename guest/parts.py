@@ -14,8 +14,9 @@ from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_core import IrqCore
 from guest.kernel.irq_parent import MakeParent
 from guest.pci_core.subsystem import PciSubsystem
+from guest.pci_hyperv.arch import ArchPolicy
 from guest.pci_hyperv.arch_arm64 import Arm64Arch
-from guest.pci_hyperv.arch_x86 import ArchPolicy, X86Arch
+from guest.pci_hyperv.arch_x86 import X86Arch
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.pci_hyperv.spi_domain import SpiDomain
 from guest.vmbus.connection import VmbusConnection

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What differs by architecture, and arm64's answer: the GIC aims each interrupt, no hypercall does.
+"""What arm64 does where architectures differ: the GIC aims each interrupt, no hypercall does.
 
 Knows no message on the channel. Whose SPIs they are is in ``spi_domain``.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What differs by architecture, and x86's answer: a hypercall aims each interrupt.
+"""What x86 does where architectures differ: a hypercall aims each interrupt.
 
 Knows the retarget hypercall; knows no message on the channel.
 """
@@ -7,7 +7,7 @@ Knows the retarget hypercall; knows no message on the channel.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from guest.events import MsiRetargeted
 from guest.kernel import ops
@@ -34,21 +34,6 @@ if TYPE_CHECKING:
     from guest.vmbus.connection import VmbusConnection
 
 TARGETS_KEPT = 1024  # an interrupt is aimed again and again at what others were aimed at
-
-
-class ArchPolicy(Protocol):
-    """The driver's ``#ifdef CONFIG_X86`` and ``CONFIG_ARM64`` halves."""
-
-    delivery_mode: int
-
-    def hv_msi_get_int_vector(self, data: IrqData) -> int:
-        """The vector that a composed message should carry."""
-
-    async def hv_arch_irq_unmask(self, driver: Interrupts, data: IrqData) -> None:
-        """Aim the interrupt at its effective CPUs."""
-
-    def bridge_coherence(self, vmbus: VmbusConnection) -> bool | None:
-        """Whether DMA below a new bridge is coherent; None where nobody asks."""
 
 
 class X86Arch:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from guest.kernel.resource import Resource
     from guest.pci_core.subsystem import PciSubsystem
     from guest.pci_core.types import PciBus, PciHostBridge
-    from guest.pci_hyperv.arch_x86 import ArchPolicy
+    from guest.pci_hyperv.arch import ArchPolicy
     from guest.pci_hyperv.device import HvPciDev
     from guest.pci_hyperv.relations import HvDrState
     from guest.vmbus.channel import HvDevice

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from guest.kernel.kernel import Kernel
     from guest.pci_core.subsystem import PciSubsystem
-    from guest.pci_hyperv.arch_x86 import ArchPolicy
+    from guest.pci_hyperv.arch import ArchPolicy
     from guest.vmbus.channel import HvDevice
     from guest.vmbus.connection import VmbusConnection
     from protocol.versions import Dialect
