@@ -17,7 +17,7 @@ from guest.events import (
 from protocol.ids import RelId
 from protocol.link import Direction, MessagePosted
 from protocol.vmbus import VmbusChannelOfferChannel, VmbusChannelRescindOffer
-from sim.violation import Leak
+from sim.violation import Leak, Violation
 from tests.sim.oracles.test_known import ONE, TWO, found, seen
 
 FROZEN = ProcessesFrozen()
@@ -79,6 +79,32 @@ def test_a_rescind_that_is_over_or_comes_later_explains_nothing() -> None:
         assert seen(tale, "O33").explaining(FREED) == set()
     elsewhere = found("use-after-free", "thread/1:submit:user", "Requestor.match read")
     assert seen((FROZEN, RESCINDED), "O33").explaining(elsewhere) == set()
+
+
+TOUCHED = ("HvPciBus.wq", "SpinLock.owner", "WorkQueue.name", "Requestor.match")
+
+
+@pytest.mark.parametrize("what", TOUCHED)
+def test_a_rescind_explains_what_it_takes_from_under_a_hibernation(what: str) -> None:
+    freed = found("use-after-free", "thread/0:hibernate", f"{what} read after its lifetime")
+    assert seen((FROZEN, RESCINDED), "O33").explaining(freed) == {"O33"}
+    dropped = found("null-dereference", "thread/0:hibernate", "hbus->wq is NULL")
+    assert seen((FROZEN, RESCINDED), "O33").explaining(dropped) == {"O33"}
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        found("use-after-free", "thread/0:hibernate", "HvPciDev.state read after its lifetime"),
+        found("use-after-free", "thread/0:hibernate", "HvDevice.drvdata read after its lifetime"),
+        found("use-after-free", "work/0:vmbus_onoffer_rescind", "HvPciBus.state read"),
+        found("double-free", "thread/0:hibernate", "Requestor freed a second time"),
+        found("null-dereference", "thread/0:hibernate", "hbus->bridge->bus is NULL"),
+        found("hang", "thread/0:hibernate", "thread/0:hibernate waits for HvPciBus.state_lock"),
+    ],
+)
+def test_a_rescind_explains_no_other_mistake_of_a_hibernation(mistake: Violation) -> None:
+    assert seen((FROZEN, RESCINDED), "O33").explaining(mistake) == set()
 
 
 @pytest.mark.parametrize("payload", [OFFER, RESCIND], ids=["offer", "rescind"])
