@@ -49,8 +49,8 @@ class Hibernation:
     async def suspend(self) -> None:
         """``systemctl hibernate``: returns once the machine is off, or has failed to get there."""
         settled = Completion(self._kernel, "hibernation")
-        self._kernel.spawn_thread("hibernate", self.hibernate(settled), PRIMARY_CPU)
-        await settled.wait()
+        thread = self._kernel.spawn_thread("hibernate", self.hibernate(settled), PRIMARY_CPU)
+        await settled.wait(by=thread)
 
     async def resume(self) -> None:
         """Switch the machine on; returns once it is back. Nothing happens if it is not off."""

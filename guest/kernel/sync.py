@@ -190,11 +190,11 @@ class Completion(Allocated):
         if self._kernel.crowded:
             await ops.offer(self._kernel, "complete " + self.name)
 
-    async def wait(self) -> None:
-        """wait_for_completion()."""
+    async def wait(self, *, by: Context | None = None) -> None:
+        """wait_for_completion(). ``by`` is who completes it, where that is sure to be one."""
         ops.forbid_sleep(self._kernel, "wait_for_completion", self.name)
         while self.count == 0:
-            await ops.park(self._kernel, self._waiters)
+            await ops.park(self._kernel, self._waiters, wants=by)
         self.count -= 1
 
     def try_wait(self) -> bool:

@@ -53,12 +53,24 @@ def _violation(
 def _of_guest(contexts: Sequence[Context]) -> list[Context]:
     """Those of the guest, less who only waits for the machine to be switched on."""
     guest = (context for context in contexts if context.kind is not Kind.ACTOR)
-    return [context for context in guest if not _is_off(context)]
+    return [context for context in guest if not _waits_for_power(context)]
 
 
-def _is_off(context: Context) -> bool:
-    waits_for = context.waiting_for
-    return isinstance(waits_for, PoweredOff) and waits_for.off
+def _waits_for_power(context: Context) -> bool:
+    """Whether the machine is off for it, or for the last in the line of those it waits for."""
+    line: list[Context] = []
+    following: Context | None = context
+    while following is not None and following not in line:
+        line.append(following)
+        following = _needed(following)
+    wanted = line[-1].waiting_for
+    return isinstance(wanted, PoweredOff) and wanted.off
+
+
+def _needed(context: Context) -> Context | None:
+    """Who has to go on first: the one it waits for by name, or the owner of what it wants."""
+    wanted = context.waiting_for
+    return wanted if isinstance(wanted, Context) else _owner(context)
 
 
 def _owner(context: Context) -> Context | None:

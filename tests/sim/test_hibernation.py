@@ -205,6 +205,43 @@ def test_a_machine_that_stays_off_is_no_hang_and_does_nothing() -> None:
     assert result.final.bus_state == {"nvme0": "removing"}
 
 
+TWO_AT_ONCE = """
+name = "two-at-once"
+story = "Two people hibernate the machine at the same moment, and one of them switches it on again."
+[[device]]
+name = "nvme0"
+profile = "nvme-ssd"
+[[actor]]
+name = "administrator"
+steps = [{ do = "offer", device = "nvme0" }]
+[[actor]]
+name = "first"
+steps = [{ wait = "driver-bound", device = "nvme0" }, { do = "suspend" }, FIRST]
+[[actor]]
+name = "second"
+steps = [{ wait = "driver-bound", device = "nvme0" }, { do = "suspend" }, SECOND]
+"""
+SWITCH = '{ after_ns = 1_000_000_000 }, { do = "resume" }'
+
+
+def two_at_once(first: str, second: str) -> RunResult:
+    text = TWO_AT_ONCE.replace("FIRST", first).replace("SECOND", second)
+    return play(parse_scenario(text, source="two-at-once.toml", folder=Path()))
+
+
+def test_who_waits_for_another_hibernation_to_end_waits_while_the_machine_is_off() -> None:
+    result = two_at_once("", SWITCH)
+    assert result.violation is None
+    assert at_ns(result, MachinePoweredOn) == []
+
+
+def test_the_second_of_two_hibernations_begins_when_the_first_is_over() -> None:
+    result = two_at_once(SWITCH, SWITCH)
+    assert result.violation is None
+    off, on = at_ns(result, MachinePoweredOff), at_ns(result, MachinePoweredOn)
+    assert off[0] < on[0] < off[1] < on[1]
+
+
 @pytest.mark.parametrize("name", ["hibernate-device-missing", "hibernate-reoffer"])
 def test_a_host_without_unload_notices_that_the_machine_is_off(name: str) -> None:
     scenario = load_scenario(name)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import pytest
 
 from guest.kernel import ops
+from guest.kernel.freezer import PoweredOff
 from guest.kernel.sync import Completion, Mutex, SpinLock
 from guest.kernel.work import Tasklet
 from sim.bounds import Stuck
 from sim.oracles.stuck import TOLD_MAX, judge_stuck, judge_waiting
-from sim.violation import Whose
+from sim.violation import Violation, Whose
 from tests.sim.test_engine import Bench
 
 
@@ -145,3 +146,56 @@ def test_a_run_whose_contexts_all_ended_is_not_stuck() -> None:
     bench.thread("nothing", nothing())
     bench.engine.run()
     assert judge_waiting(bench.engine.waiting(), 0) is None
+
+
+def asleep(*, off: bool) -> Bench:
+    """One holds a lock and waits at the power button; one wants the lock, a third waits for it."""
+    bench = Bench(cpus=2)
+    kernel = bench.kernel
+    lock, settled = Mutex(kernel, "system_transition_mutex"), Completion(kernel, "hibernation")
+    button = PoweredOff("power button")
+    button.off = off
+
+    async def hibernate() -> None:
+        await lock.lock()
+        await ops.park(kernel, button)
+
+    async def hibernate_too() -> None:
+        await ops.msleep(kernel, 1)
+        await lock.lock()
+
+    async def suspend() -> None:
+        await settled.wait(by=kernel.spawn_thread("too", hibernate_too(), 1))
+
+    bench.thread("hibernate", hibernate(), 0)
+    bench.thread("suspend", suspend(), 1)
+    return bench
+
+
+def waiting_in(bench: Bench) -> Violation | None:
+    bench.engine.run()
+    violation = judge_waiting(bench.engine.waiting(), 0)
+    bench.engine.abandon()
+    return violation
+
+
+def test_who_waits_for_one_that_waits_for_the_power_button_is_not_stuck() -> None:
+    assert waiting_in(asleep(off=True)) is None
+
+
+def test_nor_is_anybody_excused_by_a_machine_that_is_on() -> None:
+    violation = waiting_in(asleep(off=False))
+    assert violation is not None
+    assert violation.message.count("waits for") == 3
+
+
+def test_who_waits_for_something_else_is_stuck_while_the_machine_is_off() -> None:
+    bench = asleep(off=True)
+
+    async def waiter() -> None:
+        await Completion(bench.kernel, "host_event").wait()
+
+    bench.thread("waiter", waiter(), 0)
+    violation = waiting_in(bench)
+    assert violation is not None
+    assert violation.message == "waiter waits for host_event and holds nothing"
