@@ -9,7 +9,7 @@ import pytest
 
 from guest.kernel import ops
 from guest.kernel.faults import SleepInAtomic
-from guest.kernel.irq import IRQ_HANDLED, MANAGED_IRQ_SHUTDOWN_VECTOR, IrqData
+from guest.kernel.irq import IRQ_HANDLED
 from guest.kernel.irq_events import (
     InterruptFreed,
     InterruptHandled,
@@ -21,62 +21,12 @@ from guest.kernel.irq_manage import (
     enable_irq,
     free_irq,
     request_irq,
-    set_affinity,
     synchronize_irq,
 )
 from guest.kernel.irq_vectors import JIFFY_NS
-from guest.pci_core.enable import pci_enable_device
-from guest.pci_core.msi import PCI_IRQ_AFFINITY, PCI_IRQ_MSIX, pci_alloc_irq_vectors
 from sim.choices import RandomChooser
-from tests.guest.pci_core.fakes import HIGH_WINDOW, Rig, nvme
-
-IRQ = 24
-SHUTDOWN = MANAGED_IRQ_SHUTDOWN_VECTOR
-
-
-class Line:
-    """One MSI-X interrupt of a device, and a handler that counts."""
-
-    def __init__(self, cpus: int = 2, *, managed: bool = False, vectors: int = 1) -> None:
-        self.rig = Rig(cpus)
-        self.rig.ops.functions[0] = nvme()
-        self.rig.bring_up()
-        self.dev = self.rig.pci.devices[(0x1234, 0, 0)]
-        self.irqs = self.rig.pci.irqs
-        self.handled: list[int] = []  # the CPU of each run
-        self.busy_us = 0
-        for index in range(9):
-            self.rig.port.memory[HIGH_WINDOW + 0x2000 + 16 * index + 12] = 1
-        flags = PCI_IRQ_MSIX | (PCI_IRQ_AFFINITY if managed else 0)
-        self.rig.run(pci_enable_device(self.dev))
-        self.rig.run(pci_alloc_irq_vectors(self.irqs, self.dev, vectors, vectors, flags))
-
-    @property
-    def data(self) -> IrqData:
-        return self.irqs.descs[IRQ]
-
-    async def handler(self, irq: int, dev_id: object) -> int:
-        assert irq >= IRQ
-        assert dev_id is self
-        self.handled.append(self.rig.kernel.current_cpu().index)
-        if self.busy_us:
-            await ops.udelay(self.rig.kernel, self.busy_us)
-        return IRQ_HANDLED
-
-    def request(self, irq: int = IRQ) -> int:
-        ret = self.rig.run(request_irq(self.irqs, irq, self.handler, "test", self))
-        assert isinstance(ret, int)
-        return ret
-
-    def fire(self) -> None:
-        """The device interrupts where its message says."""
-        self.irqs.deliver_vector(self.data.apic.cpu, self.data.apic.vector)
-        self.rig.engine.run()
-
-    def move(self, mask: int) -> int:
-        ret = self.rig.run(set_affinity(self.irqs, IRQ, mask))
-        assert isinstance(ret, int)
-        return ret
+from tests.guest.kernel.line import IRQ, SHUTDOWN, Line
+from tests.guest.pci_core.fakes import HIGH_WINDOW, Rig
 
 
 def test_an_unmanaged_interrupt_is_composed_at_the_dummy_target_and_again_for_real() -> None:

@@ -27,7 +27,8 @@ from protocol.gic import (
 )
 from protocol.ids import VpIndex
 from sim.choices import RandomChooser
-from tests.guest.kernel.gic_line import IRQ, SPI, GicLine
+from tests.guest.kernel.gic_line import SPI, GicLine
+from tests.guest.kernel.line import IRQ
 
 
 def bit(line: GicLine, register: int, spi: int = SPI) -> bool:

@@ -13,7 +13,7 @@ from guest.kernel.cpu_events import CpuDying
 from guest.kernel.irq_events import InterruptShutDown, InterruptSpurious
 from guest.kernel.irq_manage import disable_irq_nosync, enable_irq, free_irq
 from guest.kernel.irq_vectors import JIFFY_NS
-from tests.guest.kernel.test_irq import IRQ, SHUTDOWN, Line
+from tests.guest.kernel.line import IRQ, SHUTDOWN, Line
 
 
 def down(line: Line, cpu: int) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from guest.kernel.irq_pm import resume_device_irqs, suspend_device_irqs
-from tests.guest.kernel.test_irq import Line
+from tests.guest.kernel.line import Line
 
 
 def test_an_interrupt_that_comes_meanwhile_is_handled_when_its_line_is_resumed() -> None:

@@ -11,7 +11,8 @@ from guest.kernel.irq import IrqData
 from guest.kernel.irq_events import SpiFreed, SpisAllocated
 from guest.kernel.irq_fasteoi import handle_fasteoi_irq
 from guest.pci_hyperv.spi_domain import HV_PCI_MSI_SPI_NR, HV_PCI_MSI_SPI_START, SpiDomain
-from tests.guest.kernel.gic_line import IRQ, GicLine
+from tests.guest.kernel.gic_line import GicLine
+from tests.guest.kernel.line import IRQ
 
 
 class Bitmap:
