@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""gcc: found, asked for its version, and called. Knows no kernel file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from guest.native.errors import BuildError
+
+GCC_LEAST: Final = 11
+ERRORS_SHOWN: Final = 3  # of one file: the rest follows from them
+_MISSING_GCC: Final = "gcc is needed to build the driver: apt-get install gcc"
+
+
+class Compiler(NamedTuple):
+    """A gcc that will do. ``version`` is (12, 2, 0)."""
+
+    path: str
+    version: tuple[int, int, int]
+
+    @property
+    def kconfig_version(self) -> int:
+        """As CONFIG_GCC_VERSION has it."""
+        major, minor, patch = self.version
+        return major * 10_000 + minor * 100 + patch
+
+    def run(self, arguments: Sequence[str | Path], what: str) -> None:
+        """Call it. Raises :class:`BuildError` with the first errors; ``what`` is being built."""
+        done = subprocess.run(
+            [self.path, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise BuildError(f"{what} does not build: {_first_errors(done.stderr)}")
+
+
+def find_compiler(path: str = "gcc") -> Compiler:
+    """The machine's gcc. Raises :class:`BuildError` if it has none, or one that is too old."""
+    try:
+        done = subprocess.run(
+            [path, "-dumpfullversion"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        raise BuildError(_MISSING_GCC) from None
+    numbers = [int(number) for number in done.stdout.strip().split(".")]
+    major, minor, patch = (*numbers, 0, 0)[:3]
+    if major < GCC_LEAST:
+        raise BuildError(f"gcc {major} is too old: {GCC_LEAST} or newer; apt-get install gcc")
+    return Compiler(path, (major, minor, patch))
+
+
+def _first_errors(text: str) -> str:
+    errors = re.findall(r"(?:error:|undefined reference|multiple definition|relocation).*", text)
+    return "; ".join(errors[:ERRORS_SHOWN]) or text.strip()[-300:]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""The library's contexts as the scheduler knows contexts: resumed, C code runs to its next trap.
+
+What the C side did meanwhile (contexts started and woken, packets published, lines printed) is
+handed on in order as soon as it suspends. What it asks of the host is answered here, on the
+scheduler's own stack, and it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from guest.kernel.context import Context, Kind
+from guest.kernel.faults import GuestFault
+from guest.native.library import NEVER, Library, NoteKind, TrapKind
+
+if TYPE_CHECKING:
+    from guest.kernel.kernel import Kernel
+    from guest.native.library import Note, Trap
+
+
+class NativeFault(GuestFault):
+    """What the C side found: ``kind`` is a violation's kind."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class NativeContext(Context):
+    """A context of the library, by its number there."""
+
+    __slots__ = ("number",)
+
+    def __init__(
+        self, number: int, title: str, kind: Kind, cpu: Any, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        super().__init__(title, kind, cpu, coroutine)
+        self.number = number
+
+
+class _Resumed(Coroutine[str, None, None]):
+    """What a scheduler drives in place of a coroutine: each ``send`` runs to the next trap."""
+
+    __slots__ = ("_number", "_run")
+
+    def __init__(self, run: Callable[[int], str], number: int) -> None:
+        self._run = run
+        self._number = number
+
+    def send(self, _: None, /) -> str:
+        return self._run(self._number)
+
+    def throw(self, *_: Any) -> str:
+        raise AssertionError("nobody throws into C code")
+
+    def close(self) -> None:
+        """Its stack is given up with the run."""
+
+    def __await__(self) -> Any:
+        raise AssertionError("only a scheduler runs a context")
+
+
+Answer = Callable[["NativeContext", "Trap"], int]
+Tell = Callable[["Note"], None]
+
+
+class Contexts:
+    """All contexts of one run. ``answer`` answers the host's part, ``tell`` gets what happened."""
+
+    def __init__(self, library: Library, kernel: Kernel, answer: Answer, tell: Tell) -> None:
+        self._library = library
+        self._kernel = kernel
+        self._answer = answer
+        self._tell = tell
+        self._contexts: list[NativeContext] = []
+
+    def run(self, number: int) -> str:
+        """Let one run to its next trap; the point's name, as ``send`` returns it.
+
+        Raises StopIteration at its end and :class:`NativeFault` for what the C side found.
+        """
+        library, kernel, context = self._library, self._kernel, self._contexts[number]
+        shared = library.shared
+        trap = shared.trap
+        while True:
+            shared.now_ns = kernel.now_ns()
+            shared.crowded = kernel.crowded
+            library.call.vx_resume(number)
+            context.preempt_off = trap.preempt_off
+            context.bh_off = trap.bh_off
+            context.irqs_off = trap.irqs_off
+            self.settle()
+            if trap.kind != TrapKind.ASKS:
+                return self._stopped(context, trap)
+            trap.answer = self._answer(context, trap)
+
+    def _stopped(self, context: NativeContext, trap: Trap) -> str:
+        if trap.kind == TrapKind.ENDED:
+            raise StopIteration
+        what = trap.what.decode()
+        if trap.kind == TrapKind.FOUND:
+            raise NativeFault(what, trap.text.decode())
+        if trap.kind == TrapKind.PARKED:
+            context.ready = False
+            context.waiting_for = what
+            if trap.deadline_ns != NEVER:
+                self._kernel.scheduler.wake_at(context, trap.deadline_ns)
+        return str(what)
+
+    def settle(self) -> None:
+        """Hand on what the C side did since it was last asked."""
+        for note in self._library.notes():
+            if note.kind == NoteKind.STARTED:
+                self._start(note.ctx)
+            elif note.kind == NoteKind.WOKEN:
+                self._kernel.scheduler.wake(self._contexts[note.ctx])
+            else:
+                self._tell(note)
+
+    def _start(self, number: int) -> None:
+        assert number == len(self._contexts), "contexts are numbered as they start"
+        call = self._library.call
+        context = NativeContext(
+            number,
+            call.vx_title(number).decode(),
+            Kind(call.vx_kind_of(number)),
+            self._kernel.cpus[call.vx_cpu_of(number)],
+            _Resumed(self.run, number),
+        )
+        self._contexts.append(context)
+        self._kernel.scheduler.start(context)
+
+    def last(self) -> NativeContext:
+        """The context that was started last."""
+        return self._contexts[-1]

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's memory: one arena at a fixed address, so that a run is the same in every process. What
+ * was freed is not used again within a run, and a shadow knows of every eight bytes what they are.
+ * Guest-physical addresses are these addresses. Pages can be seen at a second address (vmap).
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vx.h"
+
+#define HEADER_BYTES 64u
+#define REDZONE_BYTES 32u
+#define PAGE_BYTES 4096u
+#define OBJECTS_MAX (1u << 20)
+#define ALIAS_BASE (VX_ARENA_BASE + (1ull << 40))
+#define ALIAS_BYTES (256u << 20)
+
+enum state { NOTHING, LIVE, FREED, REDZONE };
+
+struct header { /* just below the object */
+	uint64_t magic;
+	size_t size;
+	const void *allocated_by, *freed_by; /* where in the kernel's code */
+};
+
+#define LIVE_MAGIC 0x6c697665206f626aull
+#define DEAD_MAGIC 0x64656164206f626aull
+
+static char *const arena = (char *)VX_ARENA_BASE;
+static size_t used;
+static uint32_t *objects; /* offsets of all objects of this run, live and dead, rising */
+static uint32_t objects_count;
+static uint64_t aliased;
+static int backing = -1;
+static uint8_t *shadow; /* mapped beside the arena: too large to be copied back with the rest */
+
+VX_EXPORT int vx_map_arena(void)
+{
+	backing = memfd_create("vpcisim guest memory", 0);
+	if (backing < 0 || ftruncate(backing, VX_ARENA_BYTES) < 0)
+		return -1;
+	if (mmap(arena, VX_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		 backing, 0) != arena)
+		return -1;
+	shadow = mmap(NULL, VX_ARENA_BYTES / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	objects = mmap(NULL, OBJECTS_MAX * sizeof(*objects), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (shadow == MAP_FAILED || objects == MAP_FAILED)
+		return -1;
+	/* What the kernel keeps of each page lies where it computes it from the page's number. */
+	if (mmap((void *)VX_PAGES_BASE, VX_ARENA_BYTES / PAGE_BYTES * 64, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		return -1;
+	return 0;
+}
+
+static bool inside(const void *address)
+{
+	return (uintptr_t)address - VX_ARENA_BASE < VX_ARENA_BYTES;
+}
+
+static uint8_t *shade(const void *address)
+{
+	return &shadow[((uintptr_t)address - VX_ARENA_BASE) / 8];
+}
+
+static struct header *header_of(const void *object)
+{
+	return (struct header *)((uintptr_t)object - sizeof(struct header));
+}
+
+void *vx_alloc(size_t size, size_t align, const void *caller)
+{
+	size_t start = (used + HEADER_BYTES + align - 1) & ~(align - 1);
+	size_t rounded = (size + 7) & ~(size_t)7;
+	void *object = arena + start;
+
+	if (start + rounded + REDZONE_BYTES > VX_ARENA_BYTES)
+		return NULL;
+	used = start + rounded + REDZONE_BYTES;
+	if (objects_count == OBJECTS_MAX)
+		return NULL;
+	objects[objects_count++] = start;
+	*header_of(object) = (struct header){ LIVE_MAGIC, size, caller, NULL };
+	vx_fill(shade(object), LIVE, rounded / 8);
+	vx_fill(shade((char *)object + rounded), REDZONE, REDZONE_BYTES / 8);
+	return object;
+}
+
+void vx_free(void *object)
+{
+	struct header *header = header_of(object);
+
+	if (!inside(object) || (header->magic != LIVE_MAGIC && header->magic != DEAD_MAGIC))
+		vx_finding("double-free", "%p was never allocated", object);
+	if (header->magic == DEAD_MAGIC)
+		vx_finding("double-free", "an object of %s, freed by %s, is freed again",
+			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
+	header->magic = DEAD_MAGIC;
+	header->freed_by = __builtin_return_address(0);
+	vx_fill(shade(object), FREED, (header->size + 7) / 8);
+}
+
+size_t vx_size_of(const void *object)
+{
+	return header_of(object)->size;
+}
+
+bool vx_readable(const void *address, size_t size)
+{
+	return inside(address) && inside((const char *)address + size - 1);
+}
+
+/* One range of addresses under which these pages are seen, in this order. */
+void *vx_alias_pages(void *const *pages, unsigned count)
+{
+	char *range = (char *)ALIAS_BASE + aliased;
+
+	if (aliased + (uint64_t)count * PAGE_BYTES > ALIAS_BYTES)
+		return NULL;
+	aliased += (uint64_t)(count + 1) * PAGE_BYTES; /* and a page that faults */
+	for (unsigned i = 0; i < count; i++) {
+		off_t offset = (char *)pages[i] - arena;
+
+		if (mmap(range + (size_t)i * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, backing, offset) == MAP_FAILED)
+			return NULL;
+	}
+	return range;
+}
+
+void vx_unalias(void *address)
+{
+	(void)address; /* stays mapped until the run is over */
+}
+
+/* The number of the object that an address lies in or just behind, from 1; 0 below the first. */
+static uint32_t number_around(const void *address)
+{
+	uint32_t offset = (uintptr_t)address - VX_ARENA_BASE, low = 0, high = objects_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (objects[middle] <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void tell_of(const void *address, size_t size, bool freed, bool write)
+{
+	uint32_t number = number_around(address);
+	const struct header *header = number ? header_of(arena + objects[number - 1]) : NULL;
+	const char *what = write ? "write" : "read";
+
+	if (!header)
+		vx_finding("out-of-bounds", "%s of %zu bytes where nothing was allocated", what, size);
+	if (freed)
+		vx_finding("use-after-free", "%s of %zu bytes of an object of %s, freed by %s", what, size,
+			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
+	vx_finding("out-of-bounds", "%s of %zu bytes, %zd into an object of %zu of %s", what, size,
+		   (const char *)address - (const char *)(header + 1), header->size,
+		   vx_function_name(header->allocated_by));
+}
+
+/* Whether an access by the guest is to memory it may touch; called before every one. */
+void vx_check_access(const void *address, size_t size, bool write)
+{
+	const uint8_t *first, *last;
+
+	if (vx_on_a_stack(address))
+		vx_check_stack_access(address, write);
+	if (!inside(address))
+		return;
+	first = shade(address);
+	last = shade((const char *)address + size - 1);
+	for (; first <= last; first++) {
+		if (*first == LIVE)
+			continue;
+		tell_of(address, size, *first == FREED, write);
+	}
+}
+
+/* Forget everything that was allocated; the shadow of what was used is cleared, and the bytes. */
+void vx_reset_arena(size_t used_before)
+{
+	vx_fill(shadow, NOTHING, used_before / 8 + 8);
+	vx_fill(arena, 0, used_before);
+}
+
+size_t vx_arena_used(void)
+{
+	return used;
+}
+
+/*
+ * --- what nobody leads to any more: as kmemleak asks. Every aligned word that could be an address of
+ * an object counts as one. ---
+ */
+
+extern char vx_writable_start[], vx_writable_end[];
+
+static uint8_t *marks; /* of each object, whether somebody leads to it */
+static uint32_t *pending, pending_count;
+
+static void follow(const void *low, const void *high)
+{
+	const uintptr_t *word = (const uintptr_t *)(((uintptr_t)low + 7) & ~(uintptr_t)7);
+
+	for (; word + 1 <= (const uintptr_t *)high; word++) {
+		uint32_t number;
+
+		if (*word - VX_ARENA_BASE >= used)
+			continue;
+		number = number_around((const void *)*word);
+		if (!number || marks[number - 1])
+			continue;
+		if (*word - VX_ARENA_BASE > objects[number - 1] + header_of(arena + objects[number - 1])->size)
+			continue;
+		marks[number - 1] = 1;
+		pending[pending_count++] = number - 1;
+	}
+}
+
+static const void *root_of_all;
+
+/* An object that is found by other means than its address: the per-CPU areas. */
+void vx_is_root(const void *object)
+{
+	root_of_all = object;
+}
+
+/* The next live object after `after` (-1: from the beginning) that nobody leads to; -1 if none. */
+VX_EXPORT int64_t vx_next_lost(int64_t after, uint64_t *size, const char **caller)
+{
+	for (uint32_t number = after + 1; number < objects_count; number++) {
+		const struct header *header = header_of(arena + objects[number]);
+
+		if (header->magic != LIVE_MAGIC || marks[number])
+			continue;
+		*size = header->size;
+		*caller = vx_function_name(header->allocated_by);
+		return number;
+	}
+	return -1;
+}
+
+/* Find out which objects somebody leads to: from the library's own data and from living stacks. */
+VX_EXPORT void vx_find_lost(void)
+{
+	if (!marks) {
+		marks = mmap(NULL, OBJECTS_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		pending = mmap(NULL, OBJECTS_MAX * sizeof(*pending), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	vx_fill(marks, 0, objects_count);
+	follow(vx_writable_start, vx_writable_end);
+	follow(&root_of_all, &root_of_all + 1);
+	for (uint32_t number = 0; vx_context(number); number++) {
+		const struct vx_ctx *ctx = vx_context(number);
+
+		if (!ctx->done)
+			follow(ctx->sp, ctx->stack + VX_STACK_BYTES);
+	}
+	while (pending_count) {
+		const char *object = arena + objects[pending[--pending_count]];
+
+		follow(object, object + header_of(object)->size);
+	}
+}

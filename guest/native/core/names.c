@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names: of locks and queues as they were initialised with, of functions and static objects from
+ * the table of symbols that the binding hands in, sorted by address.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vx.h"
+
+#define OBJECTS_MAX 8192 /* a power of two */
+
+static struct {
+	const void *object;
+	const char *name;
+} objects[OBJECTS_MAX] VX_OWN;
+
+struct vx_symbol {
+	uint64_t address, size;
+	const char *name;
+};
+
+static const struct vx_symbol *symbols;
+static uint32_t symbols_count;
+
+static unsigned slot_of(const void *object)
+{
+	return (unsigned)(((uintptr_t)object >> 3) * 0x9E3779B97F4A7C15ull >> 51);
+}
+
+void vx_name_object(const void *object, const char *name)
+{
+	unsigned slot = slot_of(object);
+
+	while (objects[slot].object && objects[slot].object != object)
+		slot = (slot + 1) % OBJECTS_MAX;
+	objects[slot].object = object;
+	objects[slot].name = name;
+}
+
+VX_EXPORT void vx_set_symbols(const struct vx_symbol *table, uint32_t count)
+{
+	symbols = table;
+	symbols_count = count;
+}
+
+static const char *symbol_at(uint64_t address)
+{
+	uint32_t low = 0, high = symbols_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (symbols[middle].address + symbols[middle].size <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < symbols_count && symbols[low].address <= address)
+		return symbols[low].name;
+	return NULL;
+}
+
+const char *vx_object_name(const void *object)
+{
+	unsigned slot = slot_of(object);
+	const char *name;
+
+	while (objects[slot].object && objects[slot].object != object)
+		slot = (slot + 1) % OBJECTS_MAX;
+	name = objects[slot].object ? objects[slot].name : symbol_at((uintptr_t)object);
+	return name ? name : "object";
+}
+
+const char *vx_function_name(const void *function)
+{
+	const char *name = symbol_at((uintptr_t)function);
+
+	return name ? name : "function";
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every run begins with the same memory: what the library's writable data were when it had been
+ * loaded and told its tables is copied back. Stacks and mappings outlive runs.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "vx.h"
+
+extern char vx_writable_start[], vx_own_end[];
+
+struct vx_pool vx_pool; /* among what is copied back, and put right after that */
+
+void vx_reset_arena(size_t used_before);
+size_t vx_arena_used(void);
+
+static char *kept;
+
+VX_EXPORT int vx_keep(void)
+{
+	size_t size = vx_own_end - vx_writable_start;
+
+	kept = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (kept == MAP_FAILED)
+		return -1;
+	vx_copy(kept, vx_writable_start, size);
+	return 0;
+}
+
+VX_EXPORT void vx_reset(void)
+{
+	char *copy = kept;
+	size_t used = vx_arena_used();
+	struct vx_pool pool = vx_pool;
+
+	vx_reset_arena(used);
+	vx_copy(vx_writable_start, copy, vx_own_end - vx_writable_start);
+	kept = copy;
+	vx_pool = pool;
+	vx_pool.given = 0;
+}

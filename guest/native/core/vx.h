@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C core's plain interface: contexts, waiting, memory and findings, for whoever stands above it
+ * (the kernel shim) and below it (the Python binding). Includes no kernel header and knows no
+ * driver. One thread, one process: what runs is one context at a time.
+ */
+#ifndef VX_H
+#define VX_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#ifndef UINT64_MAX
+#define UINT64_MAX (~0ull)
+#endif
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+#define VX_EXPORT __attribute__((visibility("default")))
+/* Tables of ours: reset with the rest, but no way by which the guest leads to anything. */
+#define VX_OWN __attribute__((section(".vx_own,\"aw\",@nobits#")))
+#define VX_CPUS_MAX 64
+
+enum vx_kind { VX_THREAD, VX_WORK, VX_SOFTIRQ, VX_HARDIRQ }; /* guest.kernel.context.Kind */
+
+struct vx_queue { /* contexts asleep until woken, first in first out */
+	struct vx_ctx *head, **tail;
+	const char *name;
+};
+
+struct vx_ctx {
+	void *sp; /* where its stack stands while it does not run */
+	struct vx_ctx *next; /* in the wait queue it is in */
+	struct vx_queue *queue;
+	void (*entry)(void *);
+	void *argument;
+	void *task; /* the shim's own: what `current` points at */
+	uint32_t id;
+	uint8_t kind, cpu;
+	bool done, atomic_entry;
+	uint32_t saved_preempt; /* of the shim, while another context has the CPU */
+	uint16_t irqs_off; /* 1 while interrupts are off on its CPU */
+	uint16_t frames; /* depth of its shadow stack */
+	char title[96];
+	char *stack;
+};
+
+/* What a context hands out when it suspends; `what` names the point as schedules have it. */
+enum vx_trap_kind {
+	VX_AT_POINT, /* it could go on */
+	VX_PARKED, /* until it is woken, or until `deadline_ns` if that is not VX_NEVER */
+	VX_ASKS, /* the host: an answer goes into `answer` */
+	VX_ENDED,
+	VX_FOUND, /* something is wrong: `what` says which kind, `text` the rest */
+};
+
+#define VX_NEVER UINT64_MAX
+
+enum vx_request { VX_HYPERCALL, VX_MMIO_READ, VX_MMIO_WRITE, VX_MSR_WRITE };
+
+struct vx_trap {
+	uint32_t kind, ctx;
+	const char *what, *text;
+	uint64_t deadline_ns;
+	uint32_t request, size;
+	uint64_t a, b, c, answer;
+	uint32_t preempt_off, bh_off, irqs_off, held;
+};
+
+/* What the guest did to others meanwhile, in order; the binding drains it after every trap. */
+enum vx_note_kind {
+	VX_STARTED, VX_WOKEN, VX_LOG,
+	VX_PUBLISHED, /* a: relid, b: type and flags, c: transaction id, d: bytes, text: the payload */
+	VX_RETURNED, /* a: relid, b: what the function returned, text: its name */
+	VX_DEVICE_ADDED, VX_DEVICE_REMOVED, VX_DRIVER_BOUND, VX_DRIVER_UNBOUND, /* a: vendor, b: device,
+		text: address and driver */
+};
+
+struct vx_note {
+	uint32_t kind, ctx;
+	uint64_t a, b, c, d;
+	char text[320]; /* RESOURCES_ASSIGNED2 has 202 bytes */
+};
+
+#define VX_NOTES_MAX 4096
+
+struct vx_shared { /* one block that both sides of the binding read and write */
+	uint64_t now_ns;
+	uint32_t crowded; /* whether a point could change anything */
+	uint32_t notes_count;
+	uint32_t cpus;
+	uint32_t vp_of_cpu[VX_CPUS_MAX];
+	struct vx_trap trap;
+	struct vx_note notes[VX_NOTES_MAX];
+};
+
+#define VX_CONTEXTS_MAX 4096
+
+struct vx_pool { /* of stacks: they outlive runs */
+	uint32_t made, given;
+};
+
+extern struct vx_pool vx_pool;
+extern struct vx_shared vx_shared VX_EXPORT;
+extern struct vx_ctx *vx_current;
+
+/*
+ * The library's memcpy and memset are the guest's, which look at what they touch; these do not.
+ */
+static inline void vx_copy(void *to, const void *from, size_t size)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
+static inline void vx_fill(void *to, int value, size_t size)
+{
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
+}
+
+/* --- contexts: core/sched.c --- */
+struct vx_ctx *vx_start(enum vx_kind kind, unsigned cpu, const char *title,
+			void (*entry)(void *), void *argument);
+void vx_point(const char *verb, const void *object);
+bool vx_park(struct vx_queue *queue, const char *why, uint64_t deadline_ns);
+bool vx_wake_one(struct vx_queue *queue);
+void vx_wake_all(struct vx_queue *queue);
+void vx_wake(struct vx_ctx *ctx);
+uint64_t vx_ask(enum vx_request request, uint64_t a, uint64_t b, uint64_t c, unsigned size);
+void vx_finding(const char *kind, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+void vx_queue_init(struct vx_queue *queue, const char *name);
+
+/* --- stacks: core/stacks.c --- */
+#define VX_STACK_BYTES (64u << 10) /* a kernel stack is 16 KiB; printing needs more */
+#define VX_STACKS_BASE 0x180000000000ull
+char *vx_take_stack(void);
+bool vx_on_a_stack(const void *address);
+void vx_object_begins(const void *address, const char *name);
+void vx_object_used(const void *address);
+void vx_frame_ends(const void *low, const void *high, const void *function);
+void vx_check_stack_access(const void *address, bool write);
+const struct vx_ctx *vx_context(uint32_t number);
+
+/* --- what the shim does at a switch --- */
+void vx_shim_switched_in(struct vx_ctx *ctx);
+void vx_shim_switching_out(struct vx_ctx *ctx);
+void vx_shim_depths(struct vx_trap *trap);
+
+/* --- notes: core/notes.c --- */
+struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx);
+void vx_log(const char *text);
+
+/* --- names of objects and functions: core/names.c --- */
+void vx_name_object(const void *object, const char *name);
+const char *vx_object_name(const void *object);
+const char *vx_function_name(const void *function);
+
+/* --- memory: core/arena.c --- */
+#define VX_ARENA_BASE 0x100000000000ull /* page frame numbers fit, nothing else lives there */
+#define VX_ARENA_BYTES (64u << 20)
+#define VX_VMEMMAP 0x200000000000ull
+#define VX_PAGES_BASE (VX_VMEMMAP + (VX_ARENA_BASE >> 12) * 64)
+void *vx_alloc(size_t size, size_t align, const void *caller);
+void vx_free(void *object);
+void vx_is_root(const void *object);
+size_t vx_size_of(const void *object);
+void *vx_alias_pages(void *const *pages, unsigned count); /* one range of addresses for pages */
+void vx_unalias(void *address);
+bool vx_readable(const void *address, size_t size);
+
+#endif

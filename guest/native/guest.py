@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""The real driver as a guest: the same interface as the reference guest's, over a loaded library.
+
+Knows no host and no scenario. Which kernel the library was built from, it does not ask.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from guest.events import DomainChosen, FunctionReturned
+from guest.kernel.context import Context, Scheduler
+from guest.kernel.kernel import Kernel
+from guest.native.contexts import Contexts, NativeContext
+from guest.native.host_side import HostSide
+from guest.native.library import Library, NoteKind
+from guest.native.tables import hand_in_choice, hand_in_drivers
+from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
+from protocol.ids import Gpa, RelId, TransactionId, Vector, VpIndex
+from protocol.link import PacketPublished
+
+if TYPE_CHECKING:
+    from guest.native.library import Note, Trap
+    from guest.native.shell import Command
+    from guest.port import HostPort
+    from guest.reference import GuestConfig
+
+
+class NativeMemory:
+    """The guest's memory, where an address is a guest-physical address."""
+
+    def window(self, gpa: Gpa, size_bytes: int) -> memoryview:
+        """The bytes themselves, shared."""
+        return memoryview((c.c_ubyte * size_bytes).from_address(gpa)).cast("B")
+
+
+class NativeGuest:
+    """One guest. ``boot()`` starts it; then the host's deliveries drive it."""
+
+    def __init__(
+        self,
+        library: Library,
+        config: GuestConfig,
+        *,
+        port: HostPort,
+        scheduler: Scheduler,
+        emit: Callable[[object], None],
+        memory: object,
+    ) -> None:
+        self.kernel = Kernel(
+            port=port, scheduler=scheduler, vp_numbers=config.vp_numbers, emit=emit, memory=memory
+        )
+        self._library = library
+        self._emit = emit
+        self._contexts = Contexts(library, self.kernel, self._answer, self._told)
+        self._host = HostSide(library, port, self._contexts.settle)
+        self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
+        self._domains: dict[RelId, int] = {}
+        self._prepare(config)
+
+    def _prepare(self, config: GuestConfig) -> None:
+        call, shared = self._library.call, self._library.shared
+        shared.cpus = len(config.vp_numbers)
+        for cpu, vp in enumerate(config.vp_numbers):
+            shared.vp_of_cpu[cpu] = vp
+        for start, end in config.mmio_ranges:
+            call.vx_add_mmio_range(start, end)
+        self._drivers = hand_in_drivers(call)
+        for (instance, devfn), choice in config.functions.items():
+            name = choice.driver or "nvme"
+            hand_in_choice(call, instance, devfn, self._drivers[name], choice.options)
+
+    def boot(self) -> Context:
+        """Start the kernel; its context."""
+        self._library.call.vx_boot()
+        self._contexts.settle()
+        return self._contexts.last()
+
+    def start_command(
+        self, command: Command, instance: UUID, devfn: int, a: int, b: int
+    ) -> NativeContext:
+        """Have a shell's command run as a thread; its context."""
+        title, cpu = command.name.lower().encode(), len(self.kernel.cpus) - 1
+        call = self._library.call
+        call.vx_shell(title, cpu, command, instance.bytes_le, devfn, a, b)
+        self._contexts.settle()
+        return self._contexts.last()
+
+    # --- what the C side asks and tells ---
+
+    def _answer(self, context: NativeContext, trap: Trap) -> int:
+        return self._host.answer(context, trap)
+
+    def _told(self, note: Note) -> None:
+        TELLERS[NoteKind(note.kind)](self, note)
+
+    def published(self, note: Note) -> None:
+        payload = bytes(note.text[: note.d])
+        self._emit(
+            PacketPublished(
+                "guest-to-host",
+                RelId(note.a),
+                note.b & 0xFFFF,
+                TransactionId(note.c),
+                note.b >> 16,
+                payload,
+            )
+        )
+
+    def returned(self, note: Note) -> None:
+        errno = c.c_int64(note.b).value
+        self._emit(FunctionReturned(RelId(note.a), note.string(), errno))
+
+    def added(self, note: Note) -> None:
+        relid = RelId(note.c)
+        if self._domains.get(relid) != note.d:  # the first function of a bus tells of its domain
+            self._domains[relid] = note.d
+            self._emit(DomainChosen(relid, note.d, note.d))
+        self._emit(PciDevAdded(note.string().split()[0], note.a, note.b))
+
+    def removed(self, note: Note) -> None:
+        self._emit(PciDevRemoved(note.string().split()[0]))
+
+    def bound(self, note: Note) -> None:
+        self._emit(DriverBound(*note.string().split()))
+
+    def unbound(self, note: Note) -> None:
+        self._emit(DriverUnbound(*note.string().split()))
+
+    def logged(self, note: Note) -> None:
+        self.kernel.log("info", note.string())
+
+    # --- what the host delivers ---
+
+    def synic_message(self, vp: VpIndex, message: bytes) -> None:
+        """A control message for SINT 2."""
+        self._host.message(self._cpu_of_vp[vp], bytes(message))
+
+    def synic_event(self, vp: VpIndex, flag: int) -> None:
+        """A channel's event flag."""
+        self._host.event(self._cpu_of_vp[vp], flag)
+
+    def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
+        """A device interrupt."""
+        self._host.vector(self._cpu_of_vp[vp], vector)
+
+
+TELLERS = {
+    NoteKind.LOG: NativeGuest.logged,
+    NoteKind.PUBLISHED: NativeGuest.published,
+    NoteKind.RETURNED: NativeGuest.returned,
+    NoteKind.DEVICE_ADDED: NativeGuest.added,
+    NoteKind.DEVICE_REMOVED: NativeGuest.removed,
+    NoteKind.DRIVER_BOUND: NativeGuest.bound,
+    NoteKind.DRIVER_UNBOUND: NativeGuest.unbound,
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""The headers that a kernel's own build would generate, from what the tree says about them.
+
+Most are one line that includes the generic one: which, the tree's Kbuild files list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from guest.native.config import autoconf
+from guest.native.errors import BuildError
+
+# (folder of the headers, Kbuild of the architecture, Kbuild of the generic ones, where to put them)
+_WRAPPED = (
+    ("arch/x86/include/asm", "include/asm-generic/Kbuild", "arch"),
+    ("arch/x86/include/uapi/asm", "include/uapi/asm-generic/Kbuild", "arch-uapi"),
+)
+
+# System calls: nobody here makes one, so their numbers stay away.
+_EMPTY = (
+    *(f"arch-uapi/asm/unistd_{abi}.h" for abi in ("64", "32", "x32")),
+    *(f"arch/asm/{name}.h" for name in ("unistd_64_x32", "unistd_32_ia32", "syscalls_64")),
+    "arch/asm/syscalls_32.h",
+    *(f"include/generated/{name}.h" for name in ("asm-offsets", "timeconst")),
+)
+
+# Sizes that the kernel's build finds out by compiling; they must fit the configuration.
+_BOUNDS = {
+    "NR_PAGEFLAGS": 24,
+    "MAX_NR_ZONES": 4,
+    "NR_CPUS_BITS": 7,
+    "SPINLOCK_SIZE": 24,
+    "LRU_GEN_WIDTH": 0,
+    "__LRU_REFS_WIDTH": 0,
+}
+
+
+def version_of(tree: Path) -> tuple[int, int, int]:
+    """The kernel's version, from its Makefile. Raises :class:`BuildError` if that says none."""
+    try:
+        text = (tree / "Makefile").read_text()
+    except OSError as error:
+        raise BuildError(f"{tree}: no Linux tree: {error.strerror}: Makefile") from None
+    numbers = [
+        re.search(rf"^{name} = (\d+)", text, re.MULTILINE)
+        for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")
+    ]
+    if not all(numbers):
+        raise BuildError(f"{tree}: no Linux tree: its Makefile names no version")
+    major, minor, patch = (int(number[1]) for number in numbers if number)
+    return major, minor, patch
+
+
+def generated(tree: Path, gcc_version: int) -> dict[str, str]:
+    """Every generated header: its path below the folder of generated ones, and its text."""
+    major, minor, patch = version_of(tree)
+    return {
+        **dict(_wrappers(tree)),
+        **dict.fromkeys(_EMPTY, ""),
+        "include/generated/autoconf.h": autoconf(gcc_version),
+        "include/generated/bounds.h": _defines(_BOUNDS),
+        "include/generated/utsrelease.h": f'#define UTS_RELEASE "{major}.{minor}.{patch}"\n',
+        "include/generated/uapi/linux/version.h": (
+            f"#define LINUX_VERSION_CODE {major << 16 | minor << 8 | min(patch, 255)}\n"
+            "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))\n"
+        ),
+    }
+
+
+def _defines(values: dict[str, int]) -> str:
+    return "".join(f"#define {name} {value}\n" for name, value in values.items())
+
+
+def _wrappers(tree: Path) -> Iterator[tuple[str, str]]:
+    for folder, generic, out in _WRAPPED:
+        wanted = _listed(tree / folder / "Kbuild", "generic-y")
+        wanted |= _listed(tree / generic, "mandatory-y")
+        for name in sorted(wanted):
+            if not (tree / folder / name).exists():
+                yield f"{out}/asm/{name}", f"#include <asm-generic/{name}>\n"
+
+
+def _listed(kbuild: Path, key: str) -> set[str]:
+    """The headers that a Kbuild file lists under a key; none where there is no such file."""
+    if not kbuild.exists():
+        return set()
+    return set(re.findall(rf"^{key}\s*\+=\s*(\S+)", kbuild.read_text(), re.MULTILINE))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""What C code asks of the host, and how the host's deliveries reach it: hypercalls, device memory,
+the pages of messages and event flags. Numbers and bytes only.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from guest.native.library import Request
+from protocol.hypercall import (
+    HV_HYPERCALL_FAST_BIT,
+    HVCALL_MMIO_READ,
+    HVCALL_MMIO_WRITE,
+    HVCALL_POST_MESSAGE,
+    HVCALL_RETARGET_INTERRUPT,
+    call_code,
+    variable_header_qwords,
+)
+from protocol.ids import VpIndex
+from protocol.vmbus import VMBUS_MESSAGE_SINT
+
+if TYPE_CHECKING:
+    from guest.native.contexts import NativeContext
+    from guest.native.library import Library, Trap
+    from guest.port import HostPort
+
+SLOT_BYTES: Final = 256  # of a message page, and of an event page
+MESSAGE_FLAGS_AT: Final = 5  # of a message: bit 0 says that more wait
+_INPUT_BYTES: Final[Mapping[int, int]] = {  # fixed part of each call's input
+    HVCALL_POST_MESSAGE: 256,
+    HVCALL_RETARGET_INTERRUPT: 56,
+    HVCALL_MMIO_READ: 16,
+    HVCALL_MMIO_WRITE: 80,
+}
+
+
+class HostSide:
+    """Between one library and one host."""
+
+    def __init__(self, library: Library, port: HostPort, settle: Callable[[], None]) -> None:
+        self._library = library
+        self._port = port
+        self._settle = settle
+        self._waiting: dict[int, deque[bytes]] = {}  # messages for a slot that is full, by CPU
+
+    # --- what the guest asks ---
+
+    def answer(self, context: NativeContext, trap: Trap) -> int:
+        """The answer to one question, a number."""
+        assert context.cpu is not None, "guest code runs on a CPU"
+        request = Request(trap.request)
+        if request is Request.HYPERCALL:
+            return self._hypercall(context.cpu.vp, trap.a, trap.b, trap.c)
+        if request is Request.MMIO_READ:
+            return self._port.mmio_read(trap.a, trap.size)
+        if request is Request.MMIO_WRITE:
+            return self._port.mmio_write(trap.a, trap.size, trap.b)
+        self._slot_is_free(context.cpu.index)
+        return 0
+
+    def _hypercall(self, vp: VpIndex, control: int, input_at: int, output_at: int) -> int:
+        status, output, *_ = self._port.hypercall(vp, control, _input(control, input_at))
+        if output:
+            c.memmove(output_at, output, len(output))
+        return status
+
+    # --- what the host delivers ---
+
+    def message(self, cpu: int, message: bytes) -> None:
+        """Into the CPU's slot, or behind those that wait for it."""
+        slot = self._slot(cpu)
+        if c.c_uint32.from_address(slot).value:
+            c.c_uint8.from_address(slot + MESSAGE_FLAGS_AT).value |= 1
+            self._waiting.setdefault(cpu, deque()).append(message)
+            return
+        c.memmove(slot, message, len(message))
+        self._interrupt(cpu)
+
+    def _slot(self, cpu: int) -> int:
+        """Address of the CPU's message slot."""
+        return self._library.call.vx_message_page(cpu) + VMBUS_MESSAGE_SINT * SLOT_BYTES
+
+    def _slot_is_free(self, cpu: int) -> None:
+        """End of message: the next one that waits comes."""
+        waiting = self._waiting.get(cpu)
+        if not waiting:
+            return
+        self.message(cpu, waiting.popleft())
+        if waiting:  # the guest asks for the next one only if it is told that there is one
+            c.c_uint8.from_address(self._slot(cpu) + MESSAGE_FLAGS_AT).value |= 1
+
+    def event(self, cpu: int, flag: int) -> None:
+        """Set a channel's event flag."""
+        flags = self._library.call.vx_event_page(cpu) + VMBUS_MESSAGE_SINT * SLOT_BYTES
+        c.c_uint8.from_address(flags + flag // 8).value |= 1 << flag % 8
+        self._interrupt(cpu)
+
+    def _interrupt(self, cpu: int) -> None:
+        self._library.call.vx_callback_interrupt(cpu)
+        self._settle()
+
+    def vector(self, cpu: int, vector: int) -> None:
+        """A device's interrupt."""
+        self._library.call.vx_device_interrupt(cpu, vector)
+        self._settle()
+
+
+def _input(control: int, input_at: int) -> bytes:
+    """A hypercall's input: of a fast call the register, else the bytes it points at."""
+    if control & HV_HYPERCALL_FAST_BIT:
+        return input_at.to_bytes(8, "little")
+    size = _INPUT_BYTES.get(call_code(control), 0) + 8 * variable_header_qwords(control)
+    return c.string_at(input_at, size)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""The built driver as a loaded library: its plain C interface (``core/vx.h``) in ctypes.
+
+One library is one machine's memory; who wants another run resets it. Knows no scheduler.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from guest.native.errors import BuildError
+
+NEVER: Final = (1 << 64) - 1
+CPUS_MAX: Final = 64
+NOTES_MAX: Final = 4096
+TEXT_BYTES: Final = 320
+
+
+class TrapKind(IntEnum):
+    """``enum vx_trap_kind``: why a context suspended."""
+
+    AT_POINT = 0
+    PARKED = 1
+    ASKS = 2
+    ENDED = 3
+    FOUND = 4
+
+
+class Request(IntEnum):
+    """``enum vx_request``: what a context asks of the host."""
+
+    HYPERCALL = 0
+    MMIO_READ = 1
+    MMIO_WRITE = 2
+    MSR_WRITE = 3
+
+
+class NoteKind(IntEnum):
+    """``enum vx_note_kind``: what happened between two traps."""
+
+    STARTED = 0
+    WOKEN = 1
+    LOG = 2
+    PUBLISHED = 3
+    RETURNED = 4
+    DEVICE_ADDED = 5
+    DEVICE_REMOVED = 6
+    DRIVER_BOUND = 7
+    DRIVER_UNBOUND = 8
+
+
+class Trap(c.Structure):
+    """``struct vx_trap``."""
+
+    _fields_ = (
+        *((name, c.c_uint32) for name in ("kind", "ctx")),
+        *((name, c.c_char_p) for name in ("what", "text")),
+        ("deadline_ns", c.c_uint64),
+        *((name, c.c_uint32) for name in ("request", "size")),
+        *((name, c.c_uint64) for name in ("a", "b", "c", "answer")),
+        *((name, c.c_uint32) for name in ("preempt_off", "bh_off", "irqs_off", "held")),
+    )
+
+
+class Note(c.Structure):
+    """``struct vx_note``."""
+
+    _fields_ = (
+        *((name, c.c_uint32) for name in ("kind", "ctx")),
+        *((name, c.c_uint64) for name in ("a", "b", "c", "d")),
+        ("text", c.c_ubyte * TEXT_BYTES),
+    )
+
+    def string(self) -> str:
+        """The text up to its zero."""
+        return bytes(self.text).partition(b"\0")[0].decode(errors="replace")
+
+
+class Shared(c.Structure):
+    """``struct vx_shared``: what both sides read and write."""
+
+    _fields_ = (
+        ("now_ns", c.c_uint64),
+        *((name, c.c_uint32) for name in ("crowded", "notes_count", "cpus")),
+        ("vp_of_cpu", c.c_uint32 * CPUS_MAX),
+        ("trap", Trap),
+        ("notes", Note * NOTES_MAX),
+    )
+
+
+class Symbol(c.Structure):
+    """``struct vx_symbol``."""
+
+    _fields_ = (("address", c.c_uint64), ("size", c.c_uint64), ("name", c.c_char_p))
+
+
+class _Row(NamedTuple):
+    """One exported function: what it returns and takes."""
+
+    result: Any
+    arguments: tuple[Any, ...]
+
+
+_U32, _U64, _TEXT, _BYTES = c.c_uint32, c.c_uint64, c.c_char_p, c.c_char_p
+_FUNCTIONS: Final = {
+    "vx_map_arena": _Row(c.c_int, ()),
+    "vx_set_symbols": _Row(None, (c.POINTER(Symbol), _U32)),
+    "vx_catch_faults": _Row(c.c_int, ()),
+    "vx_keep": _Row(c.c_int, ()),
+    "vx_reset": _Row(None, ()),
+    "vx_boot": _Row(None, ()),
+    "vx_find_lost": _Row(None, ()),
+    "vx_next_lost": _Row(c.c_int64, (c.c_int64, c.POINTER(_U64), c.POINTER(_TEXT))),
+    "vx_resume": _Row(None, (_U32,)),
+    "vx_title": _Row(_TEXT, (_U32,)),
+    "vx_kind_of": _Row(_U32, (_U32,)),
+    "vx_cpu_of": _Row(_U32, (_U32,)),
+    "vx_callback_interrupt": _Row(None, (_U32,)),
+    "vx_device_interrupt": _Row(None, (_U32, _U32)),
+    "vx_message_page": _Row(_U64, (_U32,)),
+    "vx_event_page": _Row(_U64, (_U32,)),
+    "vx_add_mmio_range": _Row(None, (_U64, _U64)),
+    "vx_add_driver": _Row(_U32, (_TEXT,)),
+    "vx_add_match": _Row(None, (_U32, _U32, _U32, _U32)),
+    "vx_add_step": _Row(None, (_U32, _U32, _U32, _U32, _U64, _U64, _U64)),
+    "vx_add_choice": _Row(None, (c.c_void_p,)),
+    "vx_shell": _Row(None, (_TEXT, _U32, _U32, _BYTES, _U32, _U64, _U64)),
+}
+
+
+class Library:
+    """A loaded driver. Its exported functions are attributes of ``call``."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises :class:`BuildError` if the machine cannot give it its memory."""
+        self.call = c.CDLL(str(path))
+        for name, row in _FUNCTIONS.items():
+            function = getattr(self.call, name)
+            function.restype, function.argtypes = row.result, row.arguments
+        self.shared = Shared.in_dll(self.call, "vx_shared")
+        if self.call.vx_map_arena():
+            raise BuildError("the guest's memory could not be mapped at its address")
+        self._symbols = self._table(path)
+        self.call.vx_set_symbols(self._symbols, len(self._symbols))
+        if self.call.vx_catch_faults():
+            raise BuildError("faults of the processor could not be caught")
+        if self.call.vx_keep():
+            raise BuildError("there is no memory to keep the library's own beside it")
+
+    def _table(self, path: Path) -> c.Array[Symbol]:
+        """Functions and static objects by address, as they are loaded here."""
+        rows = sorted(_symbols(path))
+        home = next(at for at, _, name in rows if name == "vx_shared")
+        shift = c.addressof(self.shared) - home
+        found = [Symbol(at + shift, size, name.encode()) for at, size, name in rows]
+        return (Symbol * len(found))(*found)
+
+    def notes(self) -> Iterator[Note]:
+        """What happened since this was last asked; each is handed out once."""
+        shared = self.shared
+        count, shared.notes_count = shared.notes_count, 0
+        for index in range(count):
+            yield shared.notes[index]
+
+    def lost(self) -> dict[str, int]:
+        """Objects that nobody leads to any more: "SIZE bytes of FUNCTION" to their number."""
+        call, size, caller = self.call, c.c_uint64(), c.c_char_p()
+        call.vx_find_lost()
+        found: Counter[str] = Counter()
+        number = call.vx_next_lost(-1, c.byref(size), c.byref(caller))
+        while number >= 0:
+            assert caller.value is not None, "every function has a name"
+            found[f"{size.value} bytes of {caller.value.decode()}"] += 1
+            number = call.vx_next_lost(number, c.byref(size), c.byref(caller))
+        return dict(sorted(found.items()))
+
+
+def _symbols(path: Path) -> Iterator[tuple[int, int, str]]:
+    """(address, bytes, name) of what the file defines."""
+    done = subprocess.run(
+        ["nm", "--defined-only", "--format=posix", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for line in done.stdout.splitlines():
+        name, _, address, *size = line.split()
+        if size:
+            yield int(address, 16), int(size[0], 16), name

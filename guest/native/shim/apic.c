@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The local APIC below the kernel's own vector domain: there is nothing to program. */
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/msi.h>
+#include <linux/pci.h>
+#include <asm/apic.h>
+#include <asm/desc.h>
+#include <asm/hw_irq.h>
+#include <asm/i8259.h>
+#include <asm/irqdomain.h>
+
+#include "shim.h"
+
+/* The kernel's files call these through static calls; without patching a call is a jump table. */
+u32 __SCT__apic_call_read(u32 reg) { return 0; }
+void __SCT__apic_call_write(u32 reg, u32 value) { }
+void __SCT__apic_call_eoi(void) { }
+u64 __SCT__apic_call_icr_read(void) { return 0; }
+void __SCT__apic_call_send_IPI(int cpu, int vector) { }
+
+static u32 apic_id_of(unsigned int cpu)
+{
+	return cpu;
+}
+
+#if SINCE(6, 6)
+static struct apic simulated_apic = { .calc_dest_apicid = apic_id_of };
+#else /* called through the structure, not through static calls */
+static void ignore_write(u32 reg, u32 value)
+{
+}
+
+static struct apic simulated_apic = {
+	.calc_dest_apicid = apic_id_of, .write = ignore_write, .eoi_write = ignore_write
+};
+#endif
+struct apic *apic = &simulated_apic;
+DEFINE_PER_CPU(vector_irq_t, vector_irq) = { [0 ... NR_VECTORS - 1] = VECTOR_UNUSED };
+DECLARE_BITMAP(system_vectors, NR_VECTORS);
+static int no_legacy_irqs(void)
+{
+	return 0;
+}
+
+static void do_nothing(int auto_eoi)
+{
+}
+
+static void make_nothing(unsigned int irq)
+{
+}
+
+struct legacy_pic null_legacy_pic = {
+	.probe = no_legacy_irqs, .init = do_nothing, .make_irq = make_nothing
+};
+struct legacy_pic *legacy_pic = &null_legacy_pic;
+unsigned int gsi_top;
+int nr_ioapics;
+int apic_verbosity;
+bool apic_is_disabled;
+unsigned long io_apic_irqs;
+
+int arch_early_ioapic_init(void)
+{
+	return 0;
+}
+
+int lapic_get_maxlvt(void)
+{
+	return 0;
+}
+
+int pci_msi_prepare(struct irq_domain *domain, struct device *dev, int count, msi_alloc_info_t *arg)
+{
+	init_irq_alloc_info(arg, NULL);
+	arg->type = to_pci_dev(dev)->msix_enabled ? X86_IRQ_ALLOC_TYPE_PCI_MSIX :
+						    X86_IRQ_ALLOC_TYPE_PCI_MSI;
+	return 0;
+}
+
+static void device_interrupt(void *argument)
+{
+	unsigned long vector = (unsigned long)argument;
+	struct irq_desc *desc = __this_cpu_read(vector_irq[vector]);
+
+	if (IS_ERR_OR_NULL(desc)) {
+		vx_log("an interrupt came on a vector that nobody has");
+		return;
+	}
+	generic_handle_irq_desc(desc);
+}
+
+VX_EXPORT void vx_device_interrupt(unsigned int cpu, unsigned int vector)
+{
+	vx_start(VX_HARDIRQ, cpu, "common_interrupt", device_interrupt, (void *)(unsigned long)vector);
+}

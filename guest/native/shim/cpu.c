@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * CPUs: per-CPU areas, masks, who is current, and time. A context is switched in by pointing the
+ * GS base at its CPU's area, as the kernel has it.
+ */
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
+#include <linux/topology.h>
+#include <asm/desc.h>
+
+#include "shim.h"
+
+#define DYNAMIC_BYTES (256u << 10)
+
+extern char vx_percpu_start[], vx_percpu_end[];
+
+#if SINCE(6, 2)
+DEFINE_PER_CPU_ALIGNED(struct pcpu_hot, pcpu_hot);
+#else
+DEFINE_PER_CPU(struct task_struct *, current_task);
+DEFINE_PER_CPU(int, __preempt_count);
+DEFINE_PER_CPU_READ_MOSTLY(int, cpu_number);
+#endif
+DEFINE_PER_CPU_READ_MOSTLY(unsigned long, this_cpu_off);
+unsigned long __per_cpu_offset[NR_CPUS];
+unsigned int nr_cpu_ids, nr_node_ids = 1, vx_irqs_off;
+struct cpumask __cpu_possible_mask, __cpu_online_mask, __cpu_present_mask, __cpu_active_mask;
+atomic_t __num_online_cpus;
+nodemask_t node_states[NR_NODE_STATES];
+cpumask_var_t node_to_cpumask_map[MAX_NUMNODES];
+unsigned long volatile jiffies;
+static size_t dynamic_used;
+
+void vx_set_gs(unsigned long base); /* core/gs.c: the system call or the instruction */
+
+void vx_init_cpus(void)
+{
+	size_t fixed = vx_percpu_end - vx_percpu_start;
+	size_t stride = ALIGN(fixed + DYNAMIC_BYTES, PAGE_SIZE);
+	char *all = vx_alloc(stride * vx_shared.cpus, PAGE_SIZE, __builtin_return_address(0));
+	unsigned int cpu;
+
+	vx_is_root(all);
+	nr_cpu_ids = vx_shared.cpus;
+	node_set(0, node_states[N_POSSIBLE]);
+	node_set(0, node_states[N_ONLINE]);
+	node_set(0, node_states[N_MEMORY]);
+	node_set(0, node_states[N_CPU]);
+	for (cpu = 0; cpu < vx_shared.cpus; cpu++) {
+		char *area = all + cpu * stride;
+
+		memset(area, 0, stride);
+		memcpy(area, vx_percpu_start, fixed);
+		__per_cpu_offset[cpu] = area - vx_percpu_start;
+		per_cpu(this_cpu_off, cpu) = __per_cpu_offset[cpu];
+		per_cpu(CPU_NUMBER, cpu) = cpu;
+		per_cpu(PREEMPT_DEPTH, cpu) = PREEMPT_ENABLED;
+		__cpumask_set_cpu(cpu, &__cpu_possible_mask);
+		__cpumask_set_cpu(cpu, &__cpu_present_mask);
+		__cpumask_set_cpu(cpu, &__cpu_online_mask);
+		__cpumask_set_cpu(cpu, &__cpu_active_mask);
+		cpumask_set_cpu(cpu, node_to_cpumask_map[0]);
+		atomic_inc(&__num_online_cpus);
+	}
+}
+
+void __percpu *pcpu_alloc_noprof(size_t size, size_t align, bool reserved, gfp_t flags);
+
+void __percpu *pcpu_alloc_noprof(size_t size, size_t align, bool reserved, gfp_t flags)
+{
+	size_t at = ALIGN(dynamic_used, align);
+	size_t fixed = ALIGN(vx_percpu_end - vx_percpu_start, 64);
+
+	if (at + size > DYNAMIC_BYTES - 64)
+		return NULL;
+	dynamic_used = at + size;
+	return (void __percpu __force *)(vx_percpu_start + fixed + at);
+}
+
+#if !SINCE(6, 10)
+void __percpu *__alloc_percpu(size_t size, size_t align)
+{
+	return pcpu_alloc_noprof(size, align, false, GFP_KERNEL);
+}
+#endif
+
+void free_percpu(void __percpu *pointer)
+{
+	/* Model: per-CPU memory is not given back within a run; these files allocate it at boot. */
+}
+
+static struct task_struct *task_of(struct vx_ctx *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task)
+		return task;
+	ctx->saved_preempt = PREEMPT_ENABLED + (ctx->kind == VX_SOFTIRQ ? SOFTIRQ_OFFSET : 0) +
+			     (ctx->kind == VX_HARDIRQ ? HARDIRQ_OFFSET : 0);
+	ctx->irqs_off = ctx->kind == VX_HARDIRQ;
+	task = vx_alloc(sizeof(*task), 64, __builtin_return_address(0));
+	memset(task, 0, sizeof(*task));
+	task->stack = ctx;
+	refcount_set(&task->usage, 2);
+	task->pid = ctx->id + 1;
+	strscpy(task->comm, ctx->title, sizeof(task->comm));
+	return ctx->task = task;
+}
+
+void vx_shim_switched_in(struct vx_ctx *ctx)
+{
+	struct task_struct *task = task_of(ctx);
+
+	vx_set_gs(__per_cpu_offset[ctx->cpu]);
+	this_cpu_write(CURRENT_TASK, task);
+	this_cpu_write(PREEMPT_DEPTH, ctx->saved_preempt);
+	vx_irqs_off = ctx->irqs_off;
+	jiffies = vx_shared.now_ns / NS_PER_JIFFY;
+}
+
+void vx_shim_switching_out(struct vx_ctx *ctx)
+{
+	ctx->saved_preempt = this_cpu_read(PREEMPT_DEPTH);
+	ctx->irqs_off = vx_irqs_off;
+}
+
+void vx_shim_depths(struct vx_trap *trap)
+{
+	int count = preempt_count();
+
+	trap->preempt_off = count & PREEMPT_MASK;
+	trap->bh_off = vx_current->kind == VX_SOFTIRQ ? 0 : (count & SOFTIRQ_MASK) >> SOFTIRQ_SHIFT;
+	trap->irqs_off = vx_current->kind == VX_HARDIRQ ? 0 : vx_irqs_off;
+}
+
+/* --- time --- */
+
+ktime_t ktime_get(void)
+{
+	return vx_shared.now_ns;
+}
+
+static void pass(const char *how, u64 ns)
+{
+	vx_park(NULL, how, vx_shared.now_ns + ns);
+}
+
+void msleep(unsigned int ms)
+{
+	vx_may_sleep("msleep", NULL);
+	pass("msleep", (u64)ms * NSEC_PER_MSEC);
+}
+
+void usleep_range_state(unsigned long least_us, unsigned long most_us, unsigned int state)
+{
+	vx_may_sleep("usleep_range", NULL);
+	pass("usleep_range", (u64)least_us * NSEC_PER_USEC);
+}
+
+void __udelay(unsigned long us)
+{
+	preempt_disable();
+	pass("udelay", (u64)us * NSEC_PER_USEC);
+	preempt_enable();
+}
+
+/* udelay() with a constant: loops of 2^32 / 10^6 each. */
+void __const_udelay(unsigned long loops)
+{
+	__udelay(loops / 0x10c7);
+}
+
+/* --- NUMA: one node --- */
+
+int cpu_to_node(int cpu)
+{
+	return 0;
+}
+
+int numa_nearest_node(int node, unsigned int state)
+{
+	return 0;
+}
+
+#if !SINCE(6, 4)
+int numa_map_to_online_node(int node)
+{
+	return 0;
+}
+#endif
+
+/* --- hotplug callbacks: run once on every CPU, as at boot --- */
+
+int __cpuhp_setup_state_cpuslocked(enum cpuhp_state state, const char *name, bool invoke,
+				   int (*startup)(unsigned int), int (*teardown)(unsigned int),
+				   bool multi)
+{
+	return state == CPUHP_AP_ONLINE_DYN ? CPUHP_AP_ONLINE_DYN : 0;
+}
+
+int __cpuhp_setup_state(enum cpuhp_state state, const char *name, bool invoke,
+			int (*startup)(unsigned int), int (*teardown)(unsigned int), bool multi)
+{
+	return __cpuhp_setup_state_cpuslocked(state, name, invoke, startup, teardown, multi);
+}
+
+unsigned long __msecs_to_jiffies(const unsigned int ms)
+{
+	return DIV_ROUND_UP_ULL((u64)ms * NSEC_PER_MSEC, NS_PER_JIFFY);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the shim's files share. They stand between the kernel's files and the core. */
+#ifndef VX_SHIM_H
+#define VX_SHIM_H
+
+#include <linux/completion.h>
+#include <linux/interrupt.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/swait.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "../core/vx.h"
+#include "versions.h"
+
+#define NS_PER_JIFFY (NSEC_PER_SEC / HZ)
+
+static inline bool vx_atomic(void)
+{
+	return preempt_count() & ~PREEMPT_NEED_RESCHED || vx_irqs_off || vx_current->kind >= VX_SOFTIRQ;
+}
+
+void vx_may_sleep(const char *what, const void *object);
+void vx_raise_softirqs(unsigned int cpu);
+void vx_cpu_of_current(unsigned int cpu);
+
+#endif

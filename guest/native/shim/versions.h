@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the kernel calls differently from version to version, said once. */
+#ifndef VX_VERSIONS_H
+#define VX_VERSIONS_H
+
+#include <linux/version.h>
+
+#define SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
+
+/* Per-CPU data that 6.2 put into one structure. */
+#if SINCE(6, 2)
+#define CURRENT_TASK pcpu_hot.current_task
+#define PREEMPT_DEPTH pcpu_hot.preempt_count
+#define CPU_NUMBER pcpu_hot.cpu_number
+#else
+#define CURRENT_TASK current_task
+#define PREEMPT_DEPTH __preempt_count
+#define CPU_NUMBER cpu_number
+#endif
+
+/* Synthetic MSRs were called registers. */
+#if !SINCE(6, 10)
+#define HV_MSR_VP_INDEX HV_REGISTER_VP_INDEX
+#define HV_MSR_SIMP HV_REGISTER_SIMP
+#define HV_MSR_EOM HV_REGISTER_EOM
+#endif
+
+/* Allocators, since they are profiled, have another name inside. */
+#if SINCE(6, 10)
+#define NOPROF(name) name##_noprof
+#else
+#define NOPROF(name) name
+#endif
+
+/* Operations on devices that look at them only. */
+#if SINCE(6, 3)
+#define CONST_DEVICE const struct device
+#else
+#define CONST_DEVICE struct device
+#endif
+
+#endif
