@@ -39,7 +39,17 @@ CORE: Final = (
 SWITCH: Final = "switch_x86_64.S"
 SHIM: Final = (
     *("locks.c", "mm.c", "work.c", "cpu.c", "hv.c", "acpi.c", "apic.c", "print.c", "sysfs.c"),
-    *("boot.c", "misc.c", "drivers.c", "wire.c", "events.c", "shell.c"),
+    *(
+        "boot.c",
+        "misc.c",
+        "drivers.c",
+        "driver_steps.c",
+        "driver_queues.c",
+        "driver_blocks.c",
+        "wire.c",
+        "events.c",
+        "shell.c",
+    ),
 )
 
 # What the C library gives; everything else that is undefined is the kernel's.

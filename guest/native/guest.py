@@ -17,7 +17,7 @@ from guest.kernel.kernel import Kernel
 from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
 from guest.native.library import Library, NoteKind
-from guest.native.tables import hand_in_choice, hand_in_drivers
+from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from protocol.ids import Gpa, RelId, TransactionId, Vector, VpIndex
 from protocol.link import PacketPublished
@@ -70,8 +70,8 @@ class NativeGuest:
             call.vx_add_mmio_range(start, end)
         self._drivers = hand_in_drivers(call)
         for (instance, devfn), choice in config.functions.items():
-            name = choice.driver or "nvme"
-            hand_in_choice(call, instance, devfn, self._drivers[name], choice.options)
+            driver = NO_DRIVER if choice.driver is None else self._drivers[choice.driver]
+            hand_in_choice(call, instance, devfn, driver, choice.options)
 
     def boot(self) -> Context:
         """Start the kernel; its context."""

@@ -7,8 +7,9 @@ Most are one line that includes the generic one: which, the tree's Kbuild files 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from guest.native.config import autoconf
 from guest.native.errors import BuildError
@@ -28,13 +29,19 @@ _EMPTY = (
 )
 
 # Sizes that the kernel's build finds out by compiling; they must fit the configuration.
-_BOUNDS = {
+_BOUNDS: Final = {
     "NR_PAGEFLAGS": 24,
     "MAX_NR_ZONES": 4,
     "NR_CPUS_BITS": 7,
     "SPINLOCK_SIZE": 24,
     "LRU_GEN_WIDTH": 0,
     "__LRU_REFS_WIDTH": 0,
+}
+
+# What came into stable releases at different times, so that the version does not tell: the name
+# that our shim asks for, and where the tree has what.
+_FEATURES: Final = {
+    "VX_DEVICE_HAS_DRIVER_OVERRIDE": ("include/linux/device.h", "device_set_driver_override"),
 }
 
 
@@ -63,6 +70,7 @@ def generated(tree: Path, gcc_version: int) -> dict[str, str]:
         "include/generated/autoconf.h": autoconf(gcc_version),
         "include/generated/bounds.h": _defines(_BOUNDS),
         "include/generated/utsrelease.h": f'#define UTS_RELEASE "{major}.{minor}.{patch}"\n',
+        "include/generated/vx-features.h": _features(tree),
         "include/generated/uapi/linux/version.h": (
             f"#define LINUX_VERSION_CODE {major << 16 | minor << 8 | min(patch, 255)}\n"
             "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))\n"
@@ -70,8 +78,13 @@ def generated(tree: Path, gcc_version: int) -> dict[str, str]:
     }
 
 
-def _defines(values: dict[str, int]) -> str:
+def _defines(values: Mapping[str, int]) -> str:
     return "".join(f"#define {name} {value}\n" for name, value in values.items())
+
+
+def _features(tree: Path) -> str:
+    has = {name: what in (tree / file).read_text() for name, (file, what) in _FEATURES.items()}
+    return _defines({name: int(value) for name, value in has.items()})
 
 
 def _wrappers(tree: Path) -> Iterator[tuple[str, str]]:

@@ -128,7 +128,7 @@ _FUNCTIONS: Final = {
     "vx_add_mmio_range": _Row(None, (_U64, _U64)),
     "vx_add_driver": _Row(_U32, (_TEXT,)),
     "vx_add_match": _Row(None, (_U32, _U32, _U32, _U32)),
-    "vx_add_step": _Row(None, (_U32, _U32, _U32, _U32, _U64, _U64, _U64)),
+    "vx_add_step": _Row(None, (_U32, _U32, c.c_void_p)),
     "vx_add_choice": _Row(None, (c.c_void_p,)),
     "vx_shell": _Row(None, (_TEXT, _U32, _U32, _BYTES, _U32, _U64, _U64)),
 }

@@ -11,37 +11,47 @@ from uuid import UUID
 from guest.drivers.registry import DRIVERS
 from guest.drivers.steps import UNDO, DriverOptions, Step
 
-# The order of ``enum vx_op`` in shim/drivers.c.
+# The order of ``enum vx_op`` in shim/drivers.h.
 OPS: Final = (
     *("enable-device", "disable-device", "set-master", "check-alive", "write-register"),
     *("alloc-vectors", "free-vectors", "request-irqs", "free-irqs", "submit-and-wait"),
     *("read-block", "write-block", "register-invalidate", "unregister-invalidate"),
-    *("stop-io", "dawdle"),
+    *("stop-io", "dawdle", "start-io"),
 )
 NO_OP: Final = len(OPS)
+NO_DRIVER: Final = 0xFFFF_FFFF  # the one that matches
 ANY_ID: Final = 0xFFFF_FFFF
 TO_THE_LAST: Final = 1 << 20  # more vectors than there are
 SPREADS: Final[Mapping[str | None, int]] = {None: 0, "managed": 1, "none": 2}
 _KINDS: Final = {"msi": 1 << 1, "msix": 1 << 2}  # PCI_IRQ_MSI, PCI_IRQ_MSIX
 
-_Numbers = tuple[int, int, int]
+_Numbers = tuple[int, ...]
 
 
 def _spread(args: Mapping[str, Any]) -> _Numbers:
     kinds = sum(_KINDS[kind] for kind in args["kinds"].split(","))
-    return args["min"], SPREADS[args["spread"]], kinds
+    return args["min"], SPREADS[args["spread"]], kinds, args.get("max", 0)
 
 
-# How a step's arguments become three numbers; those that are not here take none.
+# How a step's arguments become at most four numbers; those that are not here take none.
 _ARGUMENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], _Numbers]]] = {
-    "check-alive": lambda args: (args["bar"], args["offset"], 0),
+    "check-alive": lambda args: (args["bar"], args["offset"]),
     "write-register": lambda args: (args["bar"], args["offset"], args["value"]),
     "alloc-vectors": _spread,
-    "request-irqs": lambda args: (args.get("from", 0), args.get("to", TO_THE_LAST), 0),
-    "submit-and-wait": lambda args: (args["timeout_ms"], 0, 0),
-    "read-block": lambda args: (args["block"], args["length"], 0),
-    "write-block": lambda args: (args["block"], args["value"], 0),
+    "request-irqs": lambda args: (args.get("from", 0), args.get("to", TO_THE_LAST)),
+    "submit-and-wait": lambda args: (args["timeout_ms"],),
+    "read-block": lambda args: (args["block"], args["length"]),
+    "write-block": lambda args: (args["block"], args["value"]),
 }
+
+
+class NativeStep(c.Structure):
+    """``struct vx_step``."""
+
+    _fields_ = (
+        *((name, c.c_uint32) for name in ("op", "undo")),
+        *((name, c.c_uint64) for name in ("a", "b", "c", "d")),
+    )
 
 
 class Choice(c.Structure):
@@ -62,16 +72,16 @@ def hand_in_drivers(call: c.CDLL) -> dict[str, int]:
         for match in table.matches:
             vendor = ANY_ID if match.vendor is None else match.vendor
             call.vx_add_match(number, match.class_code, match.class_mask, vendor)
-        for removing, steps in enumerate((table.probe, table.remove)):
+        for part, steps in enumerate((table.probe, table.remove, table.suspend, table.resume)):
             for step in steps:
-                call.vx_add_step(number, removing, *_step(step))
+                call.vx_add_step(number, part, c.byref(_step(step)))
     return numbers
 
 
-def _step(step: Step) -> tuple[int, ...]:
+def _step(step: Step) -> NativeStep:
     arguments = _ARGUMENTS.get(step.op)
     undo = OPS.index(UNDO[step.op]) if step.op in UNDO else NO_OP
-    return OPS.index(step.op), undo, *(arguments(step.args) if arguments else (0, 0, 0))
+    return NativeStep(OPS.index(step.op), undo, *(arguments(step.args) if arguments else ()))
 
 
 def hand_in_choice(

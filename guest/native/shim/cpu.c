@@ -208,6 +208,16 @@ int __cpuhp_setup_state(enum cpuhp_state state, const char *name, bool invoke,
 	return __cpuhp_setup_state_cpuslocked(state, name, invoke, startup, teardown, multi);
 }
 
+int __cpuhp_state_add_instance(enum cpuhp_state state, struct hlist_node *node, bool invoke)
+{
+	return 0;
+}
+
+int __cpuhp_state_remove_instance(enum cpuhp_state state, struct hlist_node *node, bool invoke)
+{
+	return 0;
+}
+
 unsigned long __msecs_to_jiffies(const unsigned int ms)
 {
 	return DIV_ROUND_UP_ULL((u64)ms * NSEC_PER_MSEC, NS_PER_JIFFY);

@@ -122,6 +122,12 @@ void __iomem *ioremap_cache(resource_size_t start, unsigned long size)
 	return ioremap(start, size);
 }
 
+/* The guest-physical address that ioremap() was asked for. */
+u64 vx_physical(const volatile void __iomem *address)
+{
+	return (unsigned long)address & ~MMIO_COOKIE;
+}
+
 void iounmap(volatile void __iomem *address)
 {
 }

@@ -27,6 +27,6 @@ static inline bool vx_atomic(void)
 
 void vx_may_sleep(const char *what, const void *object);
 void vx_raise_softirqs(unsigned int cpu);
-void vx_cpu_of_current(unsigned int cpu);
+u64 vx_physical(const volatile void __iomem *address);
 
 #endif

@@ -4,6 +4,7 @@
 #define VX_VERSIONS_H
 
 #include <linux/version.h>
+#include <generated/vx-features.h>
 
 #define SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
