@@ -8,13 +8,16 @@ told as an event. Knows no scenario and no host.
 from __future__ import annotations
 
 from errno import EEXIST, ENODEV, ENOENT
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from guest.events import CommandFailed
-from guest.reference import ReferenceGuest
 from guest.vmbus.driver_core import get_device, put_device
 from guest.vmbus.driver_files import Store
 from guest.vmbus.driver_sysfs import bind_store, driver_override_store, unbind_store
+
+if TYPE_CHECKING:
+    from guest.reference import ReferenceGuest
 
 
 class BusShell:

@@ -7,13 +7,15 @@ does not know which one is there. Knows no host: only the port, the scheduler an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from guest.bus_shell import BusShell
 from guest.drivers.interpreter import StepDriver
 from guest.drivers.registry import DRIVERS, driver_for
 from guest.drivers.steps import DriverOptions
@@ -27,11 +29,14 @@ from guest.kernel.numa import NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.module import Module
 from guest.parts import ARCHITECTURES, PARTS, Parts
+from guest.pci_core.sysfs import SysfsDevice, devices
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.port import HostPort
+from guest.shell import Shell
 from guest.vmbus.channel import HvDevice
+from guest.vmbus.crash import hv_panic_vmbus_unload
 from guest.vmbus.mmio import MMIO_RANGES, VmbusMmio
 from protocol.ids import Devfn, Vector, VpIndex
 from protocol.versions import LINUX_VMBUS_VERSIONS, VPCI_DIALECTS
@@ -171,6 +176,22 @@ class ReferenceGuest:
             await self.module.load()
             await self.vmbus.request_offers()
 
+    def shell(self) -> Shell:
+        """Somebody logged in."""
+        return Shell(self)
+
+    def bus_shell(self) -> BusShell:
+        """The same somebody, who decides which driver a bus has."""
+        return BusShell(self)
+
+    def crash_path(self) -> Coroutine[Any, Any, None]:
+        """What the kernel still does on its way down."""
+        return hv_panic_vmbus_unload(self.vmbus)
+
+    def devices(self) -> list[SysfsDevice]:
+        """Every PCI function, by address."""
+        return devices(self.pci)
+
     def device(self, instance: UUID) -> HvDevice | None:
         """The VMBus device with that instance id, if it is on the bus."""
         channel = self.vmbus.primary_channels.get((self.driver.interface, instance))
@@ -185,6 +206,14 @@ class ReferenceGuest:
         return self.pci.devices.get((bridge.domain_nr, bridge.busnr, devfn))
 
     # --- what is left at the end ---
+
+    def lost(self, keepers: Sequence[object], held_relids: Collection[int]) -> dict[str, int]:
+        """How much is left that nothing needs, by kind; ``keepers`` hold some from outside.
+
+        ``held_relids`` are those that the host waits to have back, or has on offer.
+        """
+        relids = len(set(held_relids) - self.relids_in_use())
+        return {**self.unreachable(keepers), **self.held_for_nothing(), "relid": relids}
 
     def unreachable(self, keepers: Sequence[object] = ()) -> dict[str, int]:
         """Objects that nobody can reach any more, by class; ``keepers`` hold some from outside."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from guest.drivers.interpreter import submit, use
@@ -18,9 +19,11 @@ from guest.kernel.irq_manage import set_affinity
 from guest.pci_core.msi import pci_irq_vector
 from guest.pci_core.refs import pci_dev_get
 from guest.pci_core.types import PciDev
-from guest.reference import ReferenceGuest
 from guest.vmbus.target_cpu import target_cpu_store
 from protocol.ids import CpuId, Devfn
+
+if TYPE_CHECKING:
+    from guest.reference import ReferenceGuest
 
 COMMAND_TIMEOUT_MS = 60_000
 

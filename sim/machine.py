@@ -9,18 +9,21 @@ host beyond what it delivers, and no actor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from guest.events import KernelBooted, KernelCrashed
 from guest.kernel.context import Context
 from guest.kernel.pages import PhysicalMemory, ReservedMemory
-from guest.reference import GuestConfig, ReferenceGuest
+from guest.reference import GuestConfig
 from guest.shell import Shell
-from guest.vmbus.crash import hv_panic_vmbus_unload
 from protocol.errors import LocalProtocolError
 from protocol.ids import Vector, VpIndex
 from sim.crash_kernel import crash_kernel_config
 from sim.engine import Engine
+from sim.guests import Guest
+
+if TYPE_CHECKING:
+    from guest.native.shell import NativeShell
 
 T = TypeVar("T")
 
@@ -30,9 +33,7 @@ CRASH_PATH: Final = "hv_panic_vmbus_unload"
 class Build(Protocol):
     """Makes a guest, watched and failing as was asked for."""
 
-    def __call__(
-        self, config: GuestConfig, memory: PhysicalMemory, number: int
-    ) -> ReferenceGuest: ...
+    def __call__(self, config: GuestConfig, memory: PhysicalMemory, number: int) -> Guest: ...
 
 
 class Door:
@@ -44,11 +45,11 @@ class Door:
 
     __slots__ = ("deliver_vector", "synic_event", "synic_message")
 
-    def open_to(self, guest: ReferenceGuest, vps: frozenset[VpIndex]) -> None:
+    def open_to(self, guest: Guest, vps: frozenset[VpIndex]) -> None:
         """From here on what the host delivers is this guest's; ``vps`` are the machine's."""
         self.deliver_vector: Callable[[VpIndex, Vector], None] = guest.deliver_vector
-        self.synic_event: Callable[[VpIndex, int], None] = guest.vmbus.synic_event
-        self.synic_message: Callable[[VpIndex, bytes], None] = guest.vmbus.synic_message
+        self.synic_event: Callable[[VpIndex, int], None] = guest.synic_event
+        self.synic_message: Callable[[VpIndex, bytes], None] = guest.synic_message
         running = frozenset(cpu.vp for cpu in guest.kernel.cpus)
         if running != vps:
             self.deliver_vector = _only_on(running, self.deliver_vector)
@@ -72,16 +73,18 @@ class Machine:
     ``shell`` is somebody logged in to it, None from a crash to the next boot.
     """
 
-    def __init__(self, config: GuestConfig, engine: Engine, build: Build) -> None:
+    def __init__(
+        self, config: GuestConfig, engine: Engine, memory: PhysicalMemory, build: Build
+    ) -> None:
         self._config = config
         self._engine = engine
         self._build = build
         self._crash: Context | None = None  # the dead kernel's crash path
-        self.memory: Final = PhysicalMemory()
+        self.memory: Final = memory
         self.door: Final = Door()
-        self.kernels: list[ReferenceGuest] = []
-        self.guest: ReferenceGuest
-        self.shell: Shell | None = None
+        self.kernels: list[Guest] = []
+        self.guest: Guest
+        self.shell: Shell | NativeShell | None = None
 
     @property
     def alive(self) -> bool:
@@ -107,7 +110,7 @@ class Machine:
         kernel.die()
         self._engine.halt()
         kernel.emit(KernelCrashed(where.vp))
-        path = hv_panic_vmbus_unload(self.guest.vmbus)
+        path = self.guest.crash_path()
         self._crash = kernel.spawn_thread(CRASH_PATH, path, where.index)
         return self._crash
 
@@ -128,9 +131,9 @@ class Machine:
         guest.kernel.emit(KernelBooted(guest.kernel.number, (guest.kernel.cpus[0].vp,)))
         return guest.boot()
 
-    def _hand_over(self, guest: ReferenceGuest) -> None:
+    def _hand_over(self, guest: Guest) -> None:
         self.kernels.append(guest)
         self.guest = guest
-        self.shell = Shell(guest)
+        self.shell = guest.shell()
         self._engine.attach(guest.kernel)
         self.door.open_to(guest, frozenset(map(VpIndex, self._config.vp_numbers)))

@@ -21,6 +21,7 @@ from host.devices.profile import DeviceProfile
 from host.devices.profile_file import read_profile, save_profile
 from sim.choices import Chooser
 from sim.configs import profile_of
+from sim.guests import Guests
 from sim.oracles.laws import LAWS
 from sim.oracles.user_laws import load_laws
 from sim.scenario import DeviceSpec, Scenario
@@ -37,7 +38,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ``text`` is the scenario's TOML and ``source`` its name in errors. ``device`` is the file given
     in place of the scenario's devices. ``captures`` holds, for each device file, the name by which
     the scenario or ``device`` has it and its profile in JSON form. ``defects`` are ids, ``faults``
-    names, ``laws`` paths of the user's own. ``lates`` is how often a run may let time pass while
+    names, ``laws`` paths of the user's own. ``tree`` and ``driver_file`` are paths, too: what the
+    real driver is built from. ``lates`` is how often a run may let time pass while
     something could go on.
     """
 
@@ -48,6 +50,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     device: str | None = None
     captures: tuple[tuple[str, str], ...] = ()
     driver: str = "model"
+    tree: str | None = None
+    driver_file: str | None = None
     defects: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     laws: tuple[str, ...] = ()
@@ -87,7 +91,8 @@ def with_captures(setup: Setup, folder: Path) -> Setup:
 class Lab:
     """A setup made ready in this process.
 
-    Raises KeyError for a defect that does not exist, LawFileError for laws that cannot be used.
+    Raises KeyError for a defect that does not exist, LawFileError for laws that cannot be used,
+    BuildError where the real driver cannot be built.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -97,6 +102,7 @@ class Lab:
         more = (law for path in setup.laws for law in load_laws(Path(path)))
         self._laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
+        self._guests = None if setup.driver == "model" else _native_guests(setup)
 
     def world(
         self,
@@ -119,9 +125,17 @@ class Lab:
             lates=self.setup.lates,
             laws=self._laws,
             stacks=stacks,
+            guests=self._guests,
         )
 
     def _load(self, device: DeviceSpec) -> DeviceProfile:
         if device.capture is None:
             return profile_of(device)
         return self._profiles[str(device.capture)]
+
+
+def _native_guests(setup: Setup) -> Guests:
+    """The real driver of a setup, built (or found built) and loaded."""
+    from sim.native import native_guests  # a compiler's and ctypes' matters
+
+    return native_guests(setup.tree, setup.driver_file)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
@@ -33,7 +33,7 @@ def of_fault(error: BaseException) -> Frames:
     return _named(_codes_of(error.__traceback__), _MACHINERY)
 
 
-def of_waiting(coroutine: Coroutine[Any, Any, Any]) -> Frames:
+def of_waiting(coroutine: object) -> Frames:
     """Where a suspended context waits."""
     codes: list[CodeType] = []
     awaited: Any = coroutine

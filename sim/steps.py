@@ -8,7 +8,7 @@ return a thread that is under way. Knows no actor and no order.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from guest.bus_shell import BusShell
@@ -23,6 +23,9 @@ from sim.machine import Machine
 from sim.scenario import DeviceSpec, Do
 from sim.watch import Watch
 
+if TYPE_CHECKING:
+    from guest.native.shell import NativeBusShell, NativeShell
+
 
 class Stage(NamedTuple):
     """What actors act on, and what they wait by."""
@@ -35,15 +38,15 @@ class Stage(NamedTuple):
     ask: Callable[[Sequence[Option]], int] | None  # the chooser; None in natural order
 
     @property
-    def shell(self) -> Shell:
+    def shell(self) -> Shell | NativeShell:
         """Somebody logged in to the kernel that runs."""
         assert self.machine.shell is not None, "a step in a guest needs one that runs"
         return self.machine.shell
 
     @property
-    def bus_shell(self) -> BusShell:
+    def bus_shell(self) -> BusShell | NativeBusShell:
         """The same somebody, who decides which driver a bus has."""
-        return BusShell(self.machine.guest)
+        return self.machine.guest.bus_shell()
 
 
 def _bus(stage: Stage, step: Do) -> str:

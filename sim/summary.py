@@ -14,7 +14,6 @@ from guest.events import (
     VersionNegotiated,
 )
 from guest.pci_core.events import DriverProbeFailed
-from guest.pci_core.sysfs import devices as sysfs_devices
 from sim.messages import messages_of
 from sim.result import Final, GuestError, RunResult, Verdict
 from sim.trace import Stamped
@@ -28,7 +27,7 @@ def summarise(world: World, verdict: Verdict, seed: int) -> RunResult:
     trace = world.trace()
     return RunResult(
         scenario=world.scenario.name,
-        driver="model",
+        driver=world.driver,
         seed=seed,
         protocol=_negotiated(trace),
         profile=world.scenario.host.profile,
@@ -93,5 +92,5 @@ def _devices(world: World) -> tuple[dict[str, object], ...]:
             "device": f"{device.device:04x}",
             "driver": device.driver,
         }
-        for device in sysfs_devices(world.guest.pci)
+        for device in world.machine.guest.devices()
     )

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from guest.defects.record import Defect, mixins_by_part
+from guest.defects.record import Defect
 from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
 from guest.kernel.pages import PhysicalMemory
-from guest.parts import with_mixins
 from guest.reference import GuestConfig, ReferenceGuest
 from host.devices.profile import DeviceProfile
 from host.partition import Partition
@@ -28,6 +27,7 @@ from sim.configs import guest_config, partition_config, profile_of
 from sim.engine import Engine
 from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint
+from sim.guests import Guest, Guests, ReferenceGuests
 from sim.judging import Ended, judge_error, judge_run, judge_standstill
 from sim.machine import Machine
 from sim.oracles.law import LawFactory
@@ -78,7 +78,8 @@ def _awaited(scenario: Scenario) -> Iterator[str]:
 class World:
     """Everything of one run. ``chooser`` None is natural order.
 
-    ``defects`` are historical bugs that the guest gets back; the host, the faults and the versions
+    ``guests`` makes the guest, None: the reference model with ``defects``, historical bugs that it
+    gets back; the host, the faults and the versions
     that they need are the scenario's from then on. ``fine`` switches on the points that multiply
     without telling anything. With ``stacks`` a violation says where the object it is about was
     allocated and freed, or where the event that broke a law happened. ``laws`` judge the run once
@@ -96,6 +97,7 @@ class World:
         lates: int = 2,
         stacks: bool = False,
         laws: Sequence[LawFactory] = LAWS,
+        guests: Guests | None = None,
     ) -> None:
         self.scenario = scenario = with_needs(scenario, defects)
         self._laws = laws
@@ -109,9 +111,11 @@ class World:
             emit = self._recorder.watching(emit)
         self._emit = emit
         self._faults = self._fault_budget(emit)
-        self._parts = with_mixins(mixins_by_part(defects))
+        self._guests = guests or ReferenceGuests(defects)
         self._fine = fine
-        self.machine = Machine(guest_config(scenario), self.engine, self._guest)
+        self.machine = Machine(
+            guest_config(scenario), self.engine, self._guests.memory(), self._guest
+        )
         faults = self._faults
         self.partition = Partition(
             partition_config(scenario, load or profile_of),
@@ -125,20 +129,26 @@ class World:
         self.actors = self._cast()
 
     @property
-    def guest(self) -> ReferenceGuest:
-        """The guest that was booted last."""
-        return self.machine.guest
+    def driver(self) -> str:
+        """Which kind of guest it has: ``model`` or ``kernel``."""
+        return self._guests.driver
 
-    def _guest(self, config: GuestConfig, memory: PhysicalMemory, number: int) -> ReferenceGuest:
+    @property
+    def guest(self) -> ReferenceGuest:
+        """The reference guest that was booted last, for who looks inside it."""
+        guest = self.machine.guest
+        assert isinstance(guest, ReferenceGuest), "nobody sees the inside of the real driver"
+        return guest
+
+    def _guest(self, config: GuestConfig, memory: PhysicalMemory, number: int) -> Guest:
         """A guest whose kernel runs watched, and fails as was asked for."""
-        guest = ReferenceGuest(
+        guest = self._guests.guest(
             config,
+            memory,
+            number,
             port=self.partition,
             scheduler=self.engine,
             emit=self._emit,
-            memory=memory,
-            number=number,
-            parts=self._parts,
         )
         kernel = guest.kernel
         kernel.fine = self._fine
@@ -196,7 +206,7 @@ class World:
 
     def _play(self) -> Violation | None:
         """The violation that ended the run, or that its end shows."""
-        self.guest.boot()
+        self.machine.guest.boot()
         for actor in self.actors:
             self.engine.start(actor.context)
         try:
@@ -212,7 +222,7 @@ class World:
         if shell is None:
             return ()  # of a dead kernel nothing is missed
         return census(
-            self.guest,
+            self.machine.guest,
             keepers=shell.open_files(),
             held_relids=self.partition.server.held_relids(),
         )

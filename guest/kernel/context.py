@@ -7,7 +7,6 @@ A context is a coroutine with a kind and a CPU. It knows nothing of who chooses 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +23,16 @@ class Kind(IntEnum):
     HARDIRQ = 3
     ACTOR = 4
     HOST = 5
+
+
+class Steps(Protocol):
+    """What a context does: a coroutine, or whatever else goes on from one trap to the next."""
+
+    def send(self, value: None, /) -> Any:
+        """Go on to the next trap; what it returns names it. Raises StopIteration at the end."""
+
+    def close(self) -> None:
+        """Go no further."""
 
 
 class Context:
@@ -57,9 +66,7 @@ class Context:
         "waiting_for",
     )
 
-    def __init__(
-        self, title: str, kind: Kind, cpu: Cpu | None, coroutine: Coroutine[Any, Any, Any]
-    ) -> None:
+    def __init__(self, title: str, kind: Kind, cpu: Cpu | None, coroutine: Steps) -> None:
         self.title = title
         self.name = title
         self.at = "start"

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from guest.native.compiler import Compiler, find_compiler
 from guest.native.errors import BuildError
 from guest.native.headers import generated, version_of
-from guest.native.objects import ObjectStore, Unit
+from guest.native.objects import ObjectStore, Unit, temporary
 from guest.native.sources import DRIVER, LIBRARY, MAY_BE_ABSENT, WATCHED
 from guest.native.tree import open_tree
 
@@ -215,11 +215,14 @@ class _Maker:
             return target, True
         stub_source = self._cache / f"driver-{key}-stubs.S"
         stub_source.write_text(_stub_text(stubs))
-        making = target.with_suffix(f".{os.getpid()}.making")
-        arguments = (
+        making = temporary(self._cache, ".so")
+        arguments: tuple[str | Path, ...] = (
             *("-shared", "-Wl,-z,defs", "-Wl,--gc-sections", "-Wl,-z,norelro", f"-Wl,-T,{script}"),
             "-Wl,--wrap=hv_ringbuffer_write",
-            *("-o", making, *objects, stub_source),
+            "-o",
+            making,
+            *objects,
+            stub_source,
         )
         self._compiler.run(arguments, "the shared object")
         making.replace(target)

@@ -8,10 +8,10 @@ scheduler's own stack, and it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from guest.kernel.context import Context, Kind
+from guest.kernel.context import Context, Kind, Steps
 from guest.kernel.faults import GuestFault
 from guest.native.library import NEVER, Library, NoteKind, TrapKind
 
@@ -33,14 +33,12 @@ class NativeContext(Context):
 
     __slots__ = ("number",)
 
-    def __init__(
-        self, number: int, title: str, kind: Kind, cpu: Any, coroutine: Coroutine[Any, Any, Any]
-    ) -> None:
+    def __init__(self, number: int, title: str, kind: Kind, cpu: Any, coroutine: Steps) -> None:
         super().__init__(title, kind, cpu, coroutine)
         self.number = number
 
 
-class _Resumed(Coroutine[str, None, None]):
+class _Resumed:
     """What a scheduler drives in place of a coroutine: each ``send`` runs to the next trap."""
 
     __slots__ = ("_number", "_run")
@@ -52,14 +50,8 @@ class _Resumed(Coroutine[str, None, None]):
     def send(self, _: None, /) -> str:
         return self._run(self._number)
 
-    def throw(self, *_: Any) -> str:
-        raise AssertionError("nobody throws into C code")
-
     def close(self) -> None:
         """Its stack is given up with the run."""
-
-    def __await__(self) -> Any:
-        raise AssertionError("only a scheduler runs a context")
 
 
 Answer = Callable[["NativeContext", "Trap"], int]

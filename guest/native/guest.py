@@ -7,19 +7,22 @@ Knows no host and no scenario. Which kernel the library was built from, it does 
 from __future__ import annotations
 
 import ctypes as c
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from guest.events import DomainChosen, FunctionReturned
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
+from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
 from guest.native.library import Library, NoteKind
+from guest.native.shell import NOBODY, NativeBusShell, NativeShell
 from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
-from protocol.ids import Gpa, RelId, TransactionId, Vector, VpIndex
+from protocol.errors import LocalProtocolError
+from protocol.ids import RelId, TransactionId, Vector, VpIndex
 from protocol.link import PacketPublished
 
 if TYPE_CHECKING:
@@ -29,12 +32,21 @@ if TYPE_CHECKING:
     from guest.reference import GuestConfig
 
 
-class NativeMemory:
+class NativeMemory(PhysicalMemory):
     """The guest's memory, where an address is a guest-physical address."""
 
-    def window(self, gpa: Gpa, size_bytes: int) -> memoryview:
+    def window(self, gpa: int, size_bytes: int) -> memoryview:
         """The bytes themselves, shared."""
         return memoryview((c.c_ubyte * size_bytes).from_address(gpa)).cast("B")
+
+
+class NativeDevice(NamedTuple):
+    """A PCI function, as the kernel's notifications tell of it; ``driver`` None while unbound."""
+
+    address: str
+    vendor: int
+    device: int
+    driver: str | None = None
 
 
 class NativeGuest:
@@ -48,7 +60,7 @@ class NativeGuest:
         port: HostPort,
         scheduler: Scheduler,
         emit: Callable[[object], None],
-        memory: object,
+        memory: PhysicalMemory,
     ) -> None:
         self.kernel = Kernel(
             port=port, scheduler=scheduler, vp_numbers=config.vp_numbers, emit=emit, memory=memory
@@ -59,6 +71,7 @@ class NativeGuest:
         self._host = HostSide(library, port, self._contexts.settle)
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
         self._domains: dict[RelId, int] = {}
+        self._devices: dict[str, NativeDevice] = {}
         self._prepare(config)
 
     def _prepare(self, config: GuestConfig) -> None:
@@ -79,15 +92,35 @@ class NativeGuest:
         self._contexts.settle()
         return self._contexts.last()
 
-    def start_command(
-        self, command: Command, instance: UUID, devfn: int, a: int, b: int
-    ) -> NativeContext:
-        """Have a shell's command run as a thread; its context."""
+    async def command(
+        self, command: Command, instance: UUID = NOBODY, devfn: int = 0, a: int = 0, b: int = 0
+    ) -> None:
+        """Have a shell's command run as a thread, to its end."""
         title, cpu = command.name.lower().encode(), len(self.kernel.cpus) - 1
         call = self._library.call
         call.vx_shell(title, cpu, command, instance.bytes_le, devfn, a, b)
         self._contexts.settle()
-        return self._contexts.last()
+        await self.kernel.join(self._contexts.last())
+
+    def shell(self) -> NativeShell:
+        """Somebody logged in."""
+        return NativeShell(self)
+
+    def bus_shell(self) -> NativeBusShell:
+        """The same somebody, who decides which driver a bus has."""
+        return NativeBusShell(self)
+
+    def crash_path(self) -> Coroutine[Any, Any, None]:
+        """What the kernel still does on its way down."""
+        raise LocalProtocolError("the real driver's kernel cannot crash by a step yet")
+
+    def devices(self) -> list[NativeDevice]:
+        """Every PCI function, by address."""
+        return [device for _, device in sorted(self._devices.items())]
+
+    def lost(self, _keepers: Sequence[object], _held_relids: Collection[int]) -> dict[str, int]:
+        """How much is left that nothing needs, by kind."""
+        return self._library.lost()
 
     # --- what the C side asks and tells ---
 
@@ -119,16 +152,24 @@ class NativeGuest:
         if self._domains.get(relid) != note.d:  # the first function of a bus tells of its domain
             self._domains[relid] = note.d
             self._emit(DomainChosen(relid, note.d, note.d))
-        self._emit(PciDevAdded(note.string().split()[0], note.a, note.b))
+        device = NativeDevice(note.string().split()[0], note.a, note.b)
+        self._devices[device.address] = device
+        self._emit(PciDevAdded(device.address, device.vendor, device.device))
 
     def removed(self, note: Note) -> None:
-        self._emit(PciDevRemoved(note.string().split()[0]))
+        address = note.string().split()[0]
+        self._devices.pop(address, None)
+        self._emit(PciDevRemoved(address))
 
     def bound(self, note: Note) -> None:
-        self._emit(DriverBound(*note.string().split()))
+        address, driver = note.string().split()
+        self._devices[address] = self._devices[address]._replace(driver=driver)
+        self._emit(DriverBound(address, driver))
 
     def unbound(self, note: Note) -> None:
-        self._emit(DriverUnbound(*note.string().split()))
+        address, driver = note.string().split()
+        self._devices[address] = self._devices[address]._replace(driver=None)
+        self._emit(DriverUnbound(address, driver))
 
     def logged(self, note: Note) -> None:
         self.kernel.log("info", note.string())
@@ -148,7 +189,7 @@ class NativeGuest:
         self._host.vector(self._cpu_of_vp[vp], vector)
 
 
-TELLERS = {
+TELLERS: Final = {
     NoteKind.LOG: NativeGuest.logged,
     NoteKind.PUBLISHED: NativeGuest.published,
     NoteKind.RETURNED: NativeGuest.returned,

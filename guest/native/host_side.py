@@ -63,10 +63,10 @@ class HostSide:
         return 0
 
     def _hypercall(self, vp: VpIndex, control: int, input_at: int, output_at: int) -> int:
-        status, output, *_ = self._port.hypercall(vp, control, _input(control, input_at))
-        if output:
-            c.memmove(output_at, output, len(output))
-        return status
+        result = self._port.hypercall(vp, control, _input(control, input_at))
+        if result.output:
+            c.memmove(output_at, result.output, len(result.output))
+        return result.register
 
     # --- what the host delivers ---
 
@@ -82,7 +82,8 @@ class HostSide:
 
     def _slot(self, cpu: int) -> int:
         """Address of the CPU's message slot."""
-        return self._library.call.vx_message_page(cpu) + VMBUS_MESSAGE_SINT * SLOT_BYTES
+        page: int = self._library.call.vx_message_page(cpu)
+        return page + VMBUS_MESSAGE_SINT * SLOT_BYTES
 
     def _slot_is_free(self, cpu: int) -> None:
         """End of message: the next one that waits comes."""

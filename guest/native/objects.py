@@ -52,12 +52,21 @@ class ObjectStore:
         target, manifest = self._folder / f"{key}.o", self._folder / f"{key}.json"
         if target.exists() and _is_fresh(manifest):
             return target
-        made, listing = (self._temporary(suffix) for suffix in (".o", ".d"))
+        made, listing = (temporary(self._folder, suffix) for suffix in (".o", ".d"))
         try:
-            arguments = (*unit.flags, "-MD", "-MF", listing, "-c", unit.source, "-o", made)
+            arguments: tuple[str | Path, ...] = (
+                *unit.flags,
+                "-MD",
+                "-MF",
+                listing,
+                "-c",
+                unit.source,
+                "-o",
+                made,
+            )
             self._compiler.run(arguments, unit.name)
             inputs = {path: _digest_of_file(path) for path in _listed(listing)}
-            manifest_made = self._temporary(".json")
+            manifest_made = temporary(self._folder, ".json")
             manifest_made.write_bytes(msgspec.json.encode(Made(inputs)))
             os.replace(made, target)
             os.replace(manifest_made, manifest)
@@ -66,10 +75,12 @@ class ObjectStore:
                 left.unlink(missing_ok=True)
         return target
 
-    def _temporary(self, suffix: str) -> Path:
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix="making-", suffix=suffix)
-        os.close(handle)
-        return Path(name)
+
+def temporary(folder: Path, suffix: str) -> Path:
+    """An empty file that is nobody else's, to be renamed into place when it is whole."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix="making-", suffix=suffix)
+    os.close(handle)
+    return Path(name)
 
 
 def _is_fresh(manifest: Path) -> bool:

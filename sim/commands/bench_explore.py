@@ -9,7 +9,8 @@ import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, print_json
-from sim.commands.playing import Driver, prepared
+from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
+from sim.commands.playing import prepared
 
 
 def application() -> typer.Typer:
@@ -21,6 +22,8 @@ def bench_explore(
         str, typer.Option(metavar="SCENARIO", help="The name of a built-in, or a file.")
     ] = "eject-during-probe",
     driver: Driver = "model",
+    tree: Tree = None,
+    driver_file: DriverFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -31,7 +34,8 @@ def bench_explore(
 
     Example: vpcisim bench explore --scenario eject-in-use
     """
-    ready = prepared(scenario, protocol=None, profile=None, device=None, driver=driver)
+    choice = DriverChoice(driver, tree, driver_file)
+    ready = prepared(scenario, protocol=None, profile=None, device=None, driver=choice)
     from sim.bench.explore import measure  # brings both sides and the engine
     from sim.commands.exploring import setup_of
 
@@ -41,7 +45,7 @@ def bench_explore(
         protocol=None,
         profile=None,
         device=None,
-        driver=driver,
+        driver=choice,
         defects=[],
         faults=[],
         laws=[],

@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 import typer
 
+from guest.native.errors import BuildError
 from protocol.errors import ProtocolError
 from sim.cli import BAD_INPUT, FOUND, LACKING, OK
 
@@ -63,7 +64,7 @@ def call(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
         return _refuse(program, error.format_message(), BAD_INPUT)
     except (InputError, ProtocolError) as error:
         return _refuse(program, str(error), BAD_INPUT)
-    except LackingError as error:
+    except (LackingError, BuildError) as error:
         return _refuse(program, str(error), LACKING)
     except FoundError as error:
         return _refuse(program, str(error), FOUND)

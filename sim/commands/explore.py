@@ -13,9 +13,9 @@ import typer
 from sim.cli import FOUND, INTERRUPTED, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, choose, print_json
+from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import (
     Device,
-    Driver,
     Laws,
     Profile,
     Protocol,
@@ -73,6 +73,8 @@ def explore_scenario(
     profile: Profile = None,
     device: Device = None,
     driver: Driver = "model",
+    tree: Tree = None,
+    driver_file: DriverFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Play many orders of one scenario; save one for each way in which the driver breaks.
@@ -81,7 +83,8 @@ def explore_scenario(
 
     Example: vpcisim explore eject-during-probe --defect eject-before-root-bus
     """
-    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
+    choice = DriverChoice(driver, tree, driver_file)
+    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
     from sim.commands.exploring import Asked, carried_out, check_folder, setup_of  # the engine
     from sim.explore.strategies import STRATEGIES
 
@@ -93,13 +96,13 @@ def explore_scenario(
         protocol=protocol,
         profile=profile,
         device=device,
-        driver=driver,
+        driver=choice,
         defects=defect or [],
         faults=fault or [],
         laws=law or [],
         fine=fine,
     )
-    played(ready, seed=seed, laws=law or [])  # what run refuses, this refuses too
+    played(ready, seed=seed, driver=choice, laws=law or [])  # what run refuses, this refuses too
     with one_line(ready):
         result, kept = carried_out(
             setup, Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain)

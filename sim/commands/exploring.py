@@ -15,6 +15,7 @@ from guest.defects.catalogue import CATALOGUE
 from guest.defects.record import Defect, DefectsClash, mixins_by_part
 from sim.campaign import NotDeterministic, Result
 from sim.commands.calling import InputError, LackingError, choose
+from sim.commands.driver_choice import DriverChoice
 from sim.exploration import explored, keeping
 from sim.faults import FAULTS
 from sim.keeping import Kept, written
@@ -32,7 +33,7 @@ def setup_of(
     protocol: str | None,
     profile: str | None,
     device: Path | None,
-    driver: str,
+    driver: DriverChoice,
     defects: list[str],
     faults: list[str],
     laws: list[Path],
@@ -41,7 +42,8 @@ def setup_of(
     """The setup of a scenario that was prepared with the same options. Raises InputError."""
     for fault in faults:
         choose(fault, FAULTS, "fault")
-    _check([CATALOGUE[choose(defect, CATALOGUE, "defect")] for defect in defects], ready, driver)
+    wanted = [CATALOGUE[choose(defect, CATALOGUE, "defect")] for defect in defects]
+    _check(wanted, ready, driver.name)
     path = find_scenario(name)
     setup = Setup(
         text=path.read_text(encoding="utf-8"),
@@ -49,7 +51,9 @@ def setup_of(
         protocol=protocol,
         profile=profile,
         device=None if device is None else str(device),
-        driver=driver,
+        driver=driver.name,
+        tree=driver.tree_path,
+        driver_file=driver.file_path,
         defects=tuple(dict.fromkeys(defects)),
         faults=tuple(dict.fromkeys(faults)),
         laws=tuple(map(str, laws)),

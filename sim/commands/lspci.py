@@ -7,7 +7,8 @@ import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, print_json
-from sim.commands.playing import Device, Driver, Profile, Protocol, ScenarioName, prepared, seen
+from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
+from sim.commands.playing import Device, Profile, Protocol, ScenarioName, prepared, seen
 from sim.report.lspci import print_function, print_functions
 
 
@@ -21,6 +22,8 @@ def list_functions(
     profile: Profile = None,
     device: Device = None,
     driver: Driver = "model",
+    tree: Tree = None,
+    driver_file: DriverFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what the guest sees at the end of a scenario; lspci -F reads it.
@@ -29,8 +32,9 @@ def list_functions(
 
     Example: vpcisim lspci arrival --device nic.txt
     """
-    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
-    functions = seen(ready)
+    choice = DriverChoice(driver, tree, driver_file)
+    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
+    functions = seen(ready, choice)
     if not functions:
         raise InputError(f"no device is left at the end of {ready.name}; take another scenario")
     if as_json:

@@ -15,6 +15,7 @@ import typer
 
 from host.devices.problems import DeviceFileError
 from sim.commands.calling import FoundError, InputError, choose
+from sim.commands.driver_choice import DriverChoice
 from sim.report.lspci import SeenFunction
 from sim.result import RunResult
 from sim.scenario import Scenario, ScenarioError, why_unplayable
@@ -25,7 +26,7 @@ from sim.scenario_reader import load_scenario
 if TYPE_CHECKING:
     from sim.world import World
 
-DRIVERS: Final = ("model",)
+MODEL: Final = DriverChoice()
 
 ScenarioName: TypeAlias = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A built-in's name, or a TOML file.")
@@ -40,10 +41,6 @@ Device: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A capture or profile file in place of the devices."),
 ]
-Driver: TypeAlias = Annotated[
-    str, typer.Option(metavar="NAME", help="The guest driver: the reference model.")
-]
-
 Laws: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="Judge by this file's laws, too; may be repeated."),
@@ -56,10 +53,10 @@ def prepared(
     protocol: str | None,
     profile: str | None,
     device: Path | None,
-    driver: str,
+    driver: DriverChoice,
 ) -> Scenario:
     """The scenario with the options applied. Raises InputError for what cannot be played."""
-    choose(driver, DRIVERS, "driver")
+    driver.checked()
     if protocol is not None:
         choose(protocol, PROTOCOLS, "protocol")
     if profile is not None:
@@ -73,7 +70,7 @@ def prepared(
         scenario,
         protocol=protocol or scenario.guest.protocol[0],
         profile=scenario.host.profile,
-        driver=driver,
+        driver=driver.name,
     )
     if reason:
         raise InputError(f"{scenario.name} cannot be played so: {reason}")
@@ -96,17 +93,19 @@ def _suited(scenario: Scenario, device: Path) -> None:
         raise InputError(f"{told}; take another device or another scenario")
 
 
-def played(scenario: Scenario, *, seed: int, laws: Sequence[Path] = ()) -> RunResult:
+def played(
+    scenario: Scenario, *, seed: int, driver: DriverChoice = MODEL, laws: Sequence[Path] = ()
+) -> RunResult:
     """One run in natural order, judged by these files' laws, too. Raises InputError as ``one_line``
-    does."""
+    does, BuildError where the real driver cannot be built."""
     from sim.summary import summarise  # brings both sides and the engine: not for help
 
     with one_line(scenario):
-        world = _world(scenario, laws)
+        world = _world(scenario, driver, laws)
         return summarise(world, world.run(), seed)
 
 
-def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
+def seen(scenario: Scenario, driver: DriverChoice = MODEL) -> tuple[SeenFunction, ...]:
     """What the guest sees once the scenario has ended. Raises InputError as ``one_line`` does.
 
     A run in which a violation was found raises FoundError: what was found is more urgent.
@@ -114,7 +113,7 @@ def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
     from sim.pci_view import guest_view  # as above
 
     with one_line(scenario):
-        world = _world(scenario)
+        world = _world(scenario, driver)
         violation = world.run().violation
     if violation is not None:
         told = f"{violation.kind}: {violation.message}"
@@ -122,7 +121,7 @@ def seen(scenario: Scenario) -> tuple[SeenFunction, ...]:
     return guest_view(world)
 
 
-def _world(scenario: Scenario, laws: Sequence[Path] = ()) -> World:
+def _world(scenario: Scenario, driver: DriverChoice, laws: Sequence[Path] = ()) -> World:
     """The world of a scenario; what no partition can be made of is an InputError."""
     from sim.oracles.laws import LAWS  # as above
     from sim.oracles.user_laws import load_laws
@@ -130,7 +129,7 @@ def _world(scenario: Scenario, laws: Sequence[Path] = ()) -> World:
 
     more = [law for path in laws for law in load_laws(path)]
     try:
-        return World(scenario, laws=(*LAWS, *more))
+        return World(scenario, laws=(*LAWS, *more), guests=driver.guests())
     except ValueError as error:
         raise InputError(f"{scenario.source}: {error}") from None
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from sim.cli import FOUND, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, print_json
-from sim.commands.playing import DRIVERS, Laws, one_line
+from sim.commands.playing import Laws, one_line
 from sim.commands.run import as_document, summary, write
 from sim.report.lanes import encodable
-from sim.scenario_grammar import PROFILES, PROTOCOLS
+from sim.scenario_grammar import DRIVERS, PROFILES, PROTOCOLS
 
 if TYPE_CHECKING:
     from sim.replay import Replay

@@ -13,9 +13,9 @@ import typer
 from sim.cli import FOUND, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, print_json, unwritable
+from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import (
     Device,
-    Driver,
     Laws,
     Profile,
     Protocol,
@@ -46,6 +46,8 @@ def run_scenario(
         Path | None, typer.Option(metavar="FILE", help="Write every event here, as JSON lines.")
     ] = None,
     driver: Driver = "model",
+    tree: Tree = None,
+    driver_file: DriverFile = None,
     law: Laws = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -56,8 +58,9 @@ def run_scenario(
 
     Example: vpcisim run eject-in-use --protocol 1.3
     """
-    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=driver)
-    result = played(ready, seed=seed, laws=law or ())
+    choice = DriverChoice(driver, tree, driver_file)
+    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
+    result = played(ready, seed=seed, driver=choice, laws=law or ())
     if trace is not None:
         write(trace, result)
     if as_json:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from guest.reference import ReferenceGuest
+from sim.guests import Guest
 from sim.violation import Leak, Violation
 
 
 def census(
-    guest: ReferenceGuest,
+    guest: Guest,
     *,
     keepers: Sequence[object] = (),
     held_relids: Collection[int] = (),
@@ -23,8 +23,7 @@ def census(
 
     ``held_relids`` are those that the host waits to have back, or has on offer.
     """
-    lost = {**guest.unreachable(keepers), **guest.held_for_nothing()}
-    lost["relid"] = len(set(held_relids) - guest.relids_in_use())
+    lost = guest.lost(keepers, held_relids)
     return tuple(Leak(what, count) for what, count in sorted(lost.items()) if count > 0)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guest.kernel import ops
-from guest.kernel.context import Context, Kind, WaitQueue
+from guest.kernel.context import Context, Kind, Steps, WaitQueue
 from guest.kernel.faults import AtomicLeak, LockMisuse, SleepInAtomic
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
@@ -527,9 +527,7 @@ def test_a_context_suspends_at_a_point_only_if_another_is_to_go_on(
 
 
 @types.coroutine
-def _counting(
-    inner: Coroutine[Any, Any, Any], name: str, resumed: Counter[str]
-) -> Generator[Any, None, None]:
+def _counting(inner: Steps, name: str, resumed: Counter[str]) -> Generator[Any, None, None]:
     """The same coroutine; how often it is resumed is counted."""
     try:
         while True:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from guest.kernel.memory import Allocated
+from guest.reference import ReferenceGuest
 from protocol.errors import LocalProtocolError
 from protocol.ids import VpIndex
 from sim.actors import NeverHappened, StepRefused
@@ -92,6 +93,7 @@ def test_a_kernel_that_died_leaves_no_leak_behind() -> None:
     assert first.kernel.heap.census()["HvPciDev"] == 1  # nobody has freed it, nobody ever will
     assert second.kernel.heap is not first.kernel.heap
     second.kernel.heap.add(_Lost())
+    assert isinstance(second, ReferenceGuest)
     assert second.unreachable() == {"_Lost": 1}
 
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Which guest driver a command plays with: the options, and what of them does not go together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, TypeAlias
+
+import typer
+
+from sim.commands.calling import InputError, choose
+from sim.scenario_grammar import DRIVERS
+
+if TYPE_CHECKING:
+    from sim.guests import Guests
+
+ARCHIVES: Final = Path("/usr/src")  # where Debian's linux-source packages put them
+
+Driver: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The guest driver: the reference model, or kernel's own."),
+]
+Tree: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="TREE", help="A Linux tree or linux-source-*.tar.xz, for kernel."),
+]
+DriverFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Your pci-hyperv.c in place of the tree's, for kernel."),
+]
+
+
+class DriverChoice(NamedTuple):
+    """``name`` is one of DRIVERS; the real driver is built from ``tree`` and ``file``."""
+
+    name: str = "model"
+    tree: Path | None = None
+    file: Path | None = None
+
+    def checked(self) -> DriverChoice:
+        """The choice, if it goes together. Raises InputError."""
+        choose(self.name, DRIVERS, "driver")
+        if self.name == "model" and (self.tree or self.file):
+            option = "--tree" if self.tree else "--driver-file"
+            raise InputError(f"{option} is for the real driver; add --driver kernel")
+        if self.name == "kernel" and self.tree is None:
+            here = sorted(map(str, ARCHIVES.glob("linux-source-*.tar.xz")))
+            like = f"such as {here[-1]}" if here else "or Debian's linux-source-*.tar.xz"
+            raise InputError(f"--driver kernel needs --tree: a Linux tree, {like}")
+        return self
+
+    def guests(self) -> Guests | None:
+        """What makes its guests; None for the model's. Raises BuildError."""
+        if self.name == "model":
+            return None
+        from sim.native import native_guests  # a compiler's and ctypes' matters
+
+        return native_guests(self.tree_path, self.file_path)
+
+    @property
+    def tree_path(self) -> str | None:
+        """Absolute, since a setup is read elsewhere."""
+        return _text(self.tree)
+
+    @property
+    def file_path(self) -> str | None:
+        """Absolute, as above."""
+        return _text(self.file)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""The two kinds of guest, each made in its own way: the reference model, and the real driver.
+
+Whoever plays a world asks for a guest and its memory here and does not know which kind it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from guest.defects.record import Defect, mixins_by_part
+from guest.kernel.context import Scheduler
+from guest.kernel.pages import PhysicalMemory
+from guest.parts import with_mixins
+from guest.port import HostPort
+from guest.reference import GuestConfig, ReferenceGuest
+from protocol.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from guest.native.guest import NativeGuest
+    from guest.native.library import Library
+
+Guest: TypeAlias = "ReferenceGuest | NativeGuest"
+
+
+class Guests(Protocol):
+    """Makes guests of one kind for one run; ``driver`` is what options call the kind."""
+
+    driver: str
+
+    def memory(self) -> PhysicalMemory:
+        """The machine's memory, as this kind of guest has it."""
+
+    def guest(
+        self,
+        config: GuestConfig,
+        memory: PhysicalMemory,
+        number: int,
+        *,
+        port: HostPort,
+        scheduler: Scheduler,
+        emit: Callable[[object], None],
+    ) -> Guest:
+        """One guest, not booted. ``number`` counts the kernels of the machine from 1."""
+
+
+class ReferenceGuests:
+    """The reference model, with these historical bugs."""
+
+    driver = "model"
+
+    def __init__(self, defects: Sequence[Defect] = ()) -> None:
+        self._parts = with_mixins(mixins_by_part(defects))
+
+    def memory(self) -> PhysicalMemory:
+        """Blocks of bytes."""
+        return PhysicalMemory()
+
+    def guest(
+        self,
+        config: GuestConfig,
+        memory: PhysicalMemory,
+        number: int,
+        *,
+        port: HostPort,
+        scheduler: Scheduler,
+        emit: Callable[[object], None],
+    ) -> ReferenceGuest:
+        """A reference guest of the parts that the bugs are in."""
+        return ReferenceGuest(
+            config,
+            port=port,
+            scheduler=scheduler,
+            emit=emit,
+            memory=memory,
+            number=number,
+            parts=self._parts,
+        )
+
+
+class NativeGuests:
+    """The real driver in its library, of which a process has one: a new guest ends the last."""
+
+    driver = "kernel"
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def memory(self) -> PhysicalMemory:
+        """The library's own."""
+        from guest.native.guest import NativeMemory  # ctypes, which the model does not need
+
+        return NativeMemory()
+
+    def guest(
+        self,
+        config: GuestConfig,
+        memory: PhysicalMemory,
+        number: int,
+        *,
+        port: HostPort,
+        scheduler: Scheduler,
+        emit: Callable[[object], None],
+    ) -> NativeGuest:
+        """A guest in a library that was put back to where it was when it had been loaded.
+
+        Raises LocalProtocolError for a second kernel: there is one library, and the first is in it.
+        """
+        from guest.native.guest import NativeGuest  # as above
+
+        if number > 1:
+            raise LocalProtocolError("the real driver's library holds one kernel")
+        self._library.call.vx_reset()
+        return NativeGuest(
+            self._library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
+        )
