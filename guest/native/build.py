@@ -48,8 +48,8 @@ SHIM: Final = (
         "driver_blocks.c",
         "wire.c",
         "events.c",
-        "shell.c",
     ),
+    *("files.c", "module.c", "shell.c", "shell_buses.c", "shell_functions.c"),
 )
 
 # What the C library gives; everything else that is undefined is the kernel's.

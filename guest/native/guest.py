@@ -9,16 +9,15 @@ from __future__ import annotations
 import ctypes as c
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import UUID
 
-from guest.events import DomainChosen, FunctionReturned
+from guest.events import CommandFailed, DomainChosen, FunctionReturned
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
 from guest.native.library import Library, NoteKind
-from guest.native.shell import NOBODY, NativeBusShell, NativeShell
+from guest.native.shell import NativeBusShell, NativeShell
 from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from protocol.errors import LocalProtocolError
@@ -92,13 +91,19 @@ class NativeGuest:
         self._contexts.settle()
         return self._contexts.last()
 
-    async def command(
-        self, command: Command, instance: UUID = NOBODY, devfn: int = 0, a: int = 0, b: int = 0
-    ) -> None:
-        """Have a shell's command run as a thread, to its end."""
-        title, cpu = command.name.lower().encode(), len(self.kernel.cpus) - 1
-        call = self._library.call
-        call.vx_shell(title, cpu, command, instance.bytes_le, devfn, a, b)
+    async def command(self, command: Command) -> None:
+        """Have a shell's command run as a thread on the current CPU, to its end."""
+        self._library.call.vx_shell(
+            command.verb.name.lower().encode(),
+            self.kernel.current_cpu().index,
+            command.verb,
+            command.instance.bytes_le,
+            command.devfn,
+            command.a,
+            command.b,
+            command.text,
+            len(command.text),
+        )
         self._contexts.settle()
         await self.kernel.join(self._contexts.last())
 
@@ -171,6 +176,9 @@ class NativeGuest:
         self._devices[address] = self._devices[address]._replace(driver=None)
         self._emit(DriverUnbound(address, driver))
 
+    def refused(self, note: Note) -> None:
+        self._emit(CommandFailed(note.string(), c.c_int64(note.a).value))
+
     def logged(self, note: Note) -> None:
         self.kernel.log("info", note.string())
 
@@ -197,4 +205,5 @@ TELLERS: Final = {
     NoteKind.DEVICE_REMOVED: NativeGuest.removed,
     NoteKind.DRIVER_BOUND: NativeGuest.bound,
     NoteKind.DRIVER_UNBOUND: NativeGuest.unbound,
+    NoteKind.COMMAND_FAILED: NativeGuest.refused,
 }

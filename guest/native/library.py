@@ -53,6 +53,7 @@ class NoteKind(IntEnum):
     DEVICE_REMOVED = 6
     DRIVER_BOUND = 7
     DRIVER_UNBOUND = 8
+    COMMAND_FAILED = 9
 
 
 class Trap(c.Structure):
@@ -130,7 +131,7 @@ _FUNCTIONS: Final = {
     "vx_add_match": _Row(None, (_U32, _U32, _U32, _U32)),
     "vx_add_step": _Row(None, (_U32, _U32, c.c_void_p)),
     "vx_add_choice": _Row(None, (c.c_void_p,)),
-    "vx_shell": _Row(None, (_TEXT, _U32, _U32, _BYTES, _U32, _U64, _U64)),
+    "vx_shell": _Row(None, (_TEXT, _U32, _U32, _BYTES, _U32, _U64, _U64, _BYTES, _U32)),
 }
 
 

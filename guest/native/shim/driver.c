@@ -3,6 +3,12 @@
  * The driver itself, unmodified, and below it what only its own file can tell of its structures.
  * VX_DRIVER is the file that the user gave, or the tree's.
  */
+#include <linux/module.h>
+
+/* module.c loads it, at boot too. */
+#undef module_init
+#define module_init(function)
+
 #include VX_DRIVER
 
 #include "../core/vx.h"
@@ -71,8 +77,14 @@ subsys_initcall(note_entry_points);
 
 /* --- the module's own ends, for loading and unloading it --- */
 
+const char *vx_driver_name(void);
 int vx_load_driver(void);
 void vx_unload_driver(void);
+
+const char *vx_driver_name(void)
+{
+	return hv_pci_drv.name;
+}
 
 int vx_load_driver(void)
 {

@@ -6,6 +6,7 @@
  */
 #include <linux/cpuhotplug.h>
 #include <linux/io.h>
+#include <linux/irq.h>
 
 #include "drivers.h"
 

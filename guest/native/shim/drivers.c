@@ -171,18 +171,34 @@ static void override_driver(struct pci_dev *dev, const char *name)
 }
 #endif
 
+static u32 first_match(struct pci_dev *dev)
+{
+	u32 driver = 0;
+
+	while (driver < tables_count && !pci_match_id(tables[driver].ids, dev))
+		driver++;
+	return driver;
+}
+
+/* The name of the driver that the function shall have; NULL if none would. */
+const char *vx_driver_of(struct pci_dev *dev)
+{
+	u32 wanted = choice_of(dev)->driver;
+	u32 driver = wanted == NO_DRIVER ? first_match(dev) : wanted;
+
+	return driver < tables_count ? tables[driver].name : NULL;
+}
+
 /* A scenario that names another driver than the one that matches first has written driver_override. */
 static int device_added(struct notifier_block *block, unsigned long action, void *data)
 {
 	struct pci_dev *dev = to_pci_dev(data);
-	u32 wanted, first = 0;
+	u32 wanted;
 
 	if (action != BUS_NOTIFY_ADD_DEVICE)
 		return NOTIFY_OK;
 	wanted = choice_of(dev)->driver;
-	while (first < tables_count && !pci_match_id(tables[first].ids, dev))
-		first++;
-	if (wanted != NO_DRIVER && wanted != first)
+	if (wanted != NO_DRIVER && wanted != first_match(dev))
 		override_driver(dev, tables[wanted].name);
 	return NOTIFY_OK;
 }

@@ -70,6 +70,7 @@ int vx_unregister_invalidate(struct vx_instance *self, const struct vx_step *ste
 bool vx_use_begins(struct pci_dev *dev);
 void vx_use_ends(struct pci_dev *dev);
 int vx_submit(struct pci_dev *dev, u32 rounds, u32 timeout_ms);
+const char *vx_driver_of(struct pci_dev *dev); /* drivers.c */
 
 const guid_t *vx_instance_of(struct pci_bus *bus); /* driver.c */
 

@@ -50,6 +50,13 @@ void __raw_spin_lock_init(raw_spinlock_t *lock, const char *name, struct lock_cl
 	vx_name_object(lock, name + (*name == '&'));
 }
 
+/* Those who assert that a lock is held look at its word. */
+static void own(raw_spinlock_t *lock)
+{
+	lock->owner = vx_current;
+	atomic_set(&lock->raw_lock.val, 1);
+}
+
 static void take(raw_spinlock_t *lock)
 {
 	vx_point("lock", lock);
@@ -61,7 +68,7 @@ static void take(raw_spinlock_t *lock)
 				   vx_object_name(lock));
 		vx_park(queue_of(lock), vx_object_name(lock), VX_NEVER);
 	}
-	lock->owner = vx_current;
+	own(lock);
 }
 
 static void release(raw_spinlock_t *lock)
@@ -69,6 +76,7 @@ static void release(raw_spinlock_t *lock)
 	if (lock->owner != vx_current)
 		vx_finding("warning", "%s is unlocked by who does not hold it", vx_object_name(lock));
 	lock->owner = SPINLOCK_OWNER_INIT;
+	atomic_set(&lock->raw_lock.val, 0);
 	wake_one_of(lock);
 }
 
@@ -106,7 +114,7 @@ int _raw_spin_trylock(raw_spinlock_t *lock)
 	preempt_disable();
 	vx_point("lock", lock);
 	if (lock->owner == SPINLOCK_OWNER_INIT) {
-		lock->owner = vx_current;
+		own(lock);
 		return 1;
 	}
 	preempt_enable();
