@@ -68,7 +68,16 @@ _LIBC: Final = frozenset(
 
 _KERNEL_FLAGS: Final = (
     *("-D__KERNEL__", "-std=gnu11", "-fshort-wchar", "-funsigned-char", "-fno-common"),
-    *("-fno-strict-aliasing", "-fms-extensions", "-fPIC", "-O1", "-g", "-w", "-nostdinc"),
+    *(
+        "-fno-strict-aliasing",
+        "-fms-extensions",
+        "-Werror=implicit-function-declaration",
+        "-fPIC",
+        "-O1",
+        "-g",
+        "-w",
+        "-nostdinc",
+    ),
     *("-fno-omit-frame-pointer", "-mno-red-zone", "-mgeneral-regs-only"),
     *("-ffunction-sections", "-fdata-sections"),
 )

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
+"""The options that choose a guest driver, and what of them is refused."""
+
 from pathlib import Path
 
 import pytest
