@@ -84,7 +84,8 @@ class NativeGuests:
 
     driver = "kernel"
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Callable[[], Library]) -> None:
+        """``library`` gives the library when a guest is made, as the one that runs."""
         self._library = library
 
     def memory(self) -> PhysicalMemory:
@@ -111,7 +112,8 @@ class NativeGuests:
 
         if number > 1:
             raise LocalProtocolError("the real driver's library holds one kernel")
-        self._library.call.vx_reset()
+        library = self._library()
+        library.call.vx_reset()
         return NativeGuest(
-            self._library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
+            library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
         )

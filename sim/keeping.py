@@ -22,8 +22,7 @@ from sim.explore.shrink import DoesNotFail, shrink
 from sim.player import outcome
 from sim.replay import recorded
 from sim.schedule import Schedule, schedule_text, write_schedule
-from sim.setup import Lab, Setup
-from sim.source_hashes import source_hashes
+from sim.setup import Lab, Setup, against
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +103,7 @@ def _recorded(setup: Setup, chooser: Chooser, *, seed: int) -> Schedule:
         violation=violation,
         seed=seed,
         setup=setup,
-        against=source_hashes(setup.laws),
+        against=against(setup),
         choices_made=len(played.choices),
         choices=played.choices,
     )

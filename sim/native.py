@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Final
 
 from guest.native.build import Build, build
 from guest.native.errors import BuildError
@@ -12,8 +13,10 @@ from guest.native.library import Library
 from guest.native.tree import cache_folder
 from sim.guests import NativeGuests
 
+BUILDS_KEPT: Final = 16  # of one process: a campaign has one, a test of bugs has some
 
-@lru_cache(maxsize=1)
+
+@lru_cache(maxsize=BUILDS_KEPT)
 def built(tree: str | None, driver_file: str | None) -> Build:
     """The build of a driver. Raises BuildError, which has the remedy."""
     if tree is None:
@@ -27,9 +30,10 @@ def built(tree: str | None, driver_file: str | None) -> Build:
 
 @lru_cache(maxsize=1)
 def _loaded(shared_object: Path) -> Library:
+    """The library that has the memory's addresses: the one that was asked for last."""
     return Library(shared_object)
 
 
 def native_guests(tree: str | None, driver_file: str | None) -> NativeGuests:
     """What makes guests of this driver. Raises BuildError."""
-    return NativeGuests(_loaded(built(tree, driver_file).shared_object))
+    return NativeGuests(partial(_loaded, built(tree, driver_file).shared_object))

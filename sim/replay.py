@@ -15,8 +15,8 @@ from sim.explore.delays import Delay, FaultAt
 from sim.player import outcome
 from sim.result import RunResult
 from sim.schedule import Schedule
-from sim.setup import Lab
-from sim.source_hashes import changed, source_hashes
+from sim.setup import Lab, against
+from sim.source_hashes import changed
 from sim.summary import summarise
 
 EXACT = "exact"
@@ -63,7 +63,7 @@ def recorded(lab: Lab, chooser: Chooser, *, seed: int) -> Played:
 def replayed(schedule: Schedule) -> Replay:
     """Play a schedule again. Raises CannotReplay."""
     lab = Lab(schedule.setup)
-    differ = changed(schedule.against, source_hashes(schedule.setup.laws))
+    differ = changed(schedule.against, against(schedule.setup))
     exact, diverged_at = _exactly(lab, schedule)
     if not differ and (exact is None or exact.result.violation != schedule.violation):
         where = f"diverged at choice {diverged_at}" if exact is None else "ended otherwise"

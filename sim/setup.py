@@ -27,8 +27,10 @@ from sim.oracles.user_laws import load_laws
 from sim.scenario import DeviceSpec, Scenario
 from sim.scenario_options import with_faults, with_options
 from sim.scenario_reader import find_scenario, parse_scenario
+from sim.source_hashes import source_hashes
 from sim.world import World
 
+REAL_DRIVER: Final = "the real driver"  # among what schedules are played against
 LATES: Final = 2  # two late messages are enough to pass each other twice
 
 
@@ -86,6 +88,19 @@ def with_captures(setup: Setup, folder: Path) -> Setup:
     where = {name: name if name == setup.device else str(folder / name) for name in sorted(named)}
     texts = [(name, save_profile(load_profile(file))) for name, file in where.items()]
     return msgspec.structs.replace(setup, captures=tuple(texts))
+
+
+def against(setup: Setup) -> dict[str, str]:
+    """What a setup is played against, as hashes: our sources, the user's laws, the real driver.
+
+    Raises OSError for a law file that cannot be read, BuildError as :class:`Lab`.
+    """
+    hashes = source_hashes(setup.laws)
+    if setup.driver == "model":
+        return hashes
+    from sim.native import built  # a compiler's matters
+
+    return hashes | {REAL_DRIVER: built(setup.tree, setup.driver_file).shared_object.stem}
 
 
 class Lab:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 PACKAGES: Final = ("protocol", "guest", "host", "sim")
-HASHED: Final = ("*.py", "*.toml", "*.c", "*.h")
+HASHED: Final = ("*.py", "*.toml", "*.c", "*.h", "*.S", "*.ld")
 _ROOT: Final = Path(__file__).resolve().parents[1]
 
 

@@ -136,7 +136,10 @@ _FUNCTIONS: Final = {
 
 
 class Library:
-    """A loaded driver. Its exported functions are attributes of ``call``."""
+    """A loaded driver. Its exported functions are attributes of ``call``.
+
+    One of a process runs: loading another takes the memory's addresses from the one before.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises :class:`BuildError` if the machine cannot give it its memory."""

@@ -38,23 +38,29 @@ static uint64_t aliased;
 static int backing = -1;
 static uint8_t *shadow; /* mapped beside the arena: too large to be copied back with the rest */
 
-VX_EXPORT int vx_map_arena(void)
+static int make_arena(void)
 {
 	backing = memfd_create("vpcisim guest memory", 0);
 	if (backing < 0 || ftruncate(backing, VX_ARENA_BYTES) < 0)
-		return -1;
-	if (mmap(arena, VX_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-		 backing, 0) != arena)
 		return -1;
 	shadow = mmap(NULL, VX_ARENA_BYTES / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		      -1, 0);
 	objects = mmap(NULL, OBJECTS_MAX * sizeof(*objects), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (shadow == MAP_FAILED || objects == MAP_FAILED)
+	return shadow == MAP_FAILED || objects == MAP_FAILED ? -1 : 0;
+}
+
+/* Take the arena's addresses; a library that had them before, in the same process, has lost them. */
+VX_EXPORT int vx_map_arena(void)
+{
+	if (backing < 0 && make_arena())
+		return -1;
+	if (mmap(arena, VX_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing, 0) !=
+	    arena)
 		return -1;
 	/* What the kernel keeps of each page lies where it computes it from the page's number. */
 	if (mmap((void *)VX_PAGES_BASE, VX_ARENA_BYTES / PAGE_BYTES * 64, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -1;
 	return 0;
 }

@@ -17,10 +17,16 @@ size_t vx_arena_used(void);
 
 static char *kept;
 
+void vx_reset(void);
+
 VX_EXPORT int vx_keep(void)
 {
 	size_t size = vx_own_end - vx_writable_start;
 
+	if (kept) { /* loaded once more in the same process */
+		vx_reset();
+		return 0;
+	}
 	kept = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (kept == MAP_FAILED)
 		return -1;

@@ -29,7 +29,7 @@ char *vx_take_stack(void)
 
 	if (vx_pool.given == vx_pool.made) {
 		if (mmap(stack, VX_STACK_BYTES, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != stack)
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != stack)
 			vx_finding("crash", "no memory for another stack");
 		mprotect(stack, GUARD_BYTES, PROT_NONE);
 		vx_pool.made++;
