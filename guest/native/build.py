@@ -38,7 +38,21 @@ CORE: Final = (
 )
 SWITCH: Final = "switch_x86_64.S"
 SHIM: Final = (
-    *("locks.c", "mm.c", "work.c", "cpu.c", "hv.c", "acpi.c", "apic.c", "print.c", "sysfs.c"),
+    *(
+        "locks.c",
+        "mm.c",
+        "work.c",
+        "cpu.c",
+        "time.c",
+        "numa.c",
+        "string.c",
+        "hotplug.c",
+        "hv.c",
+        "acpi.c",
+        "apic.c",
+        "print.c",
+        "sysfs.c",
+    ),
     *(
         "boot.c",
         "misc.c",

@@ -30,7 +30,7 @@ _ON: Final[Mapping[str, tuple[str, ...]]] = {
         "TREE_SRCU",
     ),
     "hooks: names of locks, unlocks as calls, accesses in assembly": (
-        *("DEBUG_SPINLOCK", "UNINLINE_SPIN_UNLOCK", "DEBUG_LIST", "KCSAN"),
+        *("DEBUG_SPINLOCK", "UNINLINE_SPIN_UNLOCK", "DEBUG_LIST", "LIST_HARDENED", "KCSAN"),
     ),
     "addresses: page tables' layout at run time, so that physical is virtual": (
         "DYNAMIC_MEMORY_LAYOUT",
@@ -46,7 +46,7 @@ _ON: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _VALUES: Final[Mapping[str, str]] = {
-    "NR_CPUS": "64",
+    "NR_CPUS": "256",
     "NODES_SHIFT": "6",
     "HZ": "250",
     "PGTABLE_LEVELS": "4",

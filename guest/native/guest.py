@@ -78,6 +78,12 @@ class NativeGuest:
         shared.cpus = len(config.vp_numbers)
         for cpu, vp in enumerate(config.vp_numbers):
             shared.vp_of_cpu[cpu] = vp
+        numa = config.numa()
+        call.vx_set_nodes(numa.possible, sum(1 << node for node in numa.online))
+        for node, cpus in enumerate(config.nodes):
+            for cpu in range(shared.cpus):
+                if cpus >> cpu & 1:
+                    call.vx_set_node_of_cpu(cpu, node)
         for start, end in config.mmio_ranges:
             call.vx_add_mmio_range(start, end)
         self._drivers = hand_in_drivers(call)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from guest.native.config import autoconf
+from guest.native.config import CONFIG, autoconf
 from guest.native.errors import BuildError
 
 # (folder of the headers, Kbuild of the architecture, Kbuild of the generic ones, where to put them)
@@ -32,7 +32,7 @@ _EMPTY = (
 _BOUNDS: Final = {
     "NR_PAGEFLAGS": 24,
     "MAX_NR_ZONES": 4,
-    "NR_CPUS_BITS": 7,
+    "NR_CPUS_BITS": int(CONFIG["NR_CPUS"]).bit_length(),
     "SPINLOCK_SIZE": 24,
     "LRU_GEN_WIDTH": 0,
     "__LRU_REFS_WIDTH": 0,

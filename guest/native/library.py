@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from guest.native.errors import BuildError
 
 NEVER: Final = (1 << 64) - 1
-CPUS_MAX: Final = 64
+CPUS_MAX: Final = 256
 NOTES_MAX: Final = 4096
 TEXT_BYTES: Final = 320
 
@@ -127,6 +127,8 @@ _FUNCTIONS: Final = {
     "vx_message_page": _Row(_U64, (_U32,)),
     "vx_event_page": _Row(_U64, (_U32,)),
     "vx_add_mmio_range": _Row(None, (_U64, _U64)),
+    "vx_set_nodes": _Row(None, (_U32, _U64)),
+    "vx_set_node_of_cpu": _Row(None, (_U32, _U32)),
     "vx_add_driver": _Row(_U32, (_TEXT,)),
     "vx_add_match": _Row(None, (_U32, _U32, _U32, _U32)),
     "vx_add_step": _Row(None, (_U32, _U32, c.c_void_p)),

@@ -67,7 +67,7 @@ LIBRARY: Final = tuple(
     f"lib/{name}.c"
     for name in (
         *("find_bit", "bitmap", "bitmap-str", "cpumask", "xarray", "radix-tree", "maple_tree"),
-        *("hweight", "idr", "rbtree", "sort", "list_sort", "string", "refcount", "kobject"),
+        *("idr", "rbtree", "sort", "list_sort", "string", "refcount", "kobject"),
         *("group_cpus", "klist", "kasprintf", "ctype", "vsprintf", "kstrtox", "cmdline", "uuid"),
         *("string_helpers", "hexdump", "math/reciprocal_div"),
     )

@@ -21,7 +21,7 @@
 #define VX_EXPORT __attribute__((visibility("default")))
 /* Tables of ours: reset with the rest, but no way by which the guest leads to anything. */
 #define VX_OWN __attribute__((section(".vx_own,\"aw\",@nobits#")))
-#define VX_CPUS_MAX 64
+#define VX_CPUS_MAX 256 /* CONFIG_NR_CPUS, too */
 
 enum vx_kind { VX_THREAD, VX_WORK, VX_SOFTIRQ, VX_HARDIRQ }; /* guest.kernel.context.Kind */
 

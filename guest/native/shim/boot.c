@@ -13,6 +13,7 @@
 
 extern bool no_hash_pointers;
 extern initcall_t vx_initcalls_start[], vx_initcalls_end[];
+extern const struct obs_kernel_param vx_setup_start[], vx_setup_end[];
 int devices_init(void);
 int buses_init(void);
 int classes_init(void);
@@ -21,17 +22,39 @@ void vx_init_cpus(void);
 void vx_init_workqueues(void);
 int vx_add_vmbus_device(void);
 
-static void init_cpu(void *argument)
+static int init_cpu(unsigned int cpu)
 {
-	lapic_online();
-	hv_common_cpu_init(vx_current->cpu);
+	if (!cpu)
+		lapic_assign_system_vectors();
+	else
+		lapic_online();
+	return hv_common_cpu_init(cpu);
 }
 
-static void boot(void *argument)
-{
-	initcall_t *call;
+/*
+ * The kernel's command line. Nobody waits for suppliers of devices, which on a real machine ends
+ * after ten seconds and would only make every run that long.
+ */
+static const struct {
+	const char *name;
+	char *value;
+} parameters[] = { { "deferred_probe_timeout=", "0" } };
 
+static void parse_parameters(void)
+{
+	const struct obs_kernel_param *entry;
+	unsigned int i;
+
+	for (entry = vx_setup_start; entry < vx_setup_end; entry++)
+		for (i = 0; i < ARRAY_SIZE(parameters); i++)
+			if (!strcmp(entry->str, parameters[i].name))
+				entry->setup_func(parameters[i].value);
+}
+
+static void init_core(void)
+{
 	no_hash_pointers = true; /* so that what is printed is the same in every run */
+	parse_parameters();
 	radix_tree_init();
 	maple_tree_init();
 	vx_init_workqueues();
@@ -40,21 +63,26 @@ static void boot(void *argument)
 	buses_init();
 	classes_init();
 	platform_bus_init();
+}
+
+static void boot(void *argument)
+{
+	initcall_t *call;
+	unsigned int cpu;
+
+	init_core();
 	hv_common_init();
-	lapic_assign_system_vectors();
-	hv_common_cpu_init(0);
-	for (unsigned int cpu = 1; cpu < vx_shared.cpus; cpu++)
-		vx_start(VX_THREAD, cpu, "hv_cpu_init", init_cpu, NULL);
-	if (vx_shared.cpus > 1)
-		msleep(0);
+	for_each_online_cpu(cpu)
+		vx_on_cpu(cpu, init_cpu);
 	vx_add_vmbus_device();
 	for (call = vx_initcalls_start; call < vx_initcalls_end; call++)
 		if ((*call)())
 			vx_log(vx_function_name(*call));
 }
 
+/* On the last CPU: VMBus's interrupts come in on the first, and meet it from there. */
 VX_EXPORT void vx_boot(void)
 {
 	vx_init_cpus();
-	vx_start(VX_THREAD, 0, "hv_acpi_init", boot, NULL);
+	vx_start(VX_THREAD, vx_shared.cpus - 1, "hv_acpi_init", boot, NULL);
 }

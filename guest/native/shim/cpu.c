@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * CPUs: per-CPU areas, masks, who is current, and time. A context is switched in by pointing the
- * GS base at its CPU's area, as the kernel has it.
+ * CPUs: per-CPU areas, masks, and who is current. A context is switched in by pointing the GS base at
+ * its CPU's area, as the kernel has it.
  */
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
-#include <linux/ktime.h>
-#include <linux/nodemask.h>
 #include <linux/percpu.h>
-#include <linux/topology.h>
 #include <asm/desc.h>
 
 #include "shim.h"
 
-#define DYNAMIC_BYTES (256u << 10)
+#define DYNAMIC_BYTES (32u << 10) /* for each CPU; VMBus and the PCI core take less than 8 KiB */
 
 extern char vx_percpu_start[], vx_percpu_end[];
 
@@ -27,13 +24,11 @@ DEFINE_PER_CPU_READ_MOSTLY(int, cpu_number);
 #endif
 DEFINE_PER_CPU_READ_MOSTLY(unsigned long, this_cpu_off);
 unsigned long __per_cpu_offset[NR_CPUS];
-unsigned int nr_cpu_ids, nr_node_ids = 1, vx_irqs_off;
+unsigned int nr_cpu_ids, vx_irqs_off;
 struct cpumask __cpu_possible_mask, __cpu_online_mask, __cpu_present_mask, __cpu_active_mask;
 atomic_t __num_online_cpus;
-nodemask_t node_states[NR_NODE_STATES];
-cpumask_var_t node_to_cpumask_map[MAX_NUMNODES];
-unsigned long volatile jiffies;
 static size_t dynamic_used;
+void vx_init_nodes(void); /* numa.c */
 
 void vx_set_gs(unsigned long base); /* core/gs.c: the system call or the instruction */
 
@@ -46,10 +41,6 @@ void vx_init_cpus(void)
 
 	vx_is_root(all);
 	nr_cpu_ids = vx_shared.cpus;
-	node_set(0, node_states[N_POSSIBLE]);
-	node_set(0, node_states[N_ONLINE]);
-	node_set(0, node_states[N_MEMORY]);
-	node_set(0, node_states[N_CPU]);
 	for (cpu = 0; cpu < vx_shared.cpus; cpu++) {
 		char *area = all + cpu * stride;
 
@@ -63,9 +54,9 @@ void vx_init_cpus(void)
 		__cpumask_set_cpu(cpu, &__cpu_present_mask);
 		__cpumask_set_cpu(cpu, &__cpu_online_mask);
 		__cpumask_set_cpu(cpu, &__cpu_active_mask);
-		cpumask_set_cpu(cpu, node_to_cpumask_map[0]);
 		atomic_inc(&__num_online_cpus);
 	}
+	vx_init_nodes();
 }
 
 void __percpu *pcpu_alloc_noprof(size_t size, size_t align, bool reserved, gfp_t flags);
@@ -137,88 +128,16 @@ void vx_shim_depths(struct vx_trap *trap)
 	trap->irqs_off = vx_current->kind == VX_HARDIRQ ? 0 : vx_irqs_off;
 }
 
-/* --- time --- */
-
-ktime_t ktime_get(void)
+/* The current context does something on another CPU, as that CPU does it for itself when it starts. */
+void vx_on_cpu(unsigned int cpu, int (*call)(unsigned int cpu))
 {
-	return vx_shared.now_ns;
-}
+	unsigned int home = vx_current->cpu;
 
-static void pass(const char *how, u64 ns)
-{
-	vx_park(NULL, how, vx_shared.now_ns + ns);
-}
-
-void msleep(unsigned int ms)
-{
-	vx_may_sleep("msleep", NULL);
-	pass("msleep", (u64)ms * NSEC_PER_MSEC);
-}
-
-void usleep_range_state(unsigned long least_us, unsigned long most_us, unsigned int state)
-{
-	vx_may_sleep("usleep_range", NULL);
-	pass("usleep_range", (u64)least_us * NSEC_PER_USEC);
-}
-
-void __udelay(unsigned long us)
-{
-	preempt_disable();
-	pass("udelay", (u64)us * NSEC_PER_USEC);
-	preempt_enable();
-}
-
-/* udelay() with a constant: loops of 2^32 / 10^6 each. */
-void __const_udelay(unsigned long loops)
-{
-	__udelay(loops / 0x10c7);
-}
-
-/* --- NUMA: one node --- */
-
-int cpu_to_node(int cpu)
-{
-	return 0;
-}
-
-int numa_nearest_node(int node, unsigned int state)
-{
-	return 0;
-}
-
-#if !SINCE(6, 4)
-int numa_map_to_online_node(int node)
-{
-	return 0;
-}
-#endif
-
-/* --- hotplug callbacks: run once on every CPU, as at boot --- */
-
-int __cpuhp_setup_state_cpuslocked(enum cpuhp_state state, const char *name, bool invoke,
-				   int (*startup)(unsigned int), int (*teardown)(unsigned int),
-				   bool multi)
-{
-	return state == CPUHP_AP_ONLINE_DYN ? CPUHP_AP_ONLINE_DYN : 0;
-}
-
-int __cpuhp_setup_state(enum cpuhp_state state, const char *name, bool invoke,
-			int (*startup)(unsigned int), int (*teardown)(unsigned int), bool multi)
-{
-	return __cpuhp_setup_state_cpuslocked(state, name, invoke, startup, teardown, multi);
-}
-
-int __cpuhp_state_add_instance(enum cpuhp_state state, struct hlist_node *node, bool invoke)
-{
-	return 0;
-}
-
-int __cpuhp_state_remove_instance(enum cpuhp_state state, struct hlist_node *node, bool invoke)
-{
-	return 0;
-}
-
-unsigned long __msecs_to_jiffies(const unsigned int ms)
-{
-	return DIV_ROUND_UP_ULL((u64)ms * NSEC_PER_MSEC, NS_PER_JIFFY);
+	vx_shim_switching_out(vx_current);
+	vx_current->cpu = cpu;
+	vx_shim_switched_in(vx_current);
+	call(cpu);
+	vx_shim_switching_out(vx_current);
+	vx_current->cpu = home;
+	vx_shim_switched_in(vx_current);
 }

@@ -48,39 +48,6 @@ DEFINE_PER_CPU(cpumask_var_t, cpu_sibling_map);
 struct irq_chip no_irq_chip = { .name = "none" };
 DEFINE_PER_CPU(struct kernel_stat, kstat);
 
-/* --- memory that memcpy and its kin touch is looked at as the compiler's accesses are --- */
-
-void vx_check_access(const void *address, size_t size, bool write);
-
-void *memcpy(void *to, const void *from, size_t size)
-{
-	if (size) {
-		vx_check_access(from, size, false);
-		vx_check_access(to, size, true);
-	}
-	vx_copy(to, from, size);
-	return to;
-}
-
-void *memmove(void *to, const void *from, size_t size)
-{
-	size_t i;
-
-	if (to <= from)
-		return memcpy(to, from, size);
-	for (i = size; i--;)
-		((volatile char *)to)[i] = ((const char *)from)[i];
-	return to;
-}
-
-void *memset(void *to, int value, size_t size)
-{
-	if (size)
-		vx_check_access(to, size, true);
-	vx_fill(to, value, size);
-	return to;
-}
-
 /* --- RCU: Model: a grace period is over at once, since no reader in these files suspends --- */
 
 void __rcu_read_lock(void) { preempt_disable(); }
@@ -164,6 +131,30 @@ void pci_save_aspm_l1ss_state(struct pci_dev *dev) { }
 void pci_restore_aspm_l1ss_state(struct pci_dev *dev) { }
 void pci_restore_rebar_state(struct pci_dev *dev) { }
 
+/* --- lists --- */
+
+#if SINCE(6, 6)
+#define LIST_ADD_VALID __list_add_valid_or_report
+#define LIST_DEL_VALID __list_del_entry_valid_or_report
+#else
+#define LIST_ADD_VALID __list_add_valid
+#define LIST_DEL_VALID __list_del_entry_valid
+#endif
+
+bool LIST_ADD_VALID(struct list_head *item, struct list_head *before, struct list_head *after)
+{
+	if (after->prev != before || before->next != after || item == before || item == after)
+		vx_finding("list-corruption", "an element is added between two that are not neighbours");
+	return true;
+}
+bool LIST_DEL_VALID(struct list_head *item)
+{
+	if (item->next == LIST_POISON1 || item->prev == LIST_POISON2)
+		vx_finding("list-corruption", "an element is taken off a list twice");
+	if (item->prev->next != item || item->next->prev != item)
+		vx_finding("list-corruption", "the neighbours of an element do not know it");
+	return true;
+}
 /* --- the rest --- */
 
 void cpus_read_lock(void) { }
@@ -225,20 +216,6 @@ DEFINE_PER_CPU(bool, hardirq_stack_inuse);
 void fwnode_handle_put(struct fwnode_handle *fwnode) { }
 struct device *fwnode_get_next_parent_dev(struct fwnode_handle *fwnode) { return NULL; }
 bool fwnode_is_ancestor_of(struct fwnode_handle *ancestor, struct fwnode_handle *child) { return false; }
-bool __list_add_valid(struct list_head *item, struct list_head *before, struct list_head *after)
-{
-	if (after->prev != before || before->next != after || item == before || item == after)
-		vx_finding("list-corruption", "an element is added between two that are not neighbours");
-	return true;
-}
-bool __list_del_entry_valid(struct list_head *item)
-{
-	if (item->next == LIST_POISON1 || item->prev == LIST_POISON2)
-		vx_finding("list-corruption", "an element is taken off a list twice");
-	if (item->prev->next != item || item->next->prev != item)
-		vx_finding("list-corruption", "the neighbours of an element do not know it");
-	return true;
-}
 void register_syscore_ops(struct syscore_ops *ops) { }
 void unregister_syscore_ops(struct syscore_ops *ops) { }
 bool rng_is_initialized(void) { return false; }

@@ -27,6 +27,9 @@ static inline bool vx_atomic(void)
 
 void vx_may_sleep(const char *what, const void *object);
 void vx_raise_softirqs(unsigned int cpu);
+void vx_on_cpu(unsigned int cpu, int (*call)(unsigned int cpu));
+void vx_check_node(int node);
+void vx_stand_still(u64 ns);
 u64 vx_physical(const volatile void __iomem *address);
 
 #endif
