@@ -29,11 +29,12 @@ from guest.kernel.numa import NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.module import Module
 from guest.parts import ARCHITECTURES, PARTS, Parts
-from guest.pci_core.sysfs import SysfsDevice, devices
+from guest.pci_core.sysfs import SysfsDevice, devices, functions_seen
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.port import HostPort
+from guest.seen import FunctionSeen
 from guest.shell import Shell
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.crash import hv_panic_vmbus_unload
@@ -191,6 +192,10 @@ class ReferenceGuest:
     def devices(self) -> list[SysfsDevice]:
         """Every PCI function, by address."""
         return devices(self.pci)
+
+    async def functions_seen(self) -> list[FunctionSeen]:
+        """What ``lspci`` reads."""
+        return await functions_seen(self.pci)
 
     def device(self, instance: UUID) -> HvDevice | None:
         """The VMBus device with that instance id, if it is on the bus."""

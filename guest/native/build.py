@@ -63,7 +63,7 @@ SHIM: Final = (
         "wire.c",
         "events.c",
     ),
-    *("files.c", "module.c", "shell.c", "shell_buses.c", "shell_functions.c"),
+    *("files.c", "module.c", "shell.c", "lspci.c", "shell_buses.c", "shell_functions.c"),
 )
 
 # What the C library gives; everything else that is undefined is the kernel's.

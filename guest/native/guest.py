@@ -7,6 +7,7 @@ Knows no host and no scenario. Which kernel the library was built from, it does 
 from __future__ import annotations
 
 import ctypes as c
+import struct
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,16 +18,17 @@ from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
 from guest.native.library import Library, NoteKind
-from guest.native.shell import NativeBusShell, NativeShell
+from guest.native.shell import Command, NativeBusShell, NativeShell, Verb
 from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
+from guest.seen import FunctionSeen, Window
 from protocol.errors import LocalProtocolError
 from protocol.ids import RelId, TransactionId, Vector, VpIndex
 from protocol.link import PacketPublished
+from protocol.pci_regs import BAR_COUNT, CONFIG_BYTES
 
 if TYPE_CHECKING:
     from guest.native.library import Note, Trap
-    from guest.native.shell import Command
     from guest.port import HostPort
     from guest.reference import GuestConfig
 
@@ -71,6 +73,7 @@ class NativeGuest:
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
         self._domains: dict[RelId, int] = {}
         self._devices: dict[str, NativeDevice] = {}
+        self._seen: list[FunctionSeen] = []
         self._prepare(config)
 
     def _prepare(self, config: GuestConfig) -> None:
@@ -129,6 +132,12 @@ class NativeGuest:
         """Every PCI function, by address."""
         return [device for _, device in sorted(self._devices.items())]
 
+    async def functions_seen(self) -> list[FunctionSeen]:
+        """What ``lspci`` reads."""
+        self._seen.clear()
+        await self.command(Command(Verb.LSPCI))
+        return sorted(self._seen)
+
     def lost(self, _keepers: Sequence[object], _held_relids: Collection[int]) -> dict[str, int]:
         """How much is left that nothing needs, by kind."""
         return self._library.lost()
@@ -185,6 +194,14 @@ class NativeGuest:
     def refused(self, note: Note) -> None:
         self._emit(CommandFailed(note.string(), c.c_int64(note.a).value))
 
+    def seen(self, note: Note) -> None:
+        """A function as lspci reads it: six windows of three numbers, and all configuration."""
+        numbers = struct.unpack_from(f"<{3 * BAR_COUNT}Q", bytes(note.text))
+        windows = tuple(Window(*numbers[at : at + 3]) for at in range(0, len(numbers), 3))
+        domain, bus, devfn = note.a >> 16, note.a >> 8 & 0xFF, note.a & 0xFF
+        config = c.string_at(note.b, CONFIG_BYTES)
+        self._seen.append(FunctionSeen(domain, bus, devfn, windows, config))
+
     def logged(self, note: Note) -> None:
         self.kernel.log("info", note.string())
 
@@ -212,4 +229,5 @@ TELLERS: Final = {
     NoteKind.DRIVER_BOUND: NativeGuest.bound,
     NoteKind.DRIVER_UNBOUND: NativeGuest.unbound,
     NoteKind.COMMAND_FAILED: NativeGuest.refused,
+    NoteKind.FUNCTION_SEEN: NativeGuest.seen,
 }

@@ -53,7 +53,8 @@ class NoteKind(IntEnum):
     DEVICE_REMOVED = 6
     DRIVER_BOUND = 7
     DRIVER_UNBOUND = 8
-    COMMAND_FAILED = 9
+    FUNCTION_SEEN = 9
+    COMMAND_FAILED = 10
 
 
 class Trap(c.Structure):

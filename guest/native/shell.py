@@ -39,6 +39,7 @@ class Verb(IntEnum):
     SET_AFFINITY = 12
     READ_BLOCK = 13
     WRITE_BLOCK = 14
+    LSPCI = 15
 
 
 class Command(NamedTuple):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What /sys/bus/pci and the kernel's log would show: read-only records for reports and agents.
 
-Takes references to nothing and changes nothing; never called by guest code.
+Takes references to nothing and changes nothing; never called by guest code. Configuration space is
+read through the driver, so that what it answers by itself and what is gone look as to a user.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from guest.pci_core.types import PciDev, PciState
+from guest.seen import FunctionSeen, Window
+from protocol.pci_regs import BAR_COUNT, CONFIG_BYTES
 
 
 class SysfsDevice(NamedTuple):
@@ -50,6 +53,25 @@ def slots(pci: PciState) -> list[SysfsSlot]:
         SysfsSlot(name, f"{slot.bus.name}:{slot.number:02x}")
         for name, slot in sorted(pci.slot_names.items())
     ]
+
+
+async def functions_seen(pci: PciState) -> list[FunctionSeen]:
+    """Every registered function with its configuration space, by address; for ``lspci``."""
+    return [await _seen(dev) for _, dev in sorted(pci.devices.items())]
+
+
+async def _seen(dev: PciDev) -> FunctionSeen:
+    windows = tuple(Window(r.start, r.end, r.flags) for r in dev.resource[:BAR_COUNT])
+    return FunctionSeen(dev.bus.domain_nr, dev.bus.number, dev.devfn, windows, await _config(dev))
+
+
+async def _config(dev: PciDev) -> bytes:
+    """All of configuration space by 32-bit reads; a failed one reads all ones, as in Linux."""
+    image = bytearray()
+    for where in range(0, CONFIG_BYTES, 4):
+        _, value = await dev.bus.ops.read(dev.bus, dev.devfn, where, 4)
+        image += value.to_bytes(4, "little")
+    return bytes(image)
 
 
 def _device(dev: PciDev) -> SysfsDevice:

@@ -76,6 +76,7 @@ enum vx_note_kind {
 	VX_RETURNED, /* a: relid, b: what the function returned, text: its name */
 	VX_DEVICE_ADDED, VX_DEVICE_REMOVED, VX_DRIVER_BOUND, VX_DRIVER_UNBOUND, /* a: vendor, b: device,
 		text: address and driver */
+	VX_FUNCTION_SEEN, /* a: domain << 16 | bus << 8 | devfn, b: configuration space, text: BARs */
 	VX_COMMAND_FAILED, /* a: a negative errno, text: the command */
 };
 

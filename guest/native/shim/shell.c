@@ -5,7 +5,7 @@
 enum vx_verb { /* guest/native/shell.py sends these numbers */
 	VX_LOAD, VX_UNLOAD, VX_BIND_BUS, VX_UNBIND_BUS, VX_OVERRIDE, VX_MOVE_CHANNEL,
 	VX_RESCAN, VX_BIND, VX_UNBIND, VX_OPEN, VX_CLOSE, VX_SUBMIT, VX_SET_AFFINITY,
-	VX_READ_BLOCK, VX_WRITE_BLOCK, VX_VERBS,
+	VX_READ_BLOCK, VX_WRITE_BLOCK, VX_LSPCI, VX_VERBS,
 };
 
 /* modprobe: a module that is there already is what was wanted. */
@@ -40,6 +40,7 @@ static const struct { /* `told` names the command in the error that is told; NUL
 	[VX_SET_AFFINITY] = { vx_set_affinity },
 	[VX_READ_BLOCK] = { vx_read_block },
 	[VX_WRITE_BLOCK] = { vx_write_block },
+	[VX_LSPCI] = { vx_lspci },
 };
 
 struct started {

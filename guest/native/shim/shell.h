@@ -27,6 +27,8 @@ int vx_unbind_bus(struct vx_command *command);
 int vx_override_bus(struct vx_command *command);
 int vx_move_channel(struct vx_command *command);
 
+int vx_lspci(struct vx_command *command); /* lspci.c */
+
 int vx_rescan(struct vx_command *command); /* shell_functions.c */
 int vx_bind_function(struct vx_command *command);
 int vx_unbind_function(struct vx_command *command);
