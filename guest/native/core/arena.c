@@ -19,8 +19,6 @@
 #define ALIAS_BASE (VX_ARENA_BASE + (1ull << 40))
 #define ALIAS_BYTES (256u << 20)
 
-enum state { NOTHING, LIVE, FREED, REDZONE };
-
 struct header { /* just below the object */
 	uint64_t magic;
 	size_t size;
@@ -36,18 +34,18 @@ static uint32_t *objects; /* offsets of all objects of this run, live and dead, 
 static uint32_t objects_count;
 static uint64_t aliased;
 static int backing = -1;
-static uint8_t *shadow; /* mapped beside the arena: too large to be copied back with the rest */
+uint8_t *vx_shadow; /* mapped beside the arena: too large to be copied back with the rest */
 
 static int make_arena(void)
 {
 	backing = memfd_create("vpcisim guest memory", 0);
 	if (backing < 0 || ftruncate(backing, VX_ARENA_BYTES) < 0)
 		return -1;
-	shadow = mmap(NULL, VX_ARENA_BYTES / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		      -1, 0);
+	vx_shadow = mmap(NULL, VX_ARENA_BYTES / 8, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	objects = mmap(NULL, OBJECTS_MAX * sizeof(*objects), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return shadow == MAP_FAILED || objects == MAP_FAILED ? -1 : 0;
+	return vx_shadow == MAP_FAILED || objects == MAP_FAILED ? -1 : 0;
 }
 
 /* Take the arena's addresses; a library that had them before, in the same process, has lost them. */
@@ -72,7 +70,7 @@ static bool inside(const void *address)
 
 static uint8_t *shade(const void *address)
 {
-	return &shadow[((uintptr_t)address - VX_ARENA_BASE) / 8];
+	return &vx_shadow[((uintptr_t)address - VX_ARENA_BASE) / 8];
 }
 
 static struct header *header_of(const void *object)
@@ -93,8 +91,8 @@ void *vx_alloc(size_t size, size_t align, const void *caller)
 		return NULL;
 	objects[objects_count++] = start;
 	*header_of(object) = (struct header){ LIVE_MAGIC, size, caller, NULL };
-	vx_fill(shade(object), LIVE, rounded / 8);
-	vx_fill(shade((char *)object + rounded), REDZONE, REDZONE_BYTES / 8);
+	vx_fill(shade(object), VX_LIVE, rounded / 8);
+	vx_fill(shade((char *)object + rounded), VX_REDZONE, REDZONE_BYTES / 8);
 	return object;
 }
 
@@ -109,7 +107,7 @@ void vx_free(void *object)
 			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
 	header->magic = DEAD_MAGIC;
 	header->freed_by = __builtin_return_address(0);
-	vx_fill(shade(object), FREED, (header->size + 7) / 8);
+	vx_fill(shade(object), VX_FREED, (header->size + 7) / 8);
 }
 
 size_t vx_size_of(const void *object)
@@ -161,15 +159,19 @@ static uint32_t number_around(const void *address)
 	return low;
 }
 
-static void tell_of(const void *address, size_t size, bool freed, bool write)
+/* An access to memory that is not the guest's to touch, or not any more. */
+void vx_tell_of(const void *address, size_t size, bool write)
 {
+	const uint8_t *bad = shade(address);
 	uint32_t number = number_around(address);
 	const struct header *header = number ? header_of(arena + objects[number - 1]) : NULL;
 	const char *what = write ? "write" : "read";
 
+	while (*bad == VX_LIVE)
+		bad++;
 	if (!header)
 		vx_finding("out-of-bounds", "%s of %zu bytes where nothing was allocated", what, size);
-	if (freed)
+	if (*bad == VX_FREED)
 		vx_finding("use-after-free", "%s of %zu bytes of an object of %s, freed by %s", what, size,
 			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
 	vx_finding("out-of-bounds", "%s of %zu bytes, %zd into an object of %zu of %s", what, size,
@@ -177,28 +179,10 @@ static void tell_of(const void *address, size_t size, bool freed, bool write)
 		   vx_function_name(header->allocated_by));
 }
 
-/* Whether an access by the guest is to memory it may touch; called before every one. */
-void vx_check_access(const void *address, size_t size, bool write)
-{
-	const uint8_t *first, *last;
-
-	if (vx_on_a_stack(address))
-		vx_check_stack_access(address, write);
-	if (!inside(address))
-		return;
-	first = shade(address);
-	last = shade((const char *)address + size - 1);
-	for (; first <= last; first++) {
-		if (*first == LIVE)
-			continue;
-		tell_of(address, size, *first == FREED, write);
-	}
-}
-
 /* Forget everything that was allocated; the shadow of what was used is cleared, and the bytes. */
 void vx_reset_arena(size_t used_before)
 {
-	vx_fill(shadow, NOTHING, used_before / 8 + 8);
+	vx_fill(vx_shadow, VX_NOTHING, used_before / 8 + 8);
 	vx_fill(arena, 0, used_before);
 }
 

@@ -5,8 +5,6 @@
  */
 #include "vx.h"
 
-void vx_check_access(const void *address, size_t size, bool write);
-
 #define ACCESS(name, size, write)                  \
 	void name(void *address)                   \
 	{                                          \

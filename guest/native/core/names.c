@@ -13,7 +13,9 @@
 static struct {
 	const void *object;
 	const char *name;
-} objects[OBJECTS_MAX] VX_OWN;
+} objects[OBJECTS_MAX] VX_LEFT;
+static uint16_t used[OBJECTS_MAX] VX_LEFT; /* which of them have an object */
+static unsigned used_count;
 
 struct vx_symbol {
 	uint64_t address, size;
@@ -34,8 +36,17 @@ void vx_name_object(const void *object, const char *name)
 
 	while (objects[slot].object && objects[slot].object != object)
 		slot = (slot + 1) % OBJECTS_MAX;
+	if (!objects[slot].object)
+		used[used_count++] = slot;
 	objects[slot].object = object;
 	objects[slot].name = name;
+}
+
+/* The run is over. */
+void vx_forget_names(void)
+{
+	while (used_count)
+		objects[used[--used_count]].object = NULL;
 }
 
 VX_EXPORT void vx_set_symbols(const struct vx_symbol *table, uint32_t count)

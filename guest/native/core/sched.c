@@ -11,10 +11,10 @@
 #include "vx.h"
 
 
-struct vx_shared vx_shared VX_EXPORT VX_OWN;
+struct vx_shared vx_shared VX_EXPORT VX_LEFT;
 struct vx_ctx *vx_current;
 
-static struct vx_ctx contexts[VX_CONTEXTS_MAX] VX_OWN;
+static struct vx_ctx contexts[VX_CONTEXTS_MAX] VX_LEFT;
 static uint32_t contexts_made;
 static void *main_sp;
 

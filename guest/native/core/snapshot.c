@@ -41,8 +41,10 @@ VX_EXPORT void vx_reset(void)
 	struct vx_pool pool = vx_pool;
 
 	vx_reset_arena(used);
+	vx_forget_names();
 	vx_copy(vx_writable_start, copy, vx_own_end - vx_writable_start);
 	kept = copy;
 	vx_pool = pool;
 	vx_pool.given = 0;
+	vx_fill(&vx_shared, 0, offsetof(struct vx_shared, notes));
 }

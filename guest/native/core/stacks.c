@@ -21,6 +21,7 @@ static struct object {
 	const char *function; /* that has returned; NULL while the object is alive */
 } objects[OBJECTS_MAX] VX_OWN;
 static unsigned objects_count;
+unsigned vx_stack_objects; /* of them alive */
 
 /* A stack that nobody in this run has had. */
 char *vx_take_stack(void)
@@ -36,11 +37,6 @@ char *vx_take_stack(void)
 	}
 	vx_pool.given++;
 	return stack;
-}
-
-bool vx_on_a_stack(const void *address)
-{
-	return (uintptr_t)address - VX_STACKS_BASE < (uint64_t)vx_pool.given * VX_STACK_BYTES;
 }
 
 static struct object *object_at(const void *address)
@@ -63,16 +59,22 @@ void vx_object_begins(const void *address, const char *name)
 		if (objects_count == OBJECTS_MAX)
 			return;
 		object = &objects[objects_count++];
+		vx_stack_objects++;
+	} else if (object->function) {
+		vx_stack_objects++;
 	}
 	*object = (struct object){ address, name, NULL };
 }
 
 /* A function returns: what lies in its frame, between these two addresses, is dead. */
-void vx_frame_ends(const void *low, const void *high, const void *function)
+void vx_frame_holds_objects(const void *low, const void *high, const void *function)
 {
-	for (unsigned i = 0; i < objects_count; i++)
-		if (objects[i].address > low && objects[i].address < high && !objects[i].function)
-			objects[i].function = vx_function_name(function);
+	for (unsigned i = 0; i < objects_count; i++) {
+		if (objects[i].address <= low || objects[i].address >= high || objects[i].function)
+			continue;
+		objects[i].function = vx_function_name(function);
+		vx_stack_objects--;
+	}
 }
 
 /* Somebody uses an object by its address. */

@@ -21,6 +21,8 @@
 #define VX_EXPORT __attribute__((visibility("default")))
 /* Tables of ours: reset with the rest, but no way by which the guest leads to anything. */
 #define VX_OWN __attribute__((section(".vx_own,\"aw\",@nobits#")))
+/* Tables of ours whose content outlives a run: how much of them counts is kept elsewhere. */
+#define VX_LEFT __attribute__((section(".vx_left,\"aw\",@nobits#")))
 #define VX_CPUS_MAX 256 /* CONFIG_NR_CPUS, too */
 
 enum vx_kind { VX_THREAD, VX_WORK, VX_SOFTIRQ, VX_HARDIRQ }; /* guest.kernel.context.Kind */
@@ -138,12 +140,24 @@ void vx_queue_init(struct vx_queue *queue, const char *name);
 #define VX_STACK_BYTES (64u << 10) /* a kernel stack is 16 KiB; printing needs more */
 #define VX_STACKS_BASE 0x180000000000ull
 char *vx_take_stack(void);
-bool vx_on_a_stack(const void *address);
 void vx_object_begins(const void *address, const char *name);
 void vx_object_used(const void *address);
-void vx_frame_ends(const void *low, const void *high, const void *function);
+void vx_frame_holds_objects(const void *low, const void *high, const void *function);
 void vx_check_stack_access(const void *address, bool write);
 const struct vx_ctx *vx_context(uint32_t number);
+extern unsigned vx_stack_objects; /* how many objects on stacks are watched */
+
+static inline bool vx_on_a_stack(const void *address)
+{
+	return (uintptr_t)address - VX_STACKS_BASE < (uint64_t)vx_pool.given * VX_STACK_BYTES;
+}
+
+/* A function returns whose frame lies between these two addresses: called for every one. */
+static inline void vx_frame_ends(const void *low, const void *high, const void *function)
+{
+	if (vx_stack_objects)
+		vx_frame_holds_objects(low, high, function);
+}
 
 /* --- what the shim does at a switch --- */
 void vx_shim_switched_in(struct vx_ctx *ctx);
@@ -156,6 +170,7 @@ void vx_log(const char *text);
 
 /* --- names of objects and functions: core/names.c --- */
 void vx_name_object(const void *object, const char *name);
+void vx_forget_names(void);
 const char *vx_object_name(const void *object);
 const char *vx_function_name(const void *function);
 
@@ -171,5 +186,24 @@ size_t vx_size_of(const void *object);
 void *vx_alias_pages(void *const *pages, unsigned count); /* one range of addresses for pages */
 void vx_unalias(void *address);
 bool vx_readable(const void *address, size_t size);
+
+enum vx_shade { VX_NOTHING, VX_LIVE, VX_FREED, VX_REDZONE }; /* of eight bytes of the arena */
+
+extern uint8_t *vx_shadow;
+void vx_tell_of(const void *address, size_t size, bool write);
+
+/* Whether an access by the guest is to memory it may touch; called before every one. */
+static inline void vx_check_access(const void *address, size_t size, bool write)
+{
+	uintptr_t offset = (uintptr_t)address - VX_ARENA_BASE;
+
+	if (offset < VX_ARENA_BYTES) {
+		for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++)
+			if (vx_shadow[at] != VX_LIVE)
+				vx_tell_of(address, size, write);
+	} else if (vx_on_a_stack(address)) {
+		vx_check_stack_access(address, write);
+	}
+}
 
 #endif

@@ -19,7 +19,7 @@ struct vx_table {
 };
 
 static struct vx_table tables[DRIVERS_MAX];
-static struct vx_choice choices[CHOICES_MAX] VX_OWN;
+static struct vx_choice choices[CHOICES_MAX] VX_LEFT;
 static const struct vx_choice no_choice = { .driver = NO_DRIVER, .rounds = 1 };
 static u32 tables_count, choices_count;
 

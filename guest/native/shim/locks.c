@@ -12,19 +12,32 @@ static struct {
 	const void *object;
 	struct vx_queue queue;
 } queues[QUEUES_MAX] VX_OWN;
+static unsigned int queues_made; /* the others have never been in use */
+
+/* The queue of whoever waits for an object; NULL if nobody has a queue for it. */
+static struct vx_queue *find_queue(const void *object)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < queues_made; slot++)
+		if (queues[slot].object == object)
+			return &queues[slot].queue;
+	return NULL;
+}
 
 static struct vx_queue *queue_of(const void *object)
 {
-	unsigned int free_slot = QUEUES_MAX, slot;
+	struct vx_queue *queue = find_queue(object);
+	unsigned int free_slot = 0;
 
-	for (slot = 0; slot < QUEUES_MAX; slot++) {
-		if (queues[slot].object == object)
-			return &queues[slot].queue;
-		if (free_slot == QUEUES_MAX && (!queues[slot].object || !queues[slot].queue.head))
-			free_slot = slot;
-	}
+	if (queue)
+		return queue;
+	while (free_slot < queues_made && queues[free_slot].queue.head)
+		free_slot++;
 	if (free_slot == QUEUES_MAX)
 		vx_finding("hang", "more than %d objects are waited for", QUEUES_MAX);
+	if (free_slot == queues_made)
+		queues_made++;
 	queues[free_slot].object = object;
 	vx_queue_init(&queues[free_slot].queue, vx_object_name(object));
 	return &queues[free_slot].queue;
@@ -32,7 +45,10 @@ static struct vx_queue *queue_of(const void *object)
 
 static void wake_one_of(const void *object)
 {
-	vx_wake_one(queue_of(object));
+	struct vx_queue *queue = find_queue(object);
+
+	if (queue)
+		vx_wake_one(queue);
 }
 
 void vx_may_sleep(const char *what, const void *object)
@@ -251,10 +267,14 @@ void complete(struct completion *x)
 
 void complete_all(struct completion *x)
 {
+	struct vx_queue *queue;
+
 	vx_point("complete", &x->wait);
 	vx_object_used(&x->wait);
 	x->done = UINT_MAX;
-	vx_wake_all(queue_of(&x->wait));
+	queue = find_queue(&x->wait);
+	if (queue)
+		vx_wake_all(queue);
 }
 
 unsigned long wait_for_completion_timeout(struct completion *x, unsigned long timeout)
