@@ -29,11 +29,11 @@ def built(tree: str | None, driver_file: str | None) -> Build:
 
 
 @lru_cache(maxsize=1)
-def _loaded(shared_object: Path) -> Library:
+def loaded(shared_object: Path) -> Library:
     """The library that has the memory's addresses: the one that was asked for last."""
     return Library(shared_object)
 
 
 def native_guests(tree: str | None, driver_file: str | None) -> NativeGuests:
     """What makes guests of this driver. Raises BuildError."""
-    return NativeGuests(partial(_loaded, built(tree, driver_file).shared_object))
+    return NativeGuests(partial(loaded, built(tree, driver_file).shared_object))

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
@@ -124,6 +126,23 @@ def build(path: Path, *, cache: Path, driver_file: Path | None = None) -> Build:
 
     Raises :class:`BuildError` for what the machine or the tree lacks.
     """
+    with one_at_a_time(cache):
+        return _build(path, cache, driver_file)
+
+
+@contextmanager
+def one_at_a_time(cache: Path) -> Iterator[None]:
+    """Wait for whoever is building into this folder: what they make is then there to be used.
+
+    The lock is the system's, so that it goes with a process that is killed.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "building.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        yield
+
+
+def _build(path: Path, cache: Path, driver_file: Path | None) -> Build:
     begin = perf_counter()
     compiler = find_compiler()
     tree = open_tree(path, cache)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Linux trees to build the real driver from, where the machine has them.
+
+Without gcc or a tree a test skips and says what to install; under CI (``CI`` in the environment) it
+fails instead.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+
+SOURCES: Final = Path("/usr/src")
+# Debian's packages, by the version that tests ask for; the variable names another tree instead.
+VARIABLES: Final[Mapping[str, str]] = {"6.12": "VPCISIM_TREE", "6.1": "VPCISIM_TREE_61"}
+
+
+def tree_of(version: str) -> Path:
+    """The tree of a version, for a test that builds it; skips or fails without one."""
+    if shutil.which("gcc") is None:
+        _lacking("gcc is missing: apt-get install gcc")
+    package = f"linux-source-{version}"
+    tree = Path(os.environ.get(VARIABLES[version]) or SOURCES / f"{package}.tar.xz")
+    if not tree.exists():
+        _lacking(f"{tree} is missing: apt-get install {package}, or name one in VPCISIM_TREE")
+    return tree
+
+
+def _lacking(what: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must test the real driver, but {what}")
+    pytest.skip(what)
