@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""A world with the real driver in it: told, seen and played again as one with the model is."""
+
+import msgspec
+import pytest
+
+from sim.pci_view import guest_view
+from sim.report.lspci import print_functions
+from sim.setup import Lab, Setup, against, read_setup
+from sim.source_hashes import changed
+from tests.kernel_trees import tree_of
+
+
+@pytest.fixture(scope="module")
+def arrival() -> Setup:
+    tree = str(tree_of("6.12"))
+    return msgspec.structs.replace(read_setup("arrival"), driver="kernel", tree=tree)
+
+
+def test_a_user_of_the_real_driver_sees_what_a_user_of_the_model_sees(arrival: Setup) -> None:
+    seen = []
+    for setup in (arrival, read_setup("arrival")):
+        world = Lab(setup).world()
+        world.run()
+        seen.append(print_functions(guest_view(world)))
+    assert "Non-Volatile memory controller" in seen[0]
+    assert seen[0] == seen[1]
+
+
+def test_two_runs_of_the_real_driver_are_equal(arrival: Setup) -> None:
+    lab = Lab(arrival)
+    traces = []
+    for _ in range(2):
+        world = lab.world()
+        world.run()
+        traces.append(world.trace())
+    assert traces[0] == traces[1]
+
+
+def test_a_schedule_is_against_the_driver_that_was_built(arrival: Setup) -> None:
+    assert changed(against(read_setup("arrival")), against(arrival)) == ("the real driver",)
