@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.house.sources import ROOT
 from tests.kernel_trees import tree_of
 
+SCENARIOS = ("rescind-during-query", "arm64-arrival")  # the second is the model's alone
+
 
 def test_a_scenario_of_the_real_driver_is_told_in_a_line(tmp_path: Path) -> None:
     options = ("--tree", str(tree_of("6.12")), "--schedules", "3", "--save", str(tmp_path))
