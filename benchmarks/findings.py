@@ -2,8 +2,9 @@
 """The real driver of a Linux tree, unmodified: every scenario it can play, so many schedules each.
 
 Run with ``python -m benchmarks.findings --tree TREE [--schedules N] [--seed N] [--jobs N]
-[--save DIR] [SCENARIO…]``. What is found is shrunk and saved as a schedule; a line for each scenario tells what
-its schedules came to. Exit status 1 if anything was found that the scenario does not name.
+[--save DIR] [SCENARIO…]``. What is found is shrunk and saved as a schedule; a line for each
+scenario tells what its schedules came to. Exit status 1 if anything was found that the scenario
+does not name.
 """
 
 from __future__ import annotations
