@@ -54,6 +54,7 @@ from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatE
 from protocol.hypercall import (
     HV_STATUS_INVALID_CONNECTION_ID,
     HV_STATUS_SUCCESS,
+    HVCALL_POST_MESSAGE,
     HypercallResult,
     call_code,
 )
@@ -130,7 +131,9 @@ class Partition(Administrator):
     def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
         """Carry out a hypercall."""
         result = make_hypercall(self.hypervisor, self, control, data)
-        self._emit(HypercallMade(vp, call_code(control), result.status))
+        code = call_code(control)
+        told = b"" if code == HVCALL_POST_MESSAGE else data
+        self._emit(HypercallMade(vp, code, result.status, told))
         return result
 
     def read_iar(self, vp: VpIndex) -> int:

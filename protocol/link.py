@@ -38,11 +38,15 @@ class PacketPublished(LinkEvent, frozen=True, gc=False):
 
 
 class HypercallMade(LinkEvent, frozen=True, gc=False):
-    """A hypercall returned: call code (16 bits) and HV_STATUS."""
+    """A hypercall returned: call code (16 bits) and HV_STATUS.
+
+    ``input`` is what it was given; nothing where it posts a message, which MessagePosted holds.
+    """
 
     vp: VpIndex
     code: int
     result: int
+    input: bytes
 
 
 class ConfigRead(LinkEvent, frozen=True, gc=False):

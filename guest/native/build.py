@@ -261,6 +261,7 @@ class _Maker:
         arguments: tuple[str | Path, ...] = (
             *("-shared", "-Wl,-z,defs", "-Wl,--gc-sections", "-Wl,-z,norelro", f"-Wl,-T,{script}"),
             "-Wl,--wrap=hv_ringbuffer_write",
+            "-Wl,--wrap=vmbus_setevent",
             "-o",
             making,
             *objects,

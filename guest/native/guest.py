@@ -69,7 +69,7 @@ class NativeGuest:
         self._library = library
         self._emit = emit
         self._contexts = Contexts(library, self.kernel, self._answer, self._told)
-        self._host = HostSide(library, port, self._contexts.settle)
+        self._host = HostSide(library, port, self._contexts.settle, emit)
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
         self._domains: dict[RelId, int] = {}
         self._devices: dict[str, NativeDevice] = {}

@@ -21,6 +21,8 @@ from protocol.hypercall import (
     variable_header_qwords,
 )
 from protocol.ids import VpIndex
+from protocol.link import MessagePosted
+from protocol.synic import HvInputPostMessage
 from protocol.vmbus import VMBUS_MESSAGE_SINT
 
 if TYPE_CHECKING:
@@ -41,10 +43,17 @@ _INPUT_BYTES: Final[Mapping[int, int]] = {  # fixed part of each call's input
 class HostSide:
     """Between one library and one host."""
 
-    def __init__(self, library: Library, port: HostPort, settle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        library: Library,
+        port: HostPort,
+        settle: Callable[[], None],
+        emit: Callable[[object], None],
+    ) -> None:
         self._library = library
         self._port = port
         self._settle = settle
+        self._emit = emit
         self._waiting: dict[int, deque[bytes]] = {}  # messages for a slot that is full, by CPU
 
     # --- what the guest asks ---
@@ -63,9 +72,12 @@ class HostSide:
         return 0
 
     def _hypercall(self, vp: VpIndex, control: int, input_at: int, output_at: int) -> int:
-        result = self._port.hypercall(vp, control, _input(control, input_at))
+        data = _input(control, input_at)
+        result = self._port.hypercall(vp, control, data)
         if result.output:
             c.memmove(output_at, result.output, len(result.output))
+        if call_code(control) == HVCALL_POST_MESSAGE and not result.status:
+            self._emit(MessagePosted("guest-to-host", _posted(data)))
         return result.register
 
     # --- what the host delivers ---
@@ -116,3 +128,9 @@ def _input(control: int, input_at: int) -> bytes:
         return input_at.to_bytes(8, "little")
     size = _INPUT_BYTES.get(call_code(control), 0) + 8 * variable_header_qwords(control)
     return c.string_at(input_at, size)
+
+
+def _posted(data: bytes) -> bytes:
+    """The control message in a call that posts one."""
+    call = HvInputPostMessage.parse(data)
+    return call.payload[: call.payload_size]
