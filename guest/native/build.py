@@ -48,6 +48,10 @@ SHIM: Final = (
         "time.c",
         "numa.c",
         "string.c",
+        "faults.c",
+        "video.c",
+        "isolation.c",
+        "regions.c",
         "hotplug.c",
         "hv.c",
         "acpi.c",
@@ -97,10 +101,11 @@ _KERNEL_FLAGS: Final = (
     *("-fno-omit-frame-pointer", "-mno-red-zone", "-mgeneral-regs-only"),
     *("-ffunction-sections", "-fdata-sections"),
 )
-# Every access becomes a call of ours; calls stay calls, so that frames tell who called.
+# Every access becomes a call of ours; calls stay calls, under their own names, so that frames and
+# allocations tell who called.
 _WATCHED_FLAGS: Final = (
     *("-fsanitize=thread", "--param", "tsan-distinguish-volatile=1"),
-    "-fno-optimize-sibling-calls",
+    *("-fno-optimize-sibling-calls", "-fno-inline-functions-called-once", "-fno-ipa-sra"),
 )
 _CORE_FLAGS: Final = (
     *("-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fno-omit-frame-pointer", "-Wall", "-Wextra"),
@@ -262,6 +267,8 @@ class _Maker:
             *("-shared", "-Wl,-z,defs", "-Wl,--gc-sections", "-Wl,-z,norelro", f"-Wl,-T,{script}"),
             "-Wl,--wrap=hv_ringbuffer_write",
             "-Wl,--wrap=vmbus_setevent",
+            "-Wl,--wrap=pci_get_device",
+            "-Wl,--wrap=__request_region",
             "-o",
             making,
             *objects,

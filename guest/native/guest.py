@@ -17,7 +17,7 @@ from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
-from guest.native.library import Library, NoteKind
+from guest.native.library import FaultBits, Library, NoteKind, Request
 from guest.native.shell import Command, NativeBusShell, NativeShell, Verb
 from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
@@ -89,6 +89,10 @@ class NativeGuest:
                     call.vx_set_node_of_cpu(cpu, node)
         for start, end in config.mmio_ranges:
             call.vx_add_mmio_range(start, end)
+        isolation = config.isolation
+        call.vx_set_isolation(isolation.hardened_only, isolation.config_by_calls)
+        if config.framebuffer is not None:
+            call.vx_set_framebuffer(*config.framebuffer)
         self._drivers = hand_in_drivers(call)
         for (instance, devfn), choice in config.functions.items():
             driver = NO_DRIVER if choice.driver is None else self._drivers[choice.driver]
@@ -96,6 +100,7 @@ class NativeGuest:
 
     def boot(self) -> Context:
         """Start the kernel; its context."""
+        self._library.shared.faults = self._faults()
         self._library.call.vx_boot()
         self._contexts.settle()
         return self._contexts.last()
@@ -144,7 +149,18 @@ class NativeGuest:
 
     # --- what the C side asks and tells ---
 
+    def _faults(self) -> FaultBits:
+        """Which faults somebody may want."""
+        allocations = self.kernel.fail_allocation is not None
+        rings = self.kernel.ring_is_full is not None
+        return FaultBits.ALLOCATIONS * allocations | FaultBits.RINGS * rings
+
     def _answer(self, context: NativeContext, trap: Trap) -> int:
+        if trap.request == Request.ALLOCATION_FAILS:
+            return self.kernel.allocation_fails(c.string_at(trap.a).decode())
+        if trap.request == Request.RING_IS_FULL:
+            full = self.kernel.ring_is_full
+            return full is not None and full(c.string_at(trap.a, trap.b))
         return self._host.answer(context, trap)
 
     def _told(self, note: Note) -> None:

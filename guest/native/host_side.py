@@ -62,22 +62,25 @@ class HostSide:
         """The answer to one question, a number."""
         assert context.cpu is not None, "guest code runs on a CPU"
         request = Request(trap.request)
+        trap.held_ns = 0
         if request is Request.HYPERCALL:
-            return self._hypercall(context.cpu.vp, trap.a, trap.b, trap.c)
+            return self._hypercall(context.cpu.vp, trap)
         if request is Request.MMIO_READ:
             return self._port.mmio_read(trap.a, trap.size)
         if request is Request.MMIO_WRITE:
-            return self._port.mmio_write(trap.a, trap.size, trap.b)
+            trap.held_ns = self._port.mmio_write(trap.a, trap.size, trap.b)
+            return 0
         self._slot_is_free(context.cpu.index)
         return 0
 
-    def _hypercall(self, vp: VpIndex, control: int, input_at: int, output_at: int) -> int:
-        data = _input(control, input_at)
+    def _hypercall(self, vp: VpIndex, trap: Trap) -> int:
+        control, data = trap.a, _input(trap.a, trap.b)
         result = self._port.hypercall(vp, control, data)
         if result.output:
-            c.memmove(output_at, result.output, len(result.output))
+            c.memmove(trap.c, result.output, len(result.output))
         if call_code(control) == HVCALL_POST_MESSAGE and not result.status:
             self._emit(MessagePosted("guest-to-host", _posted(data)))
+        trap.held_ns = result.held_ns
         return result.register
 
     # --- what the host delivers ---

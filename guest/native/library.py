@@ -10,7 +10,7 @@ import ctypes as c
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +39,15 @@ class Request(IntEnum):
     MMIO_READ = 1
     MMIO_WRITE = 2
     MSR_WRITE = 3
+    ALLOCATION_FAILS = 4
+    RING_IS_FULL = 5
+
+
+class FaultBits(IntFlag):
+    """``enum vx_fault``: what the C side is to ask about."""
+
+    ALLOCATIONS = 1
+    RINGS = 2
 
 
 class NoteKind(IntEnum):
@@ -66,6 +75,7 @@ class Trap(c.Structure):
         ("deadline_ns", c.c_uint64),
         *((name, c.c_uint32) for name in ("request", "size")),
         *((name, c.c_uint64) for name in ("a", "b", "c", "answer")),
+        ("held_ns", c.c_uint64),
         *((name, c.c_uint32) for name in ("preempt_off", "bh_off", "irqs_off", "held")),
     )
 
@@ -89,7 +99,7 @@ class Shared(c.Structure):
 
     _fields_ = (
         ("now_ns", c.c_uint64),
-        *((name, c.c_uint32) for name in ("crowded", "notes_count", "cpus")),
+        *((name, c.c_uint32) for name in ("crowded", "notes_count", "cpus", "faults")),
         ("vp_of_cpu", c.c_uint32 * CPUS_MAX),
         ("trap", Trap),
         ("notes", Note * NOTES_MAX),
@@ -130,6 +140,8 @@ _FUNCTIONS: Final = {
     "vx_add_mmio_range": _Row(None, (_U64, _U64)),
     "vx_set_nodes": _Row(None, (_U32, _U64)),
     "vx_set_node_of_cpu": _Row(None, (_U32, _U32)),
+    "vx_set_isolation": _Row(None, (_U32, _U32)),
+    "vx_set_framebuffer": _Row(None, (_U64, _U64)),
     "vx_add_driver": _Row(_U32, (_TEXT,)),
     "vx_add_match": _Row(None, (_U32, _U32, _U32, _U32)),
     "vx_add_step": _Row(None, (_U32, _U32, c.c_void_p)),

@@ -106,13 +106,19 @@ VX_EXPORT uint32_t vx_cpu_of(uint32_t id)
 
 static char point_name[160];
 
-void vx_point(const char *verb, const void *object)
+void vx_point_named(const char *verb, const char *name)
 {
 	if (!vx_shared.crowded)
 		return;
-	snprintf(point_name, sizeof(point_name), "%s %s", verb, object ? vx_object_name(object) : "");
+	snprintf(point_name, sizeof(point_name), name ? "%s %s" : "%s", verb, name);
 	vx_shared.trap.what = point_name;
 	leave(VX_AT_POINT);
+}
+
+void vx_point(const char *verb, const void *object)
+{
+	if (vx_shared.crowded)
+		vx_point_named(verb, object ? vx_object_name(object) : NULL);
 }
 
 /* Wait on a queue (none: for a wake-up by name, or for time); whether it was woken. */

@@ -60,7 +60,13 @@ enum vx_trap_kind {
 
 #define VX_NEVER UINT64_MAX
 
-enum vx_request { VX_HYPERCALL, VX_MMIO_READ, VX_MMIO_WRITE, VX_MSR_WRITE };
+enum vx_request {
+	VX_HYPERCALL, VX_MMIO_READ, VX_MMIO_WRITE, VX_MSR_WRITE,
+	VX_ALLOCATION_FAILS, /* a: name of what is allocated */
+	VX_RING_IS_FULL, /* a, b: the payload and its bytes */
+};
+
+enum vx_fault { VX_FAIL_ALLOCATIONS = 1, VX_FILL_RINGS = 2 }; /* bits of vx_shared.faults */
 
 struct vx_trap {
 	uint32_t kind, ctx;
@@ -68,6 +74,7 @@ struct vx_trap {
 	uint64_t deadline_ns;
 	uint32_t request, size;
 	uint64_t a, b, c, answer;
+	uint64_t held_ns; /* of an answer: for how long the host held the CPU */
 	uint32_t preempt_off, bh_off, irqs_off, held;
 };
 
@@ -95,6 +102,7 @@ struct vx_shared { /* one block that both sides of the binding read and write */
 	uint32_t crowded; /* whether a point could change anything */
 	uint32_t notes_count;
 	uint32_t cpus;
+	uint32_t faults; /* which the other side is to be asked about */
 	uint32_t vp_of_cpu[VX_CPUS_MAX];
 	struct vx_trap trap;
 	struct vx_note notes[VX_NOTES_MAX];
@@ -127,6 +135,7 @@ static inline void vx_fill(void *to, int value, size_t size)
 struct vx_ctx *vx_start(enum vx_kind kind, unsigned cpu, const char *title,
 			void (*entry)(void *), void *argument);
 void vx_point(const char *verb, const void *object);
+void vx_point_named(const char *verb, const char *name);
 bool vx_park(struct vx_queue *queue, const char *why, uint64_t deadline_ns);
 bool vx_wake_one(struct vx_queue *queue);
 void vx_wake_all(struct vx_queue *queue);

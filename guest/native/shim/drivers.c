@@ -189,17 +189,20 @@ const char *vx_driver_of(struct pci_dev *dev)
 	return driver < tables_count ? tables[driver].name : NULL;
 }
 
-/* A scenario that names another driver than the one that matches first has written driver_override. */
+/*
+ * The driver is written to driver_override, so that after a probe that failed no other one tries its
+ * luck, as one that matches anything would.
+ */
 static int device_added(struct notifier_block *block, unsigned long action, void *data)
 {
 	struct pci_dev *dev = to_pci_dev(data);
-	u32 wanted;
+	const char *name;
 
 	if (action != BUS_NOTIFY_ADD_DEVICE)
 		return NOTIFY_OK;
-	wanted = choice_of(dev)->driver;
-	if (wanted != NO_DRIVER && wanted != first_match(dev))
-		override_driver(dev, tables[wanted].name);
+	name = vx_driver_of(dev);
+	if (name)
+		override_driver(dev, name);
 	return NOTIFY_OK;
 }
 

@@ -14,9 +14,19 @@
 struct ms_hyperv_info ms_hyperv;
 bool hyperv_paravisor_present;
 
+/* The answer comes when the host lets the CPU go. */
+static u64 ask_host(enum vx_request request, u64 a, u64 b, u64 c, unsigned int size)
+{
+	u64 answer = vx_ask(request, a, b, c, size), held_ns = vx_shared.trap.held_ns;
+
+	if (held_ns)
+		vx_stand_still(held_ns);
+	return answer;
+}
+
 static u64 __attribute__((ms_abi, force_align_arg_pointer)) hypercall(u64 control, u64 input, u64 output)
 {
-	return vx_ask(VX_HYPERCALL, control, input, output, 0);
+	return ask_host(VX_HYPERCALL, control, input, output, 0);
 }
 
 void *hv_hypercall_pg = hypercall;
@@ -55,7 +65,7 @@ void vx_set_msr(unsigned int reg, unsigned long long value)
 	if (reg == HV_MSR_SIMP)
 		this_cpu_write(simp, value);
 	else if (reg == HV_MSR_EOM)
-		vx_ask(VX_MSR_WRITE, reg, value, 0, 8);
+		ask_host(VX_MSR_WRITE, reg, value, 0, 8);
 }
 
 #if SINCE(6, 10)
@@ -136,7 +146,7 @@ unsigned long vx_mmio_read(const volatile void __iomem *address, unsigned int si
 {
 	if (!((unsigned long)address & MMIO_COOKIE))
 		vx_finding("crash", "device memory is read at %p, which nobody mapped", (void *)address);
-	return vx_ask(VX_MMIO_READ, (unsigned long)address & ~MMIO_COOKIE, 0, 0, size);
+	return ask_host(VX_MMIO_READ, vx_physical(address), 0, 0, size);
 }
 
 void vx_mmio_write(volatile void __iomem *address, unsigned int size, unsigned long value)
@@ -144,7 +154,7 @@ void vx_mmio_write(volatile void __iomem *address, unsigned int size, unsigned l
 	if (!((unsigned long)address & MMIO_COOKIE))
 		vx_finding("crash", "device memory is written at %p, which nobody mapped",
 			   (void *)address);
-	vx_ask(VX_MMIO_WRITE, (unsigned long)address & ~MMIO_COOKIE, value, 0, size);
+	ask_host(VX_MMIO_WRITE, vx_physical(address), value, 0, size);
 }
 
 void memcpy_fromio(void *to, const volatile void __iomem *from, size_t count)

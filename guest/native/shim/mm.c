@@ -9,11 +9,15 @@
 
 static void *allocate(size_t size, gfp_t flags, size_t align, unsigned long caller)
 {
+	const char *name = vx_allocation_name((void *)caller);
 	void *object;
 
 	if (flags & __GFP_DIRECT_RECLAIM)
 		vx_may_sleep("kmalloc", NULL);
-	vx_point("allocate", NULL);
+	if (name)
+		vx_point_named("kzalloc", name);
+	if (vx_allocation_fails(name))
+		return NULL;
 	object = vx_alloc(size, align, (void *)caller);
 	if (object && (flags & __GFP_ZERO))
 		memset(object, 0, size);
@@ -46,6 +50,7 @@ void *NOPROF(__kmalloc)(size_t size, gfp_t flags)
 
 void *NOPROF(__kmalloc_node)(OF_NODE(size), gfp_t flags, int node)
 {
+	vx_check_node(node);
 	return kmalloc_of(size, flags);
 }
 
@@ -56,6 +61,7 @@ void *kmalloc_trace(struct kmem_cache *cache, gfp_t flags, size_t size)
 
 void *kmalloc_node_trace(struct kmem_cache *cache, gfp_t flags, int node, size_t size)
 {
+	vx_check_node(node);
 	return kmalloc_of(size, flags);
 }
 
@@ -71,6 +77,7 @@ void *NOPROF(__kmalloc_node_track_caller)(OF_NODE(size), gfp_t flags, int node, 
 
 void *kvmalloc_node(OF_NODE(size), gfp_t flags, int node)
 {
+	vx_check_node(node);
 	return kmalloc_of(size, flags);
 }
 
@@ -78,7 +85,7 @@ void kfree(const void *object)
 {
 	if (ZERO_OR_NULL_PTR(object))
 		return;
-	vx_point("free", NULL);
+	vx_point("kfree", NULL);
 	vx_free((void *)object);
 }
 

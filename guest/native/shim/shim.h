@@ -30,6 +30,10 @@ void vx_raise_softirqs(unsigned int cpu);
 void vx_on_cpu(unsigned int cpu, int (*call)(unsigned int cpu));
 void vx_check_node(int node);
 void vx_stand_still(u64 ns);
+const char *vx_allocation_name(const void *caller);
+bool vx_allocation_fails(const char *name);
+struct kvec;
+bool vx_ring_is_full(const struct kvec *parts, u32 count);
 u64 vx_physical(const volatile void __iomem *address);
 
 #endif

@@ -19,6 +19,13 @@
 #define CPU_NUMBER cpu_number
 #endif
 
+/* The hint of a host that cannot emulate instructions; before 6.4 nobody looked at it. */
+#if SINCE(6, 4)
+#define HINT_MMIO_HYPERCALLS HV_X64_USE_MMIO_HYPERCALLS
+#else
+#define HINT_MMIO_HYPERCALLS 0
+#endif
+
 /* Synthetic MSRs were called registers. */
 #if !SINCE(6, 10)
 #define HV_MSR_VP_INDEX HV_REGISTER_VP_INDEX

@@ -58,6 +58,9 @@ int __wrap_hv_ringbuffer_write(struct vmbus_channel *channel, const struct kvec 
 	};
 	int ret;
 
+	vx_point("sendpacket", NULL);
+	if (vx_ring_is_full(parts, count))
+		return -EAGAIN;
 	sendings = &sending;
 	ret = __real_hv_ringbuffer_write(channel, parts, count, request, &sending.id);
 	leave(&sending);
