@@ -37,8 +37,9 @@ CORE: Final = (
     "snapshot.c",
     "crash.c",
     "stacks.c",
+    "watch.c",
 )
-SWITCH: Final = "switch_x86_64.S"
+ASSEMBLY: Final = ("switch_x86_64.S", "watch_x86_64.S")
 SHIM: Final = (
     *(
         "locks.c",
@@ -68,9 +69,12 @@ SHIM: Final = (
         "driver_blocks.c",
         "wire.c",
         "events.c",
+        "tell_interrupts.c",
     ),
     *("files.c", "module.c", "shell.c", "lspci.c", "shell_buses.c", "shell_functions.c"),
 )
+# Of ours, with the driver's own types; what it looks at is not looked at again.
+TELLING: Final = ("tell_bus.c", "tell_children.c", "tell_messages.c", "tell_msi.c")
 
 # What the C library gives; everything else that is undefined is the kernel's.
 _LIBC: Final = frozenset(
@@ -106,6 +110,7 @@ _KERNEL_FLAGS: Final = (
 _WATCHED_FLAGS: Final = (
     *("-fsanitize=thread", "--param", "tsan-distinguish-volatile=1"),
     *("-fno-optimize-sibling-calls", "-fno-inline-functions-called-once", "-fno-ipa-sra"),
+    *("-fno-inline-small-functions", "-pg", "-mfentry"),  # every function says that it begins
 )
 _CORE_FLAGS: Final = (
     *("-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fno-omit-frame-pointer", "-Wall", "-Wextra"),
@@ -240,17 +245,22 @@ class _Maker:
             watched = _WATCHED_FLAGS if name in WATCHED else ()
             yield Unit(name, source, (*self._flags(source), *watched))
         wrapper = HERE / "shim/driver.c"
-        driver = (f'-DVX_DRIVER="{self._driver}"', f"-I{(self._tree / DRIVER).parent}")
-        yield Unit(
-            str(self._driver), wrapper, (*self._flags(self._driver), *driver, *_WATCHED_FLAGS)
+        driver = (
+            *self._flags(self._driver),
+            f'-DVX_DRIVER="{self._driver}"',
+            f"-I{(self._tree / DRIVER).parent}",
         )
+        yield Unit(str(self._driver), wrapper, (*driver, *_WATCHED_FLAGS))
+        for name in TELLING:
+            yield Unit(name, HERE / "shim" / name, (*driver, "-fno-builtin"))
         for name in SHIM:
             source = HERE / "shim" / name
             flags = (*self._flags(source), "-fno-builtin", f"-I{self._tree / 'drivers/hv'}")
             yield Unit(name, source, flags)
         for name in CORE:
             yield Unit(name, HERE / "core" / name, _CORE_FLAGS)
-        yield Unit(SWITCH, HERE / "core" / SWITCH, ())
+        for name in ASSEMBLY:
+            yield Unit(name, HERE / "core" / name, ())
 
     def link(self, objects: Sequence[Path], stubs: Sequence[str]) -> tuple[Path, bool]:
         """The shared object, and whether it was there already."""

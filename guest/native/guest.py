@@ -11,7 +11,6 @@ import struct
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from guest.events import CommandFailed, DomainChosen, FunctionReturned
 from guest.kernel.context import Context, Scheduler
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
@@ -20,6 +19,7 @@ from guest.native.host_side import HostSide
 from guest.native.library import FaultBits, Library, NoteKind, Request
 from guest.native.shell import Command, NativeBusShell, NativeShell, Verb
 from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
+from guest.native.telling import event_of
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from guest.seen import FunctionSeen, Window
 from protocol.errors import LocalProtocolError
@@ -28,6 +28,7 @@ from protocol.link import PacketPublished
 from protocol.pci_regs import BAR_COUNT, CONFIG_BYTES
 
 if TYPE_CHECKING:
+    from guest.events import GuestEvent
     from guest.native.library import Note, Trap
     from guest.port import HostPort
     from guest.reference import GuestConfig
@@ -71,7 +72,6 @@ class NativeGuest:
         self._contexts = Contexts(library, self.kernel, self._answer, self._told)
         self._host = HostSide(library, port, self._contexts.settle, emit)
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
-        self._domains: dict[RelId, int] = {}
         self._devices: dict[str, NativeDevice] = {}
         self._seen: list[FunctionSeen] = []
         self._prepare(config)
@@ -179,36 +179,23 @@ class NativeGuest:
             )
         )
 
-    def returned(self, note: Note) -> None:
-        errno = c.c_int64(note.b).value
-        self._emit(FunctionReturned(RelId(note.a), note.string(), errno))
+    def happened(self, note: Note) -> None:
+        event = event_of(note)
+        self._keep(event)
+        self._emit(event)
 
-    def added(self, note: Note) -> None:
-        relid = RelId(note.c)
-        if self._domains.get(relid) != note.d:  # the first function of a bus tells of its domain
-            self._domains[relid] = note.d
-            self._emit(DomainChosen(relid, note.d, note.d))
-        device = NativeDevice(note.string().split()[0], note.a, note.b)
-        self._devices[device.address] = device
-        self._emit(PciDevAdded(device.address, device.vendor, device.device))
-
-    def removed(self, note: Note) -> None:
-        address = note.string().split()[0]
-        self._devices.pop(address, None)
-        self._emit(PciDevRemoved(address))
-
-    def bound(self, note: Note) -> None:
-        address, driver = note.string().split()
-        self._devices[address] = self._devices[address]._replace(driver=driver)
-        self._emit(DriverBound(address, driver))
-
-    def unbound(self, note: Note) -> None:
-        address, driver = note.string().split()
-        self._devices[address] = self._devices[address]._replace(driver=None)
-        self._emit(DriverUnbound(address, driver))
-
-    def refused(self, note: Note) -> None:
-        self._emit(CommandFailed(note.string(), c.c_int64(note.a).value))
+    def _keep(self, event: GuestEvent) -> None:
+        """What of it is to be asked for later: the devices."""
+        if isinstance(event, PciDevAdded):
+            device = NativeDevice(event.address, event.vendor, event.device)
+            self._devices[event.address] = device
+        elif isinstance(event, PciDevRemoved):
+            self._devices.pop(event.address, None)
+        elif isinstance(event, DriverBound):
+            device = self._devices[event.address]
+            self._devices[event.address] = device._replace(driver=event.driver)
+        elif isinstance(event, DriverUnbound):
+            self._devices[event.address] = self._devices[event.address]._replace(driver=None)
 
     def seen(self, note: Note) -> None:
         """A function as lspci reads it: six windows of three numbers, and all configuration."""
@@ -239,11 +226,6 @@ class NativeGuest:
 TELLERS: Final = {
     NoteKind.LOG: NativeGuest.logged,
     NoteKind.PUBLISHED: NativeGuest.published,
-    NoteKind.RETURNED: NativeGuest.returned,
-    NoteKind.DEVICE_ADDED: NativeGuest.added,
-    NoteKind.DEVICE_REMOVED: NativeGuest.removed,
-    NoteKind.DRIVER_BOUND: NativeGuest.bound,
-    NoteKind.DRIVER_UNBOUND: NativeGuest.unbound,
-    NoteKind.COMMAND_FAILED: NativeGuest.refused,
     NoteKind.FUNCTION_SEEN: NativeGuest.seen,
+    NoteKind.HAPPENED: NativeGuest.happened,
 }

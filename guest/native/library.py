@@ -20,6 +20,8 @@ NEVER: Final = (1 << 64) - 1
 CPUS_MAX: Final = 256
 NOTES_MAX: Final = 4096
 TEXT_BYTES: Final = 320
+NUMBERS_MAX: Final = 8
+WORDS_BYTES: Final = TEXT_BYTES - 8 * NUMBERS_MAX
 
 
 class TrapKind(IntEnum):
@@ -57,13 +59,8 @@ class NoteKind(IntEnum):
     WOKEN = 1
     LOG = 2
     PUBLISHED = 3
-    RETURNED = 4
-    DEVICE_ADDED = 5
-    DEVICE_REMOVED = 6
-    DRIVER_BOUND = 7
-    DRIVER_UNBOUND = 8
-    FUNCTION_SEEN = 9
-    COMMAND_FAILED = 10
+    FUNCTION_SEEN = 4
+    HAPPENED = 5
 
 
 class Trap(c.Structure):
@@ -80,13 +77,22 @@ class Trap(c.Structure):
     )
 
 
-class Note(c.Structure):
-    """``struct vx_note``."""
+class _Fields(c.Structure):
+    _fields_ = (("numbers", c.c_uint64 * NUMBERS_MAX), ("words", c.c_char * WORDS_BYTES))
 
+
+class _Text(c.Union):
+    _fields_ = (("text", c.c_ubyte * TEXT_BYTES), ("fields", _Fields))
+
+
+class Note(c.Structure):
+    """``struct vx_note``; an event's fields are in ``numbers`` and ``words``."""
+
+    _anonymous_ = ("rest",)
     _fields_ = (
         *((name, c.c_uint32) for name in ("kind", "ctx")),
         *((name, c.c_uint64) for name in ("a", "b", "c", "d")),
-        ("text", c.c_ubyte * TEXT_BYTES),
+        ("rest", _Text),
     )
 
     def string(self) -> str:
@@ -122,6 +128,8 @@ class _Row(NamedTuple):
 _U32, _U64, _TEXT, _BYTES = c.c_uint32, c.c_uint64, c.c_char_p, c.c_char_p
 _FUNCTIONS: Final = {
     "vx_map_arena": _Row(c.c_int, ()),
+    "vx_watch_functions": _Row(_U32, ()),
+    "vx_next_missing": _Row(_TEXT, (_U32,)),
     "vx_set_symbols": _Row(None, (c.POINTER(Symbol), _U32)),
     "vx_catch_faults": _Row(c.c_int, ()),
     "vx_keep": _Row(c.c_int, ()),
@@ -167,6 +175,7 @@ class Library:
             raise BuildError("the guest's memory could not be mapped at its address")
         self._symbols = self._table(path)
         self.call.vx_set_symbols(self._symbols, len(self._symbols))
+        self.call.vx_watch_functions()
         if self.call.vx_catch_faults():
             raise BuildError("faults of the processor could not be caught")
         if self.call.vx_keep():

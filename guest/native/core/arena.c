@@ -115,6 +115,12 @@ size_t vx_size_of(const void *object)
 	return header_of(object)->size;
 }
 
+/* Whether an object begins there and has not been freed. */
+bool vx_is_live(const void *object)
+{
+	return inside(object) && header_of(object)->magic == LIVE_MAGIC;
+}
+
 bool vx_readable(const void *address, size_t size)
 {
 	return inside(address) && inside((const char *)address + size - 1);

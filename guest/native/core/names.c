@@ -89,3 +89,12 @@ const char *vx_function_name(const void *function)
 
 	return name ? name : "function";
 }
+
+/* Where a function of that name begins, behind `after` if there are several; NULL if nowhere. */
+const void *vx_function_named(const char *name, const void *after)
+{
+	for (uint32_t i = 0; i < symbols_count; i++)
+		if (symbols[i].address > (uintptr_t)after && !strcmp(symbols[i].name, name))
+			return (const void *)(uintptr_t)symbols[i].address;
+	return NULL;
+}

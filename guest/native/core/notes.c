@@ -9,6 +9,7 @@ struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx)
 {
 	struct vx_note *note;
 
+	vx_look();
 	if (vx_shared.notes_count == VX_NOTES_MAX)
 		vx_finding("hang", "more than %u notes without a trap", VX_NOTES_MAX);
 	note = &vx_shared.notes[vx_shared.notes_count++];
@@ -21,4 +22,13 @@ struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx)
 void vx_log(const char *text)
 {
 	snprintf(vx_note(VX_LOG, NULL)->text, sizeof(((struct vx_note *)0)->text), "%s", text);
+}
+
+/* The last line that was printed and not fetched yet; "" if there is none. */
+const char *vx_last_logged(void)
+{
+	for (uint32_t i = vx_shared.notes_count; i--;)
+		if (vx_shared.notes[i].kind == VX_LOG)
+			return vx_shared.notes[i].text;
+	return "";
 }

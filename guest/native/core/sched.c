@@ -32,6 +32,7 @@ static void leave(enum vx_trap_kind kind)
 {
 	struct vx_ctx *ctx = vx_current;
 
+	vx_look();
 	vx_shared.trap.kind = kind;
 	vx_shared.trap.ctx = ctx->id;
 	vx_shim_depths(&vx_shared.trap);
@@ -184,6 +185,8 @@ uint64_t vx_ask(enum vx_request request, uint64_t a, uint64_t b, uint64_t c, uns
 	trap->c = c;
 	trap->size = size;
 	leave(VX_ASKS);
+	vx_current->asked++;
+	vx_current->answer = trap->answer;
 	return trap->answer;
 }
 

@@ -47,6 +47,8 @@ struct vx_ctx {
 	uint16_t frames; /* depth of its shadow stack */
 	char title[96];
 	char *stack;
+	struct vx_watched *watched; /* the innermost watched function it is in */
+	uint64_t asked, answer; /* how often it asked the host, and the last answer */
 };
 
 /* What a context hands out when it suspends; `what` names the point as schedules have it. */
@@ -82,17 +84,22 @@ struct vx_trap {
 enum vx_note_kind {
 	VX_STARTED, VX_WOKEN, VX_LOG,
 	VX_PUBLISHED, /* a: relid, b: type and flags, c: transaction id, d: bytes, text: the payload */
-	VX_RETURNED, /* a: relid, b: what the function returned, text: its name */
-	VX_DEVICE_ADDED, VX_DEVICE_REMOVED, VX_DRIVER_BOUND, VX_DRIVER_UNBOUND, /* a: vendor, b: device,
-		text: address and driver */
 	VX_FUNCTION_SEEN, /* a: domain << 16 | bus << 8 | devfn, b: configuration space, text: BARs */
-	VX_COMMAND_FAILED, /* a: a negative errno, text: the command */
+	VX_HAPPENED, /* a: which event, by the shim's list; numbers and words: its fields */
 };
+
+#define VX_NUMBERS_MAX 8
 
 struct vx_note {
 	uint32_t kind, ctx;
 	uint64_t a, b, c, d;
-	char text[320]; /* RESOURCES_ASSIGNED2 has 202 bytes */
+	union {
+		char text[320]; /* RESOURCES_ASSIGNED2 has 202 bytes */
+		struct {
+			uint64_t numbers[VX_NUMBERS_MAX];
+			char words[256]; /* separated by tabs */
+		};
+	};
 };
 
 #define VX_NOTES_MAX 4096
@@ -168,6 +175,33 @@ static inline void vx_frame_ends(const void *low, const void *high, const void *
 		vx_frame_holds_objects(low, high, function);
 }
 
+/* --- watched functions: core/watch.c --- */
+struct vx_watched { /* one call; on the stack of who calls. watch_x86_64.S knows where what is */
+	struct vx_watched *outer; /* of the same context */
+	const struct vx_watch *what;
+	uint64_t arguments[6];
+	uint64_t result; /* once it has returned */
+	const void *body;
+	uint64_t reserved[3];
+	uint64_t kept[5]; /* whoever watches keeps here what it likes; zeroes at first */
+};
+
+struct vx_watch { /* any of its functions may be NULL; none of them may trap */
+	const char *function;
+	void (*enter)(struct vx_watched *call);
+	void (*look)(struct vx_watched *call); /* while it is under way, whenever others may see */
+	void (*leave)(struct vx_watched *call);
+	void (*inner)(struct vx_watched *call, const struct vx_watched *inner); /* which has ended */
+};
+
+/* VX_WATCH(hv_pci_probe, .leave = told_end); the linker gathers them. */
+#define VX_WATCH(name, ...)                                                                    \
+	static const struct vx_watch watch_##name = { .function = #name, __VA_ARGS__ };       \
+	static const struct vx_watch *const entry_##name                                      \
+		__attribute__((section("vx_watches"), used)) = &watch_##name
+void vx_look(void);
+struct vx_watched *vx_within(struct vx_watched *call, const char *function);
+
 /* --- what the shim does at a switch --- */
 void vx_shim_switched_in(struct vx_ctx *ctx);
 void vx_shim_switching_out(struct vx_ctx *ctx);
@@ -176,12 +210,14 @@ void vx_shim_depths(struct vx_trap *trap);
 /* --- notes: core/notes.c --- */
 struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx);
 void vx_log(const char *text);
+const char *vx_last_logged(void);
 
 /* --- names of objects and functions: core/names.c --- */
 void vx_name_object(const void *object, const char *name);
 void vx_forget_names(void);
 const char *vx_object_name(const void *object);
 const char *vx_function_name(const void *function);
+const void *vx_function_named(const char *name, const void *after);
 
 /* --- memory: core/arena.c --- */
 #define VX_ARENA_BASE 0x100000000000ull /* page frame numbers fit, nothing else lives there */
@@ -192,6 +228,7 @@ void *vx_alloc(size_t size, size_t align, const void *caller);
 void vx_free(void *object);
 void vx_is_root(const void *object);
 size_t vx_size_of(const void *object);
+bool vx_is_live(const void *object);
 void *vx_alias_pages(void *const *pages, unsigned count); /* one range of addresses for pages */
 void vx_unalias(void *address);
 bool vx_readable(const void *address, size_t size);

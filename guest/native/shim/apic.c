@@ -10,7 +10,7 @@
 #include <asm/i8259.h>
 #include <asm/irqdomain.h>
 
-#include "shim.h"
+#include "telling.h"
 
 /* The kernel's files call these through static calls; without patching a call is a jump table. */
 u32 __SCT__apic_call_read(u32 reg) { return 0; }
@@ -85,7 +85,7 @@ static void device_interrupt(void *argument)
 	struct irq_desc *desc = __this_cpu_read(vector_irq[vector]);
 
 	if (IS_ERR_OR_NULL(desc)) {
-		vx_log("an interrupt came on a vector that nobody has");
+		vx_tell(INTERRUPT_SPURIOUS, NULL, vx_current->cpu, vector);
 		return;
 	}
 	generic_handle_irq_desc(desc);

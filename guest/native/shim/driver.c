@@ -15,6 +15,7 @@
 
 const guid_t *vx_instance_of(struct pci_bus *bus);
 u32 vx_relid_of(struct pci_bus *bus);
+u32 vx_wslot_of(const struct pci_dev *dev);
 
 static struct hv_device *device_of(struct pci_bus *bus)
 {
@@ -31,49 +32,10 @@ u32 vx_relid_of(struct pci_bus *bus)
 	return device_of(bus)->channel->offermsg.child_relid;
 }
 
-/* --- what the entry points return --- */
-
-static void note_return(struct hv_device *hdev, const char *function, int ret)
+u32 vx_wslot_of(const struct pci_dev *dev)
 {
-	struct vx_note *note = vx_note(VX_RETURNED, NULL);
-
-	note->a = hdev->channel->offermsg.child_relid;
-	note->b = ret;
-	strscpy(note->text, function, sizeof(note->text));
+	return devfn_to_wslot(dev->devfn);
 }
-
-static int noted_probe(struct hv_device *hdev, const struct hv_vmbus_device_id *id)
-{
-	int ret = hv_pci_probe(hdev, id);
-
-	note_return(hdev, "hv_pci_probe", ret);
-	return ret;
-}
-
-static int noted_suspend(struct hv_device *hdev)
-{
-	int ret = hv_pci_suspend(hdev);
-
-	note_return(hdev, "hv_pci_suspend", ret);
-	return ret;
-}
-
-static int noted_resume(struct hv_device *hdev)
-{
-	int ret = hv_pci_resume(hdev);
-
-	note_return(hdev, "hv_pci_resume", ret);
-	return ret;
-}
-
-static int __init note_entry_points(void)
-{
-	hv_pci_drv.probe = noted_probe;
-	hv_pci_drv.suspend = noted_suspend;
-	hv_pci_drv.resume = noted_resume;
-	return 0;
-}
-subsys_initcall(note_entry_points);
 
 /* --- the module's own ends, for loading and unloading it --- */
 

@@ -60,6 +60,7 @@ static void invalidated(void *context, u64 mask)
 	struct vx_instance *self = context;
 	struct invalidate_work *work = kzalloc(sizeof(*work), GFP_ATOMIC);
 
+	vx_tell(BLOCK_INVALIDATED, NULL, vx_relid_of(self->dev->bus), vx_wslot_of(self->dev), mask);
 	if (!work)
 		return;
 	INIT_WORK(&work->work, read_stale_blocks);

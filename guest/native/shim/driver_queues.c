@@ -26,6 +26,7 @@ static irqreturn_t handle_command(int irq, void *argument)
 		complete(&self->done);
 		break;
 	}
+	vx_tell(INTERRUPT_HANDLED, NULL, irq, vx_current->cpu);
 	return IRQ_HANDLED;
 }
 

@@ -114,6 +114,14 @@ static void release(struct pci_dev *dev, struct vx_instance *self)
 	kfree(self);
 }
 
+static void tell_failure(struct pci_dev *dev, int error)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "%s\t%s", pci_name(dev), dev->driver->name);
+	vx_tell(DRIVER_PROBE_FAILED, words, error);
+}
+
 static int step_probe(struct pci_dev *dev, const struct pci_device_id *id)
 {
 	struct vx_instance *self;
@@ -128,8 +136,10 @@ static int step_probe(struct pci_dev *dev, const struct pci_device_id *id)
 	init_completion(&self->idle);
 	pci_set_drvdata(dev, self);
 	ret = run_part(self, PART_PROBE);
-	if (ret < 0)
+	if (ret < 0) {
+		tell_failure(dev, ret);
 		release(dev, self);
+	}
 	return ret;
 }
 

@@ -5,7 +5,7 @@
 
 #include <linux/pci.h>
 
-#include "shim.h"
+#include "telling.h"
 
 #define VX_QUEUES_MAX 2048 /* as many vectors as MSI-X can have */
 #define VX_STEPS_MAX 24
@@ -72,6 +72,9 @@ void vx_use_ends(struct pci_dev *dev);
 int vx_submit(struct pci_dev *dev, u32 rounds, u32 timeout_ms);
 const char *vx_driver_of(struct pci_dev *dev); /* drivers.c */
 
-const guid_t *vx_instance_of(struct pci_bus *bus); /* driver.c */
+/* driver.c */
+const guid_t *vx_instance_of(struct pci_bus *bus);
+u32 vx_relid_of(struct pci_bus *bus);
+u32 vx_wslot_of(const struct pci_dev *dev);
 
 #endif

@@ -1,38 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What happens to PCI devices, told by the kernel's own notifications. */
+/* What happens to PCI devices, told by the kernel's own notifications; and how anything is told. */
 #include <linux/pci.h>
 
-#include "shim.h"
+#include "telling.h"
 
-u32 vx_relid_of(struct pci_bus *bus); /* driver.c */
+void vx_tell_numbers(enum vx_event event, const char *words, unsigned int count, const u64 *numbers)
+{
+	struct vx_note *note = vx_note(VX_HAPPENED, NULL);
 
-static void note_device(enum vx_note_kind kind, struct device *dev)
+	note->a = event;
+	vx_copy(note->numbers, numbers, count * sizeof(*numbers));
+	if (words)
+		strscpy(note->words, words, sizeof(note->words));
+	else
+		note->words[0] = '\0';
+}
+
+static void tell_device(enum vx_event event, struct device *dev, bool with_driver)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
-	struct vx_note *note = vx_note(kind, NULL);
+	char words[128];
 
-	note->a = pdev->vendor;
-	note->b = pdev->device;
-	note->c = vx_relid_of(pdev->bus);
-	note->d = pci_domain_nr(pdev->bus);
-	snprintf(note->text, sizeof(note->text), "%s %s", pci_name(pdev),
-		 dev->driver ? dev->driver->name : "");
+	snprintf(words, sizeof(words), "%s\t%s", pci_name(pdev),
+		 with_driver && dev->driver ? dev->driver->name : "");
+	vx_tell(event, words, pdev->vendor, pdev->device);
 }
 
 static int device_notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	switch (action) {
 	case BUS_NOTIFY_ADD_DEVICE:
-		note_device(VX_DEVICE_ADDED, data);
+		tell_device(PCI_DEV_ADDED, data, false);
 		break;
 	case BUS_NOTIFY_REMOVED_DEVICE:
-		note_device(VX_DEVICE_REMOVED, data);
+		tell_device(PCI_DEV_REMOVED, data, false);
 		break;
 	case BUS_NOTIFY_BOUND_DRIVER:
-		note_device(VX_DRIVER_BOUND, data);
-		break;
-	case BUS_NOTIFY_UNBIND_DRIVER: /* UNBOUND no longer knows whose it was */
-		note_device(VX_DRIVER_UNBOUND, data);
+		tell_device(DRIVER_BOUND, data, true);
 		break;
 	}
 	return NOTIFY_OK;
@@ -45,3 +49,34 @@ static int __init watch_devices(void)
 	return bus_register_notifier(&pci_bus_type, &notified);
 }
 subsys_initcall(watch_devices);
+
+/* Told once the driver's remove has ended; the notification after that no longer knows whose it was. */
+static void letting_go(struct vx_watched *call)
+{
+	struct device_driver *driver = ((struct device *)call->arguments[0])->driver;
+
+	call->kept[0] = (u64)driver->name;
+}
+
+static void let_go(struct vx_watched *call)
+{
+	struct device *dev = (void *)call->arguments[0];
+	char words[128];
+
+	snprintf(words, sizeof(words), "%s\t%s", dev_name(dev), (const char *)call->kept[0]);
+	vx_tell(DRIVER_UNBOUND, words, 0);
+}
+
+VX_WATCH(pci_device_remove, .enter = letting_go, .leave = let_go);
+
+static void bar_assigned(struct vx_watched *call)
+{
+	struct pci_dev *dev = (void *)call->arguments[0];
+	int bar = call->arguments[1];
+
+	if (!(int)call->result && bar < PCI_STD_NUM_BARS)
+		vx_tell(BAR_ASSIGNED, pci_name(dev), bar, pci_resource_start(dev, bar),
+			pci_resource_len(dev, bar));
+}
+
+VX_WATCH(pci_assign_resource, .leave = bar_assigned);

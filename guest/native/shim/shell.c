@@ -53,14 +53,10 @@ static void run_command(void *argument)
 	struct started *started = argument;
 	const char *told = verbs[started->verb].told;
 	int error = verbs[started->verb].run(&started->command);
-	struct vx_note *note;
 
 	vx_free(started);
-	if (!error || !told)
-		return;
-	note = vx_note(VX_COMMAND_FAILED, NULL);
-	note->a = error;
-	strscpy(note->text, told, sizeof(note->text));
+	if (error && told)
+		vx_tell(COMMAND_FAILED, told, error);
 }
 
 /* Start the command; the new context is the last that was noted. */

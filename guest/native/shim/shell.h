@@ -5,7 +5,7 @@
 
 #include <linux/uuid.h>
 
-#include "shim.h"
+#include "telling.h"
 
 #define VX_BLOCK_BYTES_MAX 128 /* of one configuration block */
 

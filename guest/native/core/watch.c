@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Functions that somebody watches: what they are called with, what they return, and what the context
+ * has changed meanwhile whenever others may see it (before every trap and every note). Who watches
+ * reads memory and tells; nothing of it changes a run. Knows no function by name.
+ */
+#include <string.h>
+
+#include "vx.h"
+
+#define WATCHES_MAX 128
+#define FILTER_SLOTS 4096 /* watch_x86_64.S counts on it */
+
+extern const struct vx_watch *const vx_watches_start[], *const vx_watches_end[];
+
+uint8_t vx_watch_filter[FILTER_SLOTS] __attribute__((visibility("hidden")));
+
+static struct {
+	const void *body; /* behind the call of __fentry__ */
+	const struct vx_watch *what;
+} watched[WATCHES_MAX];
+static uint32_t watched_count;
+static bool looking; /* who looks may tell, which looks */
+
+uint32_t vx_watch_enter(struct vx_watched *call);
+void vx_watch_leave(struct vx_watched *call);
+
+static unsigned slot_of(const void *body)
+{
+	return (uintptr_t)body >> 2 & (FILTER_SLOTS - 1);
+}
+
+/* Where a function goes on behind its call of __fentry__; NULL if it has none. */
+static const void *body_of(const uint8_t *function)
+{
+	static const uint8_t mark[] = { 0xf3, 0x0f, 0x1e, 0xfa }; /* endbr64 */
+
+	if (!memcmp(function, mark, sizeof(mark)))
+		function += sizeof(mark);
+	if (function[0] == 0xe8) /* call rel32 */
+		return function + 5;
+	if ((function[0] == 0x67 && function[1] == 0xe8) || (function[0] == 0xff && function[1] == 0x15))
+		return function + 6; /* the same with a prefix, or through the table of addresses */
+	return NULL;
+}
+
+/* Find the watched functions; how many there are not in this driver. */
+VX_EXPORT uint32_t vx_watch_functions(void)
+{
+	uint32_t missing = 0;
+
+	watched_count = 0;
+	vx_fill(vx_watch_filter, 0, sizeof(vx_watch_filter));
+	for (const struct vx_watch *const *watch = vx_watches_start; watch < vx_watches_end; watch++) {
+		const void *function = NULL, *body = NULL;
+
+		while (!body && (function = vx_function_named((*watch)->function, function)))
+			body = body_of(function);
+		if (!body || watched_count == WATCHES_MAX) {
+			missing++;
+			continue;
+		}
+		watched[watched_count].body = body;
+		watched[watched_count++].what = *watch;
+		vx_watch_filter[slot_of(body)] = 1;
+	}
+	return missing;
+}
+
+/* The watched functions that this driver does not have, one after the other; NULL at the end. */
+VX_EXPORT const char *vx_next_missing(uint32_t number)
+{
+	for (const struct vx_watch *const *watch = vx_watches_start; watch < vx_watches_end; watch++) {
+		uint32_t i = 0;
+
+		while (i < watched_count && watched[i].what != *watch)
+			i++;
+		if (i == watched_count && !number--)
+			return (*watch)->function;
+	}
+	return NULL;
+}
+
+/* Let those who watch see what the running context has changed. */
+void vx_look(void)
+{
+	if (looking || !vx_current || !vx_current->watched)
+		return;
+	looking = true;
+	for (struct vx_watched *call = vx_current->watched; call; call = call->outer)
+		if (call->what->look)
+			call->what->look(call);
+	looking = false;
+}
+
+/* Called before a function's body; whether it is watched, so that its end is to pass here. */
+uint32_t vx_watch_enter(struct vx_watched *call)
+{
+	uint32_t i = 0;
+
+	while (i < watched_count && watched[i].body != call->body)
+		i++;
+	if (i == watched_count || !vx_current)
+		return 0;
+	call->what = watched[i].what;
+	call->outer = vx_current->watched;
+	vx_fill(call->kept, 0, sizeof(call->kept));
+	vx_look();
+	vx_current->watched = call;
+	if (call->what->enter)
+		call->what->enter(call);
+	return 1;
+}
+
+void vx_watch_leave(struct vx_watched *call)
+{
+	const struct vx_watched *outer = call->outer;
+
+	vx_look();
+	if (call->what->leave)
+		call->what->leave(call);
+	vx_current->watched = call->outer;
+	if (outer && outer->what->inner)
+		outer->what->inner(call->outer, call);
+}
+
+/* The innermost call of that function that the running context is in, from this one outwards. */
+struct vx_watched *vx_within(struct vx_watched *call, const char *function)
+{
+	while (call && strcmp(call->what->function, function))
+		call = call->outer;
+	return call;
+}
