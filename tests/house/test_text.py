@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.house.sources import PACKAGES, below, project_files, python_files, text_of, tree_of
 
 WORDS_IN_A_SENTENCE = 3
-CODE = {".py", ".toml", ".c", ".h", ".sh", ".in"}
+CODE = {".py", ".toml", ".c", ".h", ".S", ".ld", ".sh", ".in"}
 CODE_NAMES = {"Makefile", "run", "requirements.txt"}
 DATA = ("tests/data",)  # facts and captures keep the form they came in
 
@@ -38,10 +38,27 @@ def test_every_source_file_names_its_licence() -> None:
 def test_every_named_licence_has_its_text() -> None:
     named = {
         match
-        for path in python_files()
-        for match in re.findall(r"^# SPDX-License-Identifier: (\S+)$", text_of(path), re.MULTILINE)
+        for path in project_files()
+        if path.suffix in CODE
+        for match in re.findall(
+            r"^(?:#|/\*|//) SPDX-License-Identifier: (\S+)", text_of(path), re.MULTILINE
+        )
     }
-    assert named <= {path.stem for path in project_files() if path.parts[0] == "LICENSES"}
+    assert named == {path.stem for path in project_files() if path.parts[0] == "LICENSES"}
+
+
+def test_what_includes_the_kernels_headers_is_under_its_licence() -> None:
+    """The C core takes no more of Linux than names of integers and of system calls."""
+    includes = re.compile(r"^#include(?:_next)? <(?:linux|asm|asm-generic)/", re.MULTILINE)
+    wrong = [
+        str(path)
+        for path in project_files()
+        if path.suffix in {".c", ".h"}
+        and not below(path, "guest/native/core")
+        and includes.search(text_of(path))
+        and "SPDX-License-Identifier: GPL-2.0-only" not in text_of(path).splitlines()[0]
+    ]
+    assert not wrong
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* BUG() and WARN() as calls of functions, instead of an instruction that traps. */
 #ifndef _ASM_X86_BUG_H
 #define _ASM_X86_BUG_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Before 6.2 `current` was read by an absolute 32-bit address, which a shared object does not have. */
 #ifndef VX_ASM_CURRENT_H
 #define VX_ASM_CURRENT_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Device memory: a load or store becomes a question to the host. */
 #ifndef VX_ASM_IO_H
 #define VX_ASM_IO_H

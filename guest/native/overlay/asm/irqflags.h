@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Interrupts on and off as a flag of the simulated CPU, instead of cli and sti. */
 #ifndef _X86_IRQFLAGS_H_
 #define _X86_IRQFLAGS_H_

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Model-specific registers: a read or write becomes a call. */
 #ifndef VX_ASM_MSR_H
 #define VX_ASM_MSR_H
