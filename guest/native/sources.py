@@ -42,7 +42,7 @@ WATCHED: Final = (
                 "search",
                 "rom",
             ),
-            *("setup-res", "setup-bus", "irq", "slot"),
+            *("setup-res", "setup-bus", "irq", "slot", "vpd", "vc", "rebar"),
         )
     ),
     *(f"drivers/pci/msi/{name}.c" for name in ("msi", "api", "irqdomain", "pcidev_msi")),
@@ -77,6 +77,7 @@ LIBRARY: Final = tuple(
 MAY_BE_ABSENT: Final = frozenset(
     {
         "drivers/pci/msi/api.c",
+        "drivers/pci/rebar.c",
         "lib/bitmap-str.c",
         "lib/group_cpus.c",
         "kernel/irq/matrix.c",

@@ -12,6 +12,7 @@ from functools import partial
 from guest.pci_core.events import DmaConfigured, DriverBound, DriverProbeFailed, DriverUnbound
 from guest.pci_core.ports import FunctionDriver
 from guest.pci_core.refs import pci_dev_get, pci_dev_put
+from guest.pci_core.state import pci_save_state
 from guest.pci_core.types import PciBus, PciDev
 
 
@@ -25,8 +26,9 @@ async def pci_bus_add_devices(bus: PciBus) -> None:
 async def _pci_bus_add_device(dev: PciDev) -> None:
     """pci_bus_add_device(): a device no driver wants, or whose probe fails, is added all the same.
 
-    Model: configuration space is not saved here (pci_save_state()), nothing would restore it.
+    Its configuration space is saved, to be restored after an error.
     """
+    await pci_save_state(dev)
     dev.match_driver = True
     await device_attach(dev)
     dev.is_added = True

@@ -2,7 +2,6 @@
 """Writing messages and masks into a function: drivers/pci/msi/msi.c and msi.h.
 
 MSI lives in configuration space; MSI-X in a table behind a BAR, reached by MMIO. Allocates nothing.
-Model: no write to the table is followed by a read that flushes it, since writes arrive at once.
 """
 
 from __future__ import annotations
@@ -42,9 +41,12 @@ async def pci_msix_write_vector_ctrl(desc: MsiDesc, ctrl: int) -> None:
 
 
 async def pci_msix_mask(desc: MsiDesc) -> None:
-    """pci_msix_mask()."""
+    """pci_msix_mask(): the write is flushed by a read of the table's first word."""
     desc.msix_ctrl |= PCI_MSIX_ENTRY_CTRL_MASKBIT
     await pci_msix_write_vector_ctrl(desc, desc.msix_ctrl)
+    base = desc.pci_dev.msix_base
+    assert base is not None, "the MSI-X table is mapped while descriptors exist"
+    desc.pci_dev.kernel.mmio_read(base, 4)
 
 
 async def pci_msix_unmask(desc: MsiDesc) -> None:
@@ -112,6 +114,7 @@ async def _write_msix(desc: MsiDesc, msg: MsiMsg) -> None:
     await kernel.mmio_write(entry + PCI_MSIX_ENTRY_DATA, 4, msg.data)
     if unmasked:
         await pci_msix_write_vector_ctrl(desc, ctrl)
+    kernel.mmio_read(entry + PCI_MSIX_ENTRY_DATA, 4)  # flushes the writes
 
 
 async def _write_msi(desc: MsiDesc, msg: MsiMsg) -> None:

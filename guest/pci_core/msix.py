@@ -4,9 +4,7 @@
 Accesses to the capability and the table come in Linux's order. Refuses to know who wants the
 vectors.
 
-Model: Linux reads the control register twice more for the table's size (pci_msix_vec_count(),
-msix_capability_init()), which is remembered here. Left out are also the reads that flush writes
-(see ``msi_regs``) and the entries that nobody set up (see ``_msix_mask_all()``).
+Model: entries that nobody set up are left alone (see ``_msix_mask_all()``).
 """
 
 from __future__ import annotations
@@ -33,6 +31,7 @@ from guest.pci_core.types import PCI_D0, PCI_STD_NUM_BARS, MsiDesc, PciDev
 from protocol.pci_cap_rows import (
     PCI_MSIX_FLAGS_ENABLE,
     PCI_MSIX_FLAGS_MASKALL,
+    PCI_MSIX_FLAGS_QSIZE,
 )
 
 
@@ -42,6 +41,12 @@ async def msix_change_control(dev: PciDev, *, clear: int, add: int) -> int:
     control = (await bus.ops.read(bus, devfn, pos, 2))[1] & ~clear | add
     await bus.ops.write(bus, devfn, pos, 2, control)
     return control
+
+
+async def _table_size(dev: PciDev) -> int:
+    """pci_msix_vec_count(): entries of the table."""
+    bus, devfn, pos = dev.bus, dev.devfn, dev.msix_cap + PCI_MSIX_FLAGS
+    return ((await bus.ops.read(bus, devfn, pos, 2))[1] & PCI_MSIX_FLAGS_QSIZE) + 1
 
 
 async def enable_msix_range(
@@ -54,7 +59,7 @@ async def enable_msix_range(
         return -EINVAL
     if not dev.msix_cap:
         return -EINVAL
-    nvec = min(dev.msix_entries, max_vecs)
+    nvec = min(await _table_size(dev), max_vecs)
 
     async def init(count: int) -> int:
         return await _msix_capability_init(irqs, dev, count, affd)
@@ -69,6 +74,7 @@ async def _msix_capability_init(
     both = PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE
     await msix_change_control(dev, clear=0, add=both)
     dev.msix_enabled = True
+    entries = await _table_size(dev)
     dev.msix_base = await _msix_map_region(dev)
     ret = -ENOMEM
     if dev.msix_base is not None:
@@ -78,7 +84,7 @@ async def _msix_capability_init(
         await msix_change_control(dev, clear=both, add=0)
         return ret
     await pci_intx(dev, enable=0)
-    await _msix_mask_all(dev)
+    await _msix_mask_all(dev, entries)
     await msix_change_control(dev, clear=PCI_MSIX_FLAGS_MASKALL, add=0)
     return 0
 
@@ -102,6 +108,7 @@ async def _msix_setup_interrupts(
     masks = irqs.create_affinity_masks(nvec, affd) if affd is not None else None
     await dev.msi_mutex.lock()
     ret = 0
+    await _table_size(dev)  # msix_setup_msi_descs(): which entries are beyond the table
     for index in range(nvec):
         desc = await dev.kernel.kzalloc(MsiDesc, GFP_KERNEL, dev, index, 1, True)
         if desc is None:
@@ -119,7 +126,7 @@ async def _msix_setup_interrupts(
     return ret
 
 
-async def _msix_mask_all(dev: PciDev) -> None:
+async def _msix_mask_all(dev: PciDev, entries: int) -> None:
     """msix_mask_all(): no entry may fire before its interrupt is requested.
 
     Model: Linux writes every entry of the table; here those that were set up and found unmasked,
@@ -131,7 +138,7 @@ async def _msix_mask_all(dev: PciDev) -> None:
             await pci_msix_mask(desc)
     if dev.kernel.follows_crash:
         assert dev.msix_base is not None, "the table has been mapped"
-        for index in range(len(dev.msi_descs), dev.msix_entries):
+        for index in range(len(dev.msi_descs), entries):
             ctrl = dev.msix_base + index * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL
             await dev.kernel.mmio_write(ctrl, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT)
 

@@ -13,8 +13,9 @@ from itertools import pairwise
 from guest.kernel import ops
 from guest.kernel.memory import GFP_KERNEL
 from guest.kernel.resource import Resource
-from guest.pci_core.capability import pci_init_capabilities
 from guest.pci_core.events import PciDevAdded
+from guest.pci_core.express import pci_configure_device
+from guest.pci_core.init_capabilities import pci_init_capabilities
 from guest.pci_core.power import register_pm
 from guest.pci_core.refs import pci_bus_put
 from guest.pci_core.regs import ALL_ONES
@@ -154,6 +155,7 @@ async def _pci_bus_wait_rrs(bus: PciBus, devfn: Devfn) -> int:
 
 async def _pci_device_add(dev: PciDev) -> None:
     """pci_device_add(): initialise capabilities, register; drivers come later."""
+    await pci_configure_device(dev)
     await pci_init_capabilities(dev)
     bus = dev.bus
     bus.devices.add_tail(dev)

@@ -7,9 +7,9 @@ passes over a bus: stopping goes backwards through its devices, removing forward
 
 from __future__ import annotations
 
-from guest.pci_core.capability import pci_pme_off
 from guest.pci_core.driver_core import device_release_driver
 from guest.pci_core.events import PciDevRemoved
+from guest.pci_core.init_capabilities import pci_pme_off
 from guest.pci_core.refs import pci_bus_put, pci_dev_put
 from guest.pci_core.types import PciBus, PciDev
 

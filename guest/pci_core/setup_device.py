@@ -6,10 +6,8 @@ from __future__ import annotations
 from errno import EIO
 
 from guest.pci_core.bars import pci_read_bases
-from guest.pci_core.capability import (
-    pci_cfg_space_size,
-    walk_capabilities,
-)
+from guest.pci_core.capability import pci_cfg_space_size
+from guest.pci_core.express import set_pcie_port_type
 from guest.pci_core.regs import (
     PCI_CB_SUBSYSTEM_ID,
     PCI_CB_SUBSYSTEM_VENDOR_ID,
@@ -24,8 +22,9 @@ from guest.pci_core.regs import (
 )
 from guest.pci_core.slot import pci_dev_assign_slot
 from guest.pci_core.types import PciDev
-from protocol.pci_caps import PCI_CAP_ID_EXP
 from protocol.pci_regs import (
+    PCI_COMMAND,
+    PCI_COMMAND_INTX_DISABLE,
     PCI_HEADER_TYPE,
     PCI_HEADER_TYPE_MASK,
     PCI_HEADER_TYPE_MFD,
@@ -38,23 +37,32 @@ from protocol.pci_regs import (
 
 
 async def pci_setup_device(dev: PciDev) -> int:
-    """pci_setup_device(): header, class, BARs; -EIO for a header type that does not exist.
-
-    Model: pci_intx_mask_broken() is left out, a vPCI function has no INTx to mask.
-    """
+    """pci_setup_device(): header, class, BARs; -EIO for a header type that does not exist."""
     bus, devfn = dev.bus, dev.devfn
     read = bus.ops.read
     header = (await read(bus, devfn, PCI_HEADER_TYPE, 1))[1]
     dev.hdr_type = header & PCI_HEADER_TYPE_MASK
     dev.multifunction = bool(header & PCI_HEADER_TYPE_MFD)
-    await walk_capabilities(dev)
-    dev.pcie_cap = dev.caps.get(PCI_CAP_ID_EXP, 0)
+    await set_pcie_port_type(dev)
     await pci_dev_assign_slot(dev)
     revision = (await read(bus, devfn, PCI_CLASS_REVISION, 4))[1]
     dev.revision = revision & 0xFF
     dev.class_code = revision >> 8
     dev.cfg_size = await pci_cfg_space_size(dev)
+    await _pci_intx_mask_broken(dev)
     return await _read_header(dev)
+
+
+async def _pci_intx_mask_broken(dev: PciDev) -> None:
+    """pci_intx_mask_broken(): whether INTx can be masked is tried out.
+
+    Model: the answer is not kept, nobody shares an INTx here.
+    """
+    bus, devfn = dev.bus, dev.devfn
+    command = (await bus.ops.read(bus, devfn, PCI_COMMAND, 2))[1]
+    await bus.ops.write(bus, devfn, PCI_COMMAND, 2, command ^ PCI_COMMAND_INTX_DISABLE)
+    await bus.ops.read(bus, devfn, PCI_COMMAND, 2)
+    await bus.ops.write(bus, devfn, PCI_COMMAND, 2, command)
 
 
 async def _read_header(dev: PciDev) -> int:

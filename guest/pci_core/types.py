@@ -195,14 +195,12 @@ def irq_data_get_msi_desc(data: IrqData) -> MsiDesc:
 class PciDev(Allocated):
     """struct pci_dev with the parts of struct device that matter here.
 
-    ``resource`` holds BARs 0-5 and the ROM; ``caps`` maps a capability's id to its offset, the
-    first of each. ``refs`` counts holders; the one of device_add is dropped when the
-    device is destroyed.
+    ``resource`` holds BARs 0-5 and the ROM. ``refs`` counts holders; the one of device_add is
+    dropped when the device is destroyed.
     """
 
     __slots__ = (
         "bus",
-        "caps",
         "cfg_size",
         "class_code",
         "coherent_dma",
@@ -227,11 +225,12 @@ class PciDev(Allocated):
         "msix_base",
         "msix_cap",
         "msix_enabled",
-        "msix_entries",
         "multifunction",
         "name",
         "numa_node",
         "pcie_cap",
+        "pcie_flags",
+        "pcie_mpss",
         "pin",
         "pm_cap",
         "pme_support",
@@ -240,6 +239,7 @@ class PciDev(Allocated):
         "revision",
         "rom_base_reg",
         "saved_config_space",
+        "saved_pcie",
         "slot",
         "subsystem_device",
         "subsystem_vendor",
@@ -263,10 +263,9 @@ class PciDev(Allocated):
         self.multifunction = False
         self.coherent_dma = True
         self.cfg_size = 0
-        self.caps: dict[int, int] = {}
-        self.pcie_cap = 0
+        self.pcie_cap = self.pcie_flags = self.pcie_mpss = 0
         self.pme_support = 0
-        self.pm_cap = self.msi_cap = self.msix_cap = self.msix_entries = 0
+        self.pm_cap = self.msi_cap = self.msix_cap = 0
         self.pin = self.irq = 0
         self.resource = [Resource() for _ in range(PCI_ROM_RESOURCE + 1)]
         self.rom_base_reg = 0
@@ -283,3 +282,4 @@ class PciDev(Allocated):
         self.msix_base: int | None = None  # guest physical address of the MSI-X table
         self.msi_descs: dict[int, MsiDesc] = {}
         self.saved_config_space: tuple[int, ...] | None = None  # state_saved, with what is saved
+        self.saved_pcie: tuple[int, ...] = ()

@@ -118,18 +118,13 @@ int acpi_pci_wakeup(struct pci_dev *dev, bool enable) { return 0; }
 
 int pci_create_sysfs_dev_files(struct pci_dev *dev) { return 0; }
 void pci_remove_sysfs_dev_files(struct pci_dev *dev) { }
-void pci_vpd_init(struct pci_dev *dev) { }
 void pci_configure_aspm_l1ss(struct pci_dev *dev) { }
-void pci_allocate_vc_save_buffers(struct pci_dev *dev) { }
 unsigned int pcibios_assign_all_busses(void) { return 0; }
 bool pciehp_is_native(struct pci_dev *dev) { return false; }
-int pci_save_vc_state(struct pci_dev *dev) { return 0; }
-void pci_restore_vc_state(struct pci_dev *dev) { }
 void pci_save_ltr_state(struct pci_dev *dev) { }
 void pci_restore_ltr_state(struct pci_dev *dev) { }
 void pci_save_aspm_l1ss_state(struct pci_dev *dev) { }
 void pci_restore_aspm_l1ss_state(struct pci_dev *dev) { }
-void pci_restore_rebar_state(struct pci_dev *dev) { }
 
 /* --- lists --- */
 

@@ -85,6 +85,7 @@ def test_a_message_is_written_address_first() -> None:
         ("w", TABLE + 0, 0xFEE0_1000),
         ("w", TABLE + 4, 0),
         ("w", TABLE + 8, SHUTDOWN),
+        ("r", TABLE + 8, SHUTDOWN),  # flushes
     ]
 
 
