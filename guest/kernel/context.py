@@ -8,7 +8,7 @@ A context is a coroutine with a kind and a CPU. It knows nothing of who chooses 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from guest.kernel.cpu import Cpu
@@ -106,6 +106,16 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<{self.label}>"
+
+
+class TakenLock(NamedTuple):
+    """A lock that somebody waits for, by name, and who had it then."""
+
+    name: str
+    owner: Context
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class WaitQueue:

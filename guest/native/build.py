@@ -42,9 +42,15 @@ CORE: Final = (
 ASSEMBLY: Final = ("switch_x86_64.S", "watch_x86_64.S")
 SHIM: Final = (
     *(
-        "locks.c",
+        "waiting.c",
+        "spinlock.c",
+        "mutex.c",
+        "completion.c",
+        "waitqueue.c",
         "mm.c",
-        "work.c",
+        "workqueue.c",
+        "tasklet.c",
+        "timer.c",
         "cpu.c",
         "time.c",
         "numa.c",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from guest.kernel.context import Context, Kind, Steps
+from guest.kernel.context import Context, Kind, Steps, TakenLock
 from guest.kernel.faults import GuestFault
 from guest.native.library import NEVER, Library, NoteKind, TrapKind
 
@@ -84,9 +84,15 @@ class Contexts:
             context.bh_off = trap.bh_off
             context.irqs_off = trap.irqs_off
             self.settle()
+            if trap.held or context.held:
+                context.held = self._held(number, trap.held)
             if trap.kind != TrapKind.ASKS:
                 return self._stopped(context, trap)
             trap.answer = self._answer(context, trap)
+
+    def _held(self, number: int, count: int) -> list[object]:
+        """The names of the locks that a context holds, oldest first."""
+        return [self._library.call.vx_held(number, place).decode() for place in range(count)]
 
     def _stopped(self, context: NativeContext, trap: Trap) -> str:
         if trap.kind == TrapKind.ENDED:
@@ -96,7 +102,8 @@ class Contexts:
             raise NativeFault(what, trap.text.decode())
         if trap.kind == TrapKind.PARKED:
             context.ready = False
-            context.waiting_for = what
+            owner = self._contexts[trap.owner - 1] if trap.owner else None
+            context.waiting_for = what if owner is None else TakenLock(what, owner)
             if trap.deadline_ns != NEVER:
                 self._kernel.scheduler.wake_at(context, trap.deadline_ns)
         return str(what)

@@ -153,7 +153,7 @@ class NativeGuest:
         """Which faults somebody may want."""
         allocations = self.kernel.fail_allocation is not None
         rings = self.kernel.ring_is_full is not None
-        return FaultBits.ALLOCATIONS * allocations | FaultBits.RINGS * rings
+        return FaultBits(FaultBits.ALLOCATIONS * allocations | FaultBits.RINGS * rings)
 
     def _answer(self, context: NativeContext, trap: Trap) -> int:
         if trap.request == Request.ALLOCATION_FAILS:

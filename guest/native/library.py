@@ -73,7 +73,7 @@ class Trap(c.Structure):
         *((name, c.c_uint32) for name in ("request", "size")),
         *((name, c.c_uint64) for name in ("a", "b", "c", "answer")),
         ("held_ns", c.c_uint64),
-        *((name, c.c_uint32) for name in ("preempt_off", "bh_off", "irqs_off", "held")),
+        *((name, c.c_uint32) for name in ("owner", "preempt_off", "bh_off", "irqs_off", "held")),
     )
 
 
@@ -141,6 +141,7 @@ _FUNCTIONS: Final = {
     "vx_title": _Row(_TEXT, (_U32,)),
     "vx_kind_of": _Row(_U32, (_U32,)),
     "vx_cpu_of": _Row(_U32, (_U32,)),
+    "vx_held": _Row(_TEXT, (_U32, _U32)),
     "vx_callback_interrupt": _Row(None, (_U32,)),
     "vx_device_interrupt": _Row(None, (_U32, _U32)),
     "vx_message_page": _Row(_U64, (_U32,)),

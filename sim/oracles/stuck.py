@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from guest.kernel.context import Context, Kind
+from guest.kernel.context import Context, Kind, TakenLock
 from guest.kernel.freezer import PoweredOff
 from guest.kernel.sync import Mutex, SpinLock
 from sim.stacks import of_waiting
@@ -76,7 +76,7 @@ def _needed(context: Context) -> Context | None:
 def _owner(context: Context) -> Context | None:
     """Who keeps this context from going on: a lock's holder, or who is on its CPU instead."""
     wanted = context.waiting_for
-    if isinstance(wanted, (Mutex, SpinLock)):
+    if isinstance(wanted, (Mutex, SpinLock, TakenLock)):
         return wanted.owner
     cpu = context.cpu
     if context.ready and cpu is not None:
@@ -98,6 +98,6 @@ def _circle(contexts: Sequence[Context]) -> list[Context]:
 
 
 def _describe(context: Context) -> str:
-    held = ", ".join(repr(lock) for lock in context.held) or "nothing"
+    held = ", ".join(str(lock) for lock in context.held) or "nothing"
     wanted = "its CPU" if context.ready else str(context.waiting_for)
     return f"{context.name} waits for {wanted} and holds {held}"

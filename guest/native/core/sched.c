@@ -35,6 +35,7 @@ static void leave(enum vx_trap_kind kind)
 	vx_look();
 	vx_shared.trap.kind = kind;
 	vx_shared.trap.ctx = ctx->id;
+	vx_shared.trap.held = ctx->held_count;
 	vx_shim_depths(&vx_shared.trap);
 	vx_shim_switching_out(ctx);
 	vx_current = NULL;
@@ -81,6 +82,7 @@ VX_EXPORT void vx_resume(uint32_t id)
 	struct vx_ctx *ctx = &contexts[id];
 
 	vx_current = ctx;
+	vx_shared.trap.owner = 0;
 	vx_shim_switched_in(ctx);
 	vx_switch(&main_sp, ctx->sp);
 }

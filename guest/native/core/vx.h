@@ -24,6 +24,7 @@
 /* Tables of ours whose content outlives a run: how much of them counts is kept elsewhere. */
 #define VX_LEFT __attribute__((section(".vx_left,\"aw\",@nobits#")))
 #define VX_CPUS_MAX 256 /* CONFIG_NR_CPUS, too */
+#define VX_HELD_MAX 32 /* locks at once; those beyond are not told of */
 
 enum vx_kind { VX_THREAD, VX_WORK, VX_SOFTIRQ, VX_HARDIRQ }; /* guest.kernel.context.Kind */
 
@@ -45,6 +46,8 @@ struct vx_ctx {
 	uint32_t saved_preempt; /* of the shim, while another context has the CPU */
 	uint16_t irqs_off; /* 1 while interrupts are off on its CPU */
 	uint16_t frames; /* depth of its shadow stack */
+	uint16_t held_count;
+	const void *held[VX_HELD_MAX]; /* locks, oldest first */
 	char title[96];
 	char *stack;
 	struct vx_watched *watched; /* the innermost watched function it is in */
@@ -77,6 +80,7 @@ struct vx_trap {
 	uint32_t request, size;
 	uint64_t a, b, c, answer;
 	uint64_t held_ns; /* of an answer: for how long the host held the CPU */
+	uint32_t owner; /* who has the lock that is waited for: its number plus one; 0: nobody known */
 	uint32_t preempt_off, bh_off, irqs_off, held;
 };
 

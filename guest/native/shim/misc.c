@@ -161,10 +161,6 @@ int kmsg_dump_register(struct kmsg_dumper *dumper) { return 0; }
 int module_add_driver(struct module *module, const struct device_driver *driver) { return 0; }
 void module_remove_driver(const struct device_driver *driver) { }
 unsigned int arch_dynirq_lower_bound(unsigned int from) { return from < 24 ? 24 : from; }
-void _raw_read_lock(rwlock_t *lock) { preempt_disable(); }
-void _raw_read_unlock(rwlock_t *lock) { preempt_enable(); }
-void _raw_write_lock(rwlock_t *lock) { preempt_disable(); }
-void _raw_write_unlock(rwlock_t *lock) { preempt_enable(); }
 bool irq_pm_check_wakeup(struct irq_desc *desc) { return false; }
 void irq_pm_install_action(struct irq_desc *desc, struct irqaction *action) { }
 void irq_pm_remove_action(struct irq_desc *desc, struct irqaction *action) { }

@@ -26,6 +26,7 @@ static inline bool vx_atomic(void)
 }
 
 void vx_may_sleep(const char *what, const void *object);
+void vx_bh_on(void); /* local_bh_enable(), but that nobody goes on here */
 void vx_raise_softirqs(unsigned int cpu);
 void vx_on_cpu(unsigned int cpu, int (*call)(unsigned int cpu));
 void vx_check_node(int node);

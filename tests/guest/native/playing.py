@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Playing scenarios on the real driver, for tests: natural order, with one fault at most."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from guest.events import FunctionReturned
+from guest.native.library import Library
+from sim.choices import FAULT_PREFIX, Option
+from sim.guests import NativeGuests
+from sim.result import Verdict
+from sim.scenario_options import with_faults
+from sim.scenario_reader import find_scenario, parse_scenario
+from sim.world import World
+
+
+class Fate:
+    """Natural order, but that one fault happens whenever it can at that place."""
+
+    def __init__(self, fault: str, at: str) -> None:
+        self._wanted = (FAULT_PREFIX + fault, at)
+
+    def choose(self, options: Sequence[Option]) -> int:
+        names = [(option.name, option.at) for option in options]
+        return names.index(self._wanted) if self._wanted in names else 0
+
+
+def played(
+    library: Library, name: str, *faults: str, fate: Fate | None = None
+) -> tuple[World, Verdict]:
+    """A built-in scenario, to its end."""
+    text = find_scenario(name).read_text(encoding="utf-8")
+    scenario = with_faults(parse_scenario(text, source=name, folder=Path()), faults)
+    world = World(scenario, guests=NativeGuests(lambda: library), chooser=fate, lates=0)
+    return world, world.run()
+
+
+def events(world: World) -> list[object]:
+    """What has happened."""
+    return [stamped.event for stamped in world.trace()]
+
+
+def returned(world: World, function: str) -> list[int]:
+    """The errnos that a function of the driver returned, in order."""
+    found = (event for event in events(world) if isinstance(event, FunctionReturned))
+    return [event.errno for event in found if event.function == function]
