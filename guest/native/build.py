@@ -38,6 +38,8 @@ CORE: Final = (
     "crash.c",
     "stacks.c",
     "watch.c",
+    "calls.c",
+    "watchdog.c",
 )
 ASSEMBLY: Final = ("switch_x86_64.S", "watch_x86_64.S")
 SHIM: Final = (
@@ -88,6 +90,8 @@ _LIBC: Final = frozenset(
         "sigaction",
         "sigaltstack",
         "ftruncate",
+        "getpid",
+        "setitimer",
         "getauxval",
         "memfd_create",
         "mmap",
@@ -95,6 +99,8 @@ _LIBC: Final = frozenset(
         "syscall",
     }
 )
+
+_LINKERS: Final = frozenset({"_GLOBAL_OFFSET_TABLE_", "__ehdr_start", "_end"})
 
 _KERNEL_FLAGS: Final = (
     *("-D__KERNEL__", "-std=gnu11", "-fshort-wchar", "-funsigned-char", "-fno-common"),
@@ -104,21 +110,22 @@ _KERNEL_FLAGS: Final = (
         "-Werror=implicit-function-declaration",
         "-fPIC",
         "-O1",
-        "-g",
+        "-gdwarf-4",
         "-w",
         "-nostdinc",
     ),
     *("-fno-omit-frame-pointer", "-mno-red-zone", "-mgeneral-regs-only"),
     *("-ffunction-sections", "-fdata-sections"),
+    *("-fstack-protector-strong", "-mstack-protector-guard=global"),
 )
 # Every access becomes a call of ours; calls stay calls, under their own names, so that frames and
 # allocations tell who called.
-_WATCHED_FLAGS: Final = (
+WATCHED_FLAGS: Final = (
     *("-fsanitize=thread", "--param", "tsan-distinguish-volatile=1"),
     *("-fno-optimize-sibling-calls", "-fno-inline-functions-called-once", "-fno-ipa-sra"),
     *("-fno-inline-small-functions", "-pg", "-mfentry"),  # every function says that it begins
 )
-_CORE_FLAGS: Final = (
+CORE_FLAGS: Final = (
     *("-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fno-omit-frame-pointer", "-Wall", "-Wextra"),
     "-Werror",
 )
@@ -248,7 +255,7 @@ class _Maker:
             if name == DRIVER:
                 continue
             source = self._tree / name
-            watched = _WATCHED_FLAGS if name in WATCHED else ()
+            watched = WATCHED_FLAGS if name in WATCHED else ()
             yield Unit(name, source, (*self._flags(source), *watched))
         wrapper = HERE / "shim/driver.c"
         driver = (
@@ -256,7 +263,7 @@ class _Maker:
             f'-DVX_DRIVER="{self._driver}"',
             f"-I{(self._tree / DRIVER).parent}",
         )
-        yield Unit(str(self._driver), wrapper, (*driver, *_WATCHED_FLAGS))
+        yield Unit(str(self._driver), wrapper, (*driver, *WATCHED_FLAGS))
         for name in TELLING:
             yield Unit(name, HERE / "shim" / name, (*driver, "-fno-builtin"))
         for name in SHIM:
@@ -264,7 +271,7 @@ class _Maker:
             flags = (*self._flags(source), "-fno-builtin", f"-I{self._tree / 'drivers/hv'}")
             yield Unit(name, source, flags)
         for name in CORE:
-            yield Unit(name, HERE / "core" / name, _CORE_FLAGS)
+            yield Unit(name, HERE / "core" / name, CORE_FLAGS)
         for name in ASSEMBLY:
             yield Unit(name, HERE / "core" / name, ())
 
@@ -313,7 +320,7 @@ def _missing(objects: Sequence[Path]) -> list[str]:
         if name.startswith("__real_")
         or (name.startswith("vx_") and name.endswith(("_start", "_end")))
     }
-    return sorted(undefined - defined - _LIBC - linkers - {"_GLOBAL_OFFSET_TABLE_"})
+    return sorted(undefined - defined - _LIBC - linkers - _LINKERS)
 
 
 def _stub_text(names: Sequence[str]) -> str:

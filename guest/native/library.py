@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes as c
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum, IntFlag
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from guest.native.errors import BuildError
 
@@ -22,6 +22,7 @@ NOTES_MAX: Final = 4096
 TEXT_BYTES: Final = 320
 NUMBERS_MAX: Final = 8
 WORDS_BYTES: Final = TEXT_BYTES - 8 * NUMBERS_MAX
+TICK_MS: Final = 250  # guest code that runs for eight of them without a trap is stopped
 
 
 class TrapKind(IntEnum):
@@ -118,7 +119,7 @@ class Symbol(c.Structure):
     _fields_ = (("address", c.c_uint64), ("size", c.c_uint64), ("name", c.c_char_p))
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One exported function: what it returns and takes."""
 
     result: Any
@@ -126,36 +127,41 @@ class _Row(NamedTuple):
 
 
 _U32, _U64, _TEXT, _BYTES = c.c_uint32, c.c_uint64, c.c_char_p, c.c_char_p
-_FUNCTIONS: Final = {
-    "vx_map_arena": _Row(c.c_int, ()),
-    "vx_watch_functions": _Row(_U32, ()),
-    "vx_next_missing": _Row(_TEXT, (_U32,)),
-    "vx_set_symbols": _Row(None, (c.POINTER(Symbol), _U32)),
-    "vx_catch_faults": _Row(c.c_int, ()),
-    "vx_keep": _Row(c.c_int, ()),
-    "vx_reset": _Row(None, ()),
-    "vx_boot": _Row(None, ()),
-    "vx_find_lost": _Row(None, ()),
-    "vx_next_lost": _Row(c.c_int64, (c.c_int64, c.POINTER(_U64), c.POINTER(_TEXT))),
-    "vx_resume": _Row(None, (_U32,)),
-    "vx_title": _Row(_TEXT, (_U32,)),
-    "vx_kind_of": _Row(_U32, (_U32,)),
-    "vx_cpu_of": _Row(_U32, (_U32,)),
-    "vx_held": _Row(_TEXT, (_U32, _U32)),
-    "vx_callback_interrupt": _Row(None, (_U32,)),
-    "vx_device_interrupt": _Row(None, (_U32, _U32)),
-    "vx_message_page": _Row(_U64, (_U32,)),
-    "vx_event_page": _Row(_U64, (_U32,)),
-    "vx_add_mmio_range": _Row(None, (_U64, _U64)),
-    "vx_set_nodes": _Row(None, (_U32, _U64)),
-    "vx_set_node_of_cpu": _Row(None, (_U32, _U32)),
-    "vx_set_isolation": _Row(None, (_U32, _U32)),
-    "vx_set_framebuffer": _Row(None, (_U64, _U64)),
-    "vx_add_driver": _Row(_U32, (_TEXT,)),
-    "vx_add_match": _Row(None, (_U32, _U32, _U32, _U32)),
-    "vx_add_step": _Row(None, (_U32, _U32, c.c_void_p)),
-    "vx_add_choice": _Row(None, (c.c_void_p,)),
-    "vx_shell": _Row(None, (_TEXT, _U32, _U32, _BYTES, _U32, _U64, _U64, _BYTES, _U32)),
+CORE_FUNCTIONS: Final = {
+    "vx_map_arena": Row(c.c_int, ()),
+    "vx_watch_functions": Row(_U32, ()),
+    "vx_next_missing": Row(_TEXT, (_U32,)),
+    "vx_set_symbols": Row(None, (c.POINTER(Symbol), _U32)),
+    "vx_catch_faults": Row(c.c_int, ()),
+    "vx_keep": Row(c.c_int, ()),
+    "vx_reset": Row(None, ()),
+    "vx_watch_time": Row(c.c_int, (_U32,)),
+    "vx_calls_of": Row(_U32, (_U32, c.POINTER(_U64))),
+    "vx_told_calls": Row(_TEXT, (_U32, c.POINTER(_U64), c.POINTER(_U32))),
+    "vx_find_lost": Row(None, ()),
+    "vx_next_lost": Row(c.c_int64, (c.c_int64, c.POINTER(_U64), c.POINTER(_TEXT))),
+    "vx_resume": Row(None, (_U32,)),
+    "vx_title": Row(_TEXT, (_U32,)),
+    "vx_kind_of": Row(_U32, (_U32,)),
+    "vx_cpu_of": Row(_U32, (_U32,)),
+    "vx_held": Row(_TEXT, (_U32, _U32)),
+}
+_SHIM_FUNCTIONS: Final = {
+    "vx_boot": Row(None, ()),
+    "vx_callback_interrupt": Row(None, (_U32,)),
+    "vx_device_interrupt": Row(None, (_U32, _U32)),
+    "vx_message_page": Row(_U64, (_U32,)),
+    "vx_event_page": Row(_U64, (_U32,)),
+    "vx_add_mmio_range": Row(None, (_U64, _U64)),
+    "vx_set_nodes": Row(None, (_U32, _U64)),
+    "vx_set_node_of_cpu": Row(None, (_U32, _U32)),
+    "vx_set_isolation": Row(None, (_U32, _U32)),
+    "vx_set_framebuffer": Row(None, (_U64, _U64)),
+    "vx_add_driver": Row(_U32, (_TEXT,)),
+    "vx_add_match": Row(None, (_U32, _U32, _U32, _U32)),
+    "vx_add_step": Row(None, (_U32, _U32, c.c_void_p)),
+    "vx_add_choice": Row(None, (c.c_void_p,)),
+    "vx_shell": Row(None, (_TEXT, _U32, _U32, _BYTES, _U32, _U64, _U64, _BYTES, _U32)),
 }
 
 
@@ -165,10 +171,13 @@ class Library:
     One of a process runs: loading another takes the memory's addresses from the one before.
     """
 
+    functions: ClassVar[Mapping[str, Row]] = {**CORE_FUNCTIONS, **_SHIM_FUNCTIONS}
+
     def __init__(self, path: Path) -> None:
         """Raises :class:`BuildError` if the machine cannot give it its memory."""
+        self.path = path
         self.call = c.CDLL(str(path))
-        for name, row in _FUNCTIONS.items():
+        for name, row in self.functions.items():
             function = getattr(self.call, name)
             function.restype, function.argtypes = row.result, row.arguments
         self.shared = Shared.in_dll(self.call, "vx_shared")
@@ -177,7 +186,7 @@ class Library:
         self._symbols = self._table(path)
         self.call.vx_set_symbols(self._symbols, len(self._symbols))
         self.call.vx_watch_functions()
-        if self.call.vx_catch_faults():
+        if self.call.vx_catch_faults() or self.call.vx_watch_time(TICK_MS):
             raise BuildError("faults of the processor could not be caught")
         if self.call.vx_keep():
             raise BuildError("there is no memory to keep the library's own beside it")
@@ -186,7 +195,7 @@ class Library:
         """Functions and static objects by address, as they are loaded here."""
         rows = sorted(_symbols(path))
         home = next(at for at, _, name in rows if name == "vx_shared")
-        shift = c.addressof(self.shared) - home
+        self.shift = shift = c.addressof(self.shared) - home
         found = [Symbol(at + shift, size, name.encode()) for at, size, name in rows]
         return (Symbol * len(found))(*found)
 

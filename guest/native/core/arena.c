@@ -12,18 +12,22 @@
 
 #include "vx.h"
 
-#define HEADER_BYTES 64u
+#define HEADER_BYTES 96u
 #define REDZONE_BYTES 32u
 #define PAGE_BYTES 4096u
 #define OBJECTS_MAX (1u << 20)
 #define ALIAS_BASE (VX_ARENA_BASE + (1ull << 40))
 #define ALIAS_BYTES (256u << 20)
+#define ADDRESS_BITS 47 /* that a process has; list poison has more */
 
 struct header { /* just below the object */
 	uint64_t magic;
 	size_t size;
 	const void *allocated_by, *freed_by; /* where in the kernel's code */
+	struct vx_trail allocated, freed;
 };
+
+_Static_assert(sizeof(struct header) <= HEADER_BYTES, "a header lies between two objects");
 
 #define LIVE_MAGIC 0x6c697665206f626aull
 #define DEAD_MAGIC 0x64656164206f626aull
@@ -48,9 +52,17 @@ static int make_arena(void)
 	return vx_shadow == MAP_FAILED || objects == MAP_FAILED ? -1 : 0;
 }
 
+uintptr_t vx_ours_low, vx_ours_high;
+
 /* Take the arena's addresses; a library that had them before, in the same process, has lost them. */
 VX_EXPORT int vx_map_arena(void)
 {
+	/* The linker's own names for both ends of the shared object; the executable has the same. */
+	extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+	extern const char _end[] __attribute__((visibility("hidden")));
+
+	vx_ours_low = (uintptr_t)__ehdr_start;
+	vx_ours_high = (uintptr_t)_end;
 	if (backing < 0 && make_arena())
 		return -1;
 	if (mmap(arena, VX_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing, 0) !=
@@ -90,23 +102,34 @@ void *vx_alloc(size_t size, size_t align, const void *caller)
 	if (objects_count == OBJECTS_MAX)
 		return NULL;
 	objects[objects_count++] = start;
-	*header_of(object) = (struct header){ LIVE_MAGIC, size, caller, NULL };
+	*header_of(object) = (struct header){ .magic = LIVE_MAGIC, .size = size, .allocated_by = caller };
+	vx_remember_calls(&header_of(object)->allocated, caller);
 	vx_fill(shade(object), VX_LIVE, rounded / 8);
 	vx_fill(shade((char *)object + rounded), VX_REDZONE, REDZONE_BYTES / 8);
 	return object;
 }
 
-void vx_free(void *object)
+static void tell_history(const struct header *header)
+{
+	if (header->magic == DEAD_MAGIC)
+		vx_tell_calls("freed", &header->freed);
+	vx_tell_calls("allocated", &header->allocated);
+}
+
+void vx_free_for(void *object, const void *caller)
 {
 	struct header *header = header_of(object);
 
 	if (!inside(object) || (header->magic != LIVE_MAGIC && header->magic != DEAD_MAGIC))
 		vx_finding("double-free", "%p was never allocated", object);
-	if (header->magic == DEAD_MAGIC)
+	if (header->magic == DEAD_MAGIC) {
+		tell_history(header);
 		vx_finding("double-free", "an object of %s, freed by %s, is freed again",
 			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
+	}
 	header->magic = DEAD_MAGIC;
-	header->freed_by = __builtin_return_address(0);
+	header->freed_by = caller;
+	vx_remember_calls(&header->freed, caller);
 	vx_fill(shade(object), VX_FREED, (header->size + 7) / 8);
 }
 
@@ -173,16 +196,36 @@ void vx_tell_of(const void *address, size_t size, bool write)
 	const struct header *header = number ? header_of(arena + objects[number - 1]) : NULL;
 	const char *what = write ? "write" : "read";
 
+	if (vx_telling || !vx_current)
+		return;
 	while (*bad == VX_LIVE)
 		bad++;
 	if (!header)
 		vx_finding("out-of-bounds", "%s of %zu bytes where nothing was allocated", what, size);
+	tell_history(header);
 	if (*bad == VX_FREED)
 		vx_finding("use-after-free", "%s of %zu bytes of an object of %s, freed by %s", what, size,
 			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
 	vx_finding("out-of-bounds", "%s of %zu bytes, %zd into an object of %zu of %s", what, size,
 		   (const char *)address - (const char *)(header + 1), header->size,
 		   vx_function_name(header->allocated_by));
+}
+
+/*
+ * An access to none of the usual places: what nobody has given to the guest may be Python's. Page zero
+ * and what is no address are left to fault, which tells more.
+ */
+void vx_check_elsewhere(const void *address, size_t size, bool write)
+{
+	uintptr_t at = (uintptr_t)address;
+
+	if (!vx_current || vx_telling || at - ALIAS_BASE < ALIAS_BYTES ||
+	    at - VX_PAGES_BASE < VX_ARENA_BYTES / PAGE_BYTES * 64)
+		return;
+	if (at < PAGE_BYTES || at >> ADDRESS_BITS)
+		return;
+	vx_finding("crash", "%s of %zu bytes at %#lx, where the guest has no memory",
+		   write ? "write" : "read", size, (unsigned long)at);
 }
 
 /* Forget everything that was allocated; the shadow of what was used is cleared, and the bytes. */
@@ -263,6 +306,7 @@ VX_EXPORT void vx_find_lost(void)
 	for (uint32_t number = 0; vx_context(number); number++) {
 		const struct vx_ctx *ctx = vx_context(number);
 
+		follow(&ctx->task, &ctx->task + 1); /* the shim's own, which the guest does not free */
 		if (!ctx->done)
 			follow(ctx->sp, ctx->stack + VX_STACK_BYTES);
 	}

@@ -13,6 +13,7 @@
 
 struct vx_shared vx_shared VX_EXPORT VX_LEFT;
 struct vx_ctx *vx_current;
+uint32_t vx_resumes;
 
 static struct vx_ctx contexts[VX_CONTEXTS_MAX] VX_LEFT;
 static uint32_t contexts_made;
@@ -38,6 +39,7 @@ static void leave(enum vx_trap_kind kind)
 	vx_shared.trap.held = ctx->held_count;
 	vx_shim_depths(&vx_shared.trap);
 	vx_shim_switching_out(ctx);
+	ctx->frame = __builtin_frame_address(0);
 	vx_current = NULL;
 	vx_switch(&ctx->sp, main_sp);
 }
@@ -77,17 +79,19 @@ struct vx_ctx *vx_start(enum vx_kind kind, unsigned cpu, const char *title,
 }
 
 /* Let a context run until it suspends; what it suspended for is in vx_shared.trap. */
-VX_EXPORT void vx_resume(uint32_t id)
+void vx_resume(uint32_t id)
 {
 	struct vx_ctx *ctx = &contexts[id];
 
 	vx_current = ctx;
 	vx_shared.trap.owner = 0;
+	vx_resumes++;
+	vx_steps_left = VX_STEPS_MAX;
 	vx_shim_switched_in(ctx);
 	vx_switch(&main_sp, ctx->sp);
 }
 
-const struct vx_ctx *vx_context(uint32_t number)
+struct vx_ctx *vx_context(uint32_t number)
 {
 	return number < contexts_made ? &contexts[number] : NULL;
 }
@@ -193,14 +197,18 @@ uint64_t vx_ask(enum vx_request request, uint64_t a, uint64_t b, uint64_t c, uns
 }
 
 static char finding_text[512];
+bool vx_telling;
 
 void vx_finding(const char *kind, const char *format, ...)
 {
 	va_list arguments;
 
-	va_start(arguments, format);
-	vsnprintf(finding_text, sizeof(finding_text), format, arguments);
-	va_end(arguments);
+	if (!vx_telling) { /* else what it is told with has faulted */
+		vx_telling = true;
+		va_start(arguments, format);
+		vsnprintf(finding_text, sizeof(finding_text), format, arguments);
+		va_end(arguments);
+	}
 	vx_shared.trap.what = kind;
 	vx_shared.trap.text = finding_text;
 	for (;;)

@@ -47,4 +47,5 @@ VX_EXPORT void vx_reset(void)
 	vx_pool = pool;
 	vx_pool.given = 0;
 	vx_fill(&vx_shared, 0, offsetof(struct vx_shared, notes));
+	vx_watch_on();
 }

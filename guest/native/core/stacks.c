@@ -19,8 +19,9 @@ static struct object {
 	const void *address;
 	const char *name;
 	const char *function; /* that has returned; NULL while the object is alive */
+	struct vx_trail begun, ended;
 } objects[OBJECTS_MAX] VX_OWN;
-static unsigned objects_count;
+static unsigned objects_count VX_OWN;
 unsigned vx_stack_objects; /* of them alive */
 
 /* A stack that nobody in this run has had. */
@@ -39,11 +40,39 @@ char *vx_take_stack(void)
 	return stack;
 }
 
+/* Whose stack an address is on. */
+static struct vx_ctx *owner_of(const void *address)
+{
+	return vx_context(((uintptr_t)address - VX_STACKS_BASE) / VX_STACK_BYTES);
+}
+
+/* Whether an address is in the page below a stack, where it would overflow into. */
+bool vx_is_guard(const void *address)
+{
+	return vx_on_a_stack(address) &&
+	       ((uintptr_t)address - VX_STACKS_BASE) % VX_STACK_BYTES < GUARD_BYTES;
+}
+
 static struct object *object_at(const void *address)
 {
 	for (unsigned i = 0; i < objects_count; i++)
 		if (objects[i].address == address)
 			return &objects[i];
+	return NULL;
+}
+
+/* A place for one more: a new one, or that of an object whose end is long past. */
+static struct object *place(void)
+{
+	static unsigned last;
+
+	if (objects_count < OBJECTS_MAX)
+		return &objects[objects_count++];
+	for (unsigned tries = 0; tries < OBJECTS_MAX; tries++) {
+		last = (last + 1) % OBJECTS_MAX;
+		if (objects[last].function)
+			return &objects[last];
+	}
 	return NULL;
 }
 
@@ -55,24 +84,28 @@ void vx_object_begins(const void *address, const char *name)
 	if (!vx_on_a_stack(address))
 		return;
 	object = object_at(address);
-	if (!object) {
-		if (objects_count == OBJECTS_MAX)
+	if (!object || object->function) {
+		object = object ? object : place();
+		if (!object)
 			return;
-		object = &objects[objects_count++];
-		vx_stack_objects++;
-	} else if (object->function) {
 		vx_stack_objects++;
 	}
-	*object = (struct object){ address, name, NULL };
+	object->address = address;
+	object->name = name;
+	object->function = NULL;
+	vx_remember_calls(&object->begun, __builtin_return_address(0));
 }
 
 /* A function returns: what lies in its frame, between these two addresses, is dead. */
 void vx_frame_holds_objects(const void *low, const void *high, const void *function)
 {
 	for (unsigned i = 0; i < objects_count; i++) {
-		if (objects[i].address <= low || objects[i].address >= high || objects[i].function)
+		struct object *object = &objects[i];
+
+		if (object->address <= low || object->address >= high || object->function)
 			continue;
-		objects[i].function = vx_function_name(function);
+		object->function = vx_function_name(function);
+		vx_remember_calls(&object->ended, function);
 		vx_stack_objects--;
 	}
 }
@@ -85,16 +118,18 @@ void vx_object_used(const void *address)
 	if (!vx_on_a_stack(address))
 		return;
 	object = object_at(address);
-	if (object && object->function)
-		vx_finding("dead-stack", "%s of %s, which has returned, is used", object->name,
-			   object->function);
+	if (!object || !object->function)
+		return;
+	vx_tell_calls("initialised", &object->begun);
+	vx_tell_calls("returned", &object->ended);
+	vx_finding("dead-stack", "%s of %s, which has returned, is used", object->name,
+		   object->function);
 }
 
 /* Whether guest code may touch this stack address now. */
 void vx_check_stack_access(const void *address, bool write)
 {
-	uint32_t number = ((uintptr_t)address - VX_STACKS_BASE) / VX_STACK_BYTES;
-	const struct vx_ctx *owner = vx_context(number);
+	const struct vx_ctx *owner = owner_of(address);
 
 	if (owner == vx_current || !owner)
 		return;

@@ -45,13 +45,13 @@ struct vx_ctx {
 	bool done, atomic_entry;
 	uint32_t saved_preempt; /* of the shim, while another context has the CPU */
 	uint16_t irqs_off; /* 1 while interrupts are off on its CPU */
-	uint16_t frames; /* depth of its shadow stack */
 	uint16_t held_count;
 	const void *held[VX_HELD_MAX]; /* locks, oldest first */
 	char title[96];
 	char *stack;
 	struct vx_watched *watched; /* the innermost watched function it is in */
 	uint64_t asked, answer; /* how often it asked the host, and the last answer */
+	const void *frame; /* the innermost, while it does not run */
 };
 
 /* What a context hands out when it suspends; `what` names the point as schedules have it. */
@@ -128,6 +128,8 @@ struct vx_pool { /* of stacks: they outlive runs */
 extern struct vx_pool vx_pool;
 extern struct vx_shared vx_shared VX_EXPORT;
 extern struct vx_ctx *vx_current;
+extern bool vx_telling; /* of a finding: what that touches is not looked at */
+extern uint32_t vx_resumes; /* how often a context was resumed in this run */
 
 /*
  * The library's memcpy and memset are the guest's, which look at what they touch; these do not.
@@ -145,6 +147,7 @@ static inline void vx_fill(void *to, int value, size_t size)
 /* --- contexts: core/sched.c --- */
 struct vx_ctx *vx_start(enum vx_kind kind, unsigned cpu, const char *title,
 			void (*entry)(void *), void *argument);
+void vx_resume(uint32_t id) VX_EXPORT;
 void vx_point(const char *verb, const void *object);
 void vx_point_named(const char *verb, const char *name);
 bool vx_park(struct vx_queue *queue, const char *why, uint64_t deadline_ns);
@@ -158,13 +161,16 @@ void vx_queue_init(struct vx_queue *queue, const char *name);
 
 /* --- stacks: core/stacks.c --- */
 #define VX_STACK_BYTES (64u << 10) /* a kernel stack is 16 KiB; printing needs more */
+#ifndef VX_STACKS_BASE
 #define VX_STACKS_BASE 0x180000000000ull
+#endif
 char *vx_take_stack(void);
 void vx_object_begins(const void *address, const char *name);
 void vx_object_used(const void *address);
 void vx_frame_holds_objects(const void *low, const void *high, const void *function);
 void vx_check_stack_access(const void *address, bool write);
-const struct vx_ctx *vx_context(uint32_t number);
+struct vx_ctx *vx_context(uint32_t number);
+bool vx_is_guard(const void *address);
 extern unsigned vx_stack_objects; /* how many objects on stacks are watched */
 
 static inline bool vx_on_a_stack(const void *address)
@@ -205,6 +211,21 @@ struct vx_watch { /* any of its functions may be NULL; none of them may trap */
 		__attribute__((section("vx_watches"), used)) = &watch_##name
 void vx_look(void);
 struct vx_watched *vx_within(struct vx_watched *call, const char *function);
+/* --- who called: core/calls.c --- */
+#define VX_TRAIL 6 /* callers that are remembered of what may have to be told much later */
+#define VX_CALLS_MAX 32
+struct vx_trail {
+	int32_t calls[VX_TRAIL]; /* from vx_resume() on, so that they are alike in every process; 0: none */
+};
+void vx_remember_calls(struct vx_trail *trail, const void *caller);
+void vx_tell_calls(const char *what, const struct vx_trail *trail);
+void vx_interrupted_at(const void *code, const void *frame);
+
+/* --- what takes too long: core/watchdog.c --- */
+#define VX_STEPS_MAX 20000000u /* accesses and calls between two traps; a boot has some 100000 */
+extern uint32_t vx_steps_left;
+void vx_never_ends(void);
+void vx_watch_on(void);
 
 /* --- what the shim does at a switch --- */
 void vx_shim_switched_in(struct vx_ctx *ctx);
@@ -224,12 +245,21 @@ const char *vx_function_name(const void *function);
 const void *vx_function_named(const char *name, const void *after);
 
 /* --- memory: core/arena.c --- */
+#ifndef VX_ARENA_BASE
 #define VX_ARENA_BASE 0x100000000000ull /* page frame numbers fit, nothing else lives there */
+#endif
 #define VX_ARENA_BYTES (64u << 20)
+#ifndef VX_VMEMMAP
 #define VX_VMEMMAP 0x200000000000ull
+#endif
 #define VX_PAGES_BASE (VX_VMEMMAP + (VX_ARENA_BASE >> 12) * 64)
 void *vx_alloc(size_t size, size_t align, const void *caller);
-void vx_free(void *object);
+void vx_free_for(void *object, const void *caller);
+static inline void vx_free(void *object)
+{
+	vx_free_for(object, __builtin_return_address(0));
+}
+
 void vx_is_root(const void *object);
 size_t vx_size_of(const void *object);
 bool vx_is_live(const void *object);
@@ -241,18 +271,30 @@ enum vx_shade { VX_NOTHING, VX_LIVE, VX_FREED, VX_REDZONE }; /* of eight bytes o
 
 extern uint8_t *vx_shadow;
 void vx_tell_of(const void *address, size_t size, bool write);
+void vx_check_elsewhere(const void *address, size_t size, bool write);
+
+extern uintptr_t vx_ours_low, vx_ours_high; /* the shared object itself */
+
+static inline bool vx_is_ours(const void *address)
+{
+	return (uintptr_t)address - vx_ours_low < vx_ours_high - vx_ours_low;
+}
 
 /* Whether an access by the guest is to memory it may touch; called before every one. */
 static inline void vx_check_access(const void *address, size_t size, bool write)
 {
 	uintptr_t offset = (uintptr_t)address - VX_ARENA_BASE;
 
+	if (!vx_steps_left--)
+		vx_never_ends();
 	if (offset < VX_ARENA_BYTES) {
 		for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++)
 			if (vx_shadow[at] != VX_LIVE)
 				vx_tell_of(address, size, write);
 	} else if (vx_on_a_stack(address)) {
 		vx_check_stack_access(address, write);
+	} else if (!vx_is_ours(address)) {
+		vx_check_elsewhere(address, size, write);
 	}
 }
 

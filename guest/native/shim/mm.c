@@ -81,12 +81,17 @@ void *kvmalloc_node(OF_NODE(size), gfp_t flags, int node)
 	return kmalloc_of(size, flags);
 }
 
-void kfree(const void *object)
+static void give_back(const void *object, unsigned long caller)
 {
 	if (ZERO_OR_NULL_PTR(object))
 		return;
 	vx_point("kfree", NULL);
-	vx_free((void *)object);
+	vx_free_for((void *)object, (void *)caller);
+}
+
+void kfree(const void *object)
+{
+	give_back(object, _RET_IP_);
 }
 
 void kfree_const(const void *object)
@@ -97,7 +102,7 @@ void kfree_const(const void *object)
 
 void kvfree(const void *object)
 {
-	kfree(object);
+	give_back(object, _RET_IP_);
 }
 
 size_t ksize(const void *object)
@@ -188,7 +193,7 @@ void *NOPROF(kmem_cache_alloc_lru)(struct kmem_cache *cache, struct list_lru *lr
 
 void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
-	kfree(object);
+	give_back(object, _RET_IP_);
 }
 
 int NOPROF(kmem_cache_alloc_bulk)(struct kmem_cache *cache, gfp_t flags, size_t count, void **objects)
@@ -235,7 +240,7 @@ struct page *NOPROF(alloc_pages)(gfp_t flags, unsigned int order)
 
 void __free_pages(struct page *page, unsigned int order)
 {
-	kfree(page_address(page));
+	give_back(page_address(page), _RET_IP_);
 }
 
 unsigned long GET_FREE_PAGES(gfp_t flags, unsigned int order)
@@ -250,7 +255,7 @@ unsigned long NOPROF(get_zeroed_page)(gfp_t flags)
 
 void free_pages(unsigned long address, unsigned int order)
 {
-	kfree((void *)address);
+	give_back((void *)address, _RET_IP_);
 }
 
 bool is_vmalloc_addr(const void *address)
