@@ -144,10 +144,10 @@ CORE_FUNCTIONS: Final = {
     "vx_title": Row(_TEXT, (_U32,)),
     "vx_kind_of": Row(_U32, (_U32,)),
     "vx_cpu_of": Row(_U32, (_U32,)),
-    "vx_held": Row(_TEXT, (_U32, _U32)),
 }
 _SHIM_FUNCTIONS: Final = {
     "vx_boot": Row(None, ()),
+    "vx_held": Row(_TEXT, (_U32, _U32)),
     "vx_callback_interrupt": Row(None, (_U32,)),
     "vx_device_interrupt": Row(None, (_U32, _U32)),
     "vx_message_page": Row(_U64, (_U32,)),
