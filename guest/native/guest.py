@@ -18,7 +18,7 @@ from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
 from guest.native.library import FaultBits, Library, NoteKind, Request
 from guest.native.shell import Command, NativeBusShell, NativeShell, Verb
-from guest.native.tables import NO_DRIVER, hand_in_choice, hand_in_drivers
+from guest.native.tables import NO_DRIVER, NOBODY, hand_in_choice, hand_in_drivers
 from guest.native.telling import event_of
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from guest.seen import FunctionSeen, Window
@@ -93,9 +93,9 @@ class NativeGuest:
         call.vx_set_isolation(isolation.hardened_only, isolation.config_by_calls)
         if config.framebuffer is not None:
             call.vx_set_framebuffer(*config.framebuffer)
-        self._drivers = hand_in_drivers(call)
+        drivers = hand_in_drivers(call)
         for (instance, devfn), choice in config.functions.items():
-            driver = NO_DRIVER if choice.driver is None else self._drivers[choice.driver]
+            driver = NO_DRIVER if choice.driver is None else drivers.get(choice.driver, NOBODY)
             hand_in_choice(call, instance, devfn, driver, choice.options)
 
     def boot(self) -> Context:

@@ -20,6 +20,7 @@ OPS: Final = (
 )
 NO_OP: Final = len(OPS)
 NO_DRIVER: Final = 0xFFFF_FFFF  # the one that matches
+NOBODY: Final = 0xFFFF_FFFE  # one that there is not
 ANY_ID: Final = 0xFFFF_FFFF
 TO_THE_LAST: Final = 1 << 20  # more vectors than there are
 SPREADS: Final[Mapping[str | None, int]] = {None: 0, "managed": 1, "none": 2}

@@ -206,13 +206,9 @@ const char *vx_driver_of(struct pci_dev *dev)
 static int device_added(struct notifier_block *block, unsigned long action, void *data)
 {
 	struct pci_dev *dev = to_pci_dev(data);
-	const char *name;
 
-	if (action != BUS_NOTIFY_ADD_DEVICE)
-		return NOTIFY_OK;
-	name = vx_driver_of(dev);
-	if (name)
-		override_driver(dev, name);
+	if (action == BUS_NOTIFY_ADD_DEVICE)
+		override_driver(dev, vx_driver_of(dev) ?: "none");
 	return NOTIFY_OK;
 }
 

@@ -27,7 +27,12 @@ static void *allocate(size_t size, gfp_t flags, size_t align, unsigned long call
 /* In the name of whoever called the function that calls this. */
 static __always_inline void *kmalloc_of(size_t size, gfp_t flags)
 {
-	return allocate(size, flags, size >= PAGE_SIZE && is_power_of_2(size) ? PAGE_SIZE : 16, _RET_IP_);
+	size_t align = size >= PAGE_SIZE && is_power_of_2(size) ? PAGE_SIZE : 16;
+	void *object = allocate(size, flags, align, _RET_IP_);
+
+	if (object)
+		__folio_set_slab(virt_to_folio(object)); /* else free_resource() takes it for boot memory */
+	return object;
 }
 
 /* The names behind kmalloc() and its kin, which change with the profiling and hardening of a version. */

@@ -180,6 +180,12 @@ static bool work_waits(const struct hv_pci_dev *hpdev)
 	return atomic_long_read(&hpdev->wrk.data) & WORK_STRUCT_PENDING;
 }
 
+static void eject_queued(struct vx_watched *call)
+{
+	call->kept[1] = true;
+	vx_tell(EJECT_QUEUED, NULL, ((struct vx_bus *)call->kept[0])->relid, call->kept[4]);
+}
+
 static void ejecting(struct vx_watched *call)
 {
 	const struct hv_pci_dev *hpdev = (void *)call->arguments[0];
@@ -188,12 +194,8 @@ static void ejecting(struct vx_watched *call)
 	call->kept[2] = work_waits(hpdev); /* it is queued a second time */
 	call->kept[3] = hpdev->hbus->state == hv_pcibus_removing;
 	call->kept[4] = hpdev->desc.win_slot.slot;
-}
-
-static void eject_queued(struct vx_watched *call)
-{
-	call->kept[1] = true;
-	vx_tell(EJECT_QUEUED, NULL, ((struct vx_bus *)call->kept[0])->relid, call->kept[4]);
+	if (call->kept[2] && !call->kept[3])
+		eject_queued(call); /* it may not come out of that */
 }
 
 static void look_at_ejecting(struct vx_watched *call)
@@ -208,10 +210,7 @@ static void eject_asked(struct vx_watched *call)
 {
 	if (call->kept[1])
 		return;
-	if (call->kept[2] && !call->kept[3])
-		eject_queued(call);
-	else
-		vx_tell(MESSAGE_IGNORED, "EJECT", ((struct vx_bus *)call->kept[0])->relid);
+	vx_tell(MESSAGE_IGNORED, "EJECT", ((struct vx_bus *)call->kept[0])->relid);
 }
 
 static void eject_begins(struct vx_watched *call)

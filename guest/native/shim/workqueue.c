@@ -28,7 +28,7 @@ struct workqueue_struct {
 	int items_count, active_max;
 	u64 queued; /* how many items were ever queued: the number of the last one */
 	bool unbound, draining;
-	char name[32];
+	char name[32], flushing[64];
 };
 
 struct workqueue_struct *system_percpu_wq, *system_unbound_wq, *system_freezable_wq;
@@ -44,7 +44,8 @@ static struct workqueue_struct *make_queue(const char *name, unsigned int flags,
 	INIT_LIST_HEAD(&wq->pending);
 	list_add_tail(&wq->all, &queues);
 	strscpy(wq->name, name, sizeof(wq->name));
-	vx_queue_init(&wq->flushers, wq->name);
+	snprintf(wq->flushing, sizeof(wq->flushing), "flush_workqueue(%s)", wq->name);
+	vx_queue_init(&wq->flushers, wq->flushing);
 	wq->active_max = active_max ? min(active_max, ACTIVE_MAX) : ACTIVE_MAX;
 	wq->unbound = flags & WQ_UNBOUND;
 	return wq;
@@ -223,7 +224,7 @@ void __flush_workqueue(struct workqueue_struct *wq)
 	number = wq->queued;
 	vx_point_named("flush_workqueue", wq->name);
 	while (!done_up_to(wq, number))
-		vx_park(&wq->flushers, wq->name, VX_NEVER);
+		vx_park(&wq->flushers, wq->flushing, VX_NEVER);
 }
 
 void drain_workqueue(struct workqueue_struct *wq)

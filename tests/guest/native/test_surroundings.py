@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from guest.native.library import Library
+from guest.pci_core.events import DriverBound
 from sim.fault_events import FaultInjected
 from tests.guest.native.playing import Fate, events, played, returned
 
@@ -52,3 +53,15 @@ def test_a_confidential_guest_reaches_configuration_space_by_hypercalls(library:
 def test_processors_and_nodes_are_the_scenarios(library: Library, scenario: str) -> None:
     world, _ = played(library, scenario)
     assert set(returned(world, "hv_pci_probe")) == {0}
+
+
+def test_a_function_whose_driver_does_not_exist_stays_unbound(library: Library) -> None:
+    world, verdict = played(library, "rebind-without-memory")
+    assert verdict.violation is None
+    assert not any(isinstance(event, DriverBound) for event in events(world))
+
+
+@pytest.mark.parametrize("scenario", ["eject-idle", "rescind-during-query", "unload-slow-host"])
+def test_nothing_is_left_behind(library: Library, scenario: str) -> None:
+    _, verdict = played(library, scenario)
+    assert (verdict.verdict, verdict.leaks) == ("clean", ())
