@@ -140,7 +140,13 @@ def judge_fault(
     taken: dict[str, Taken] = {"access": Taken(frames, context, at_ns)} if frames else {}
     if recorder is not None and isinstance(error, GuestFault):
         taken |= recorder.heap.history(error.culprit)
+        taken |= {what: _of_fault(what, told, whose) for what, told in error.stacks().items()}
     return with_stacks(Violation(kind, law, str(error), context, at_ns), list(taken.items()))
+
+
+def _of_fault(what: str, frames: Frames, whose: tuple[str, int]) -> Taken:
+    """A stack that the fault has brought along; only who did it, and when, is known here."""
+    return Taken(frames, *(whose if what == "access" else ("", 0)))
 
 
 def with_stacks(violation: Violation, taken: Sequence[tuple[str, Taken]]) -> Violation:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from guest.kernel import kernel, memory, ops, rcu
 
@@ -28,13 +28,23 @@ _KERNEL_NAME: Final = re.compile(r"(\w+)\(\)")
 CODES_KEPT: Final = 4_096  # more functions than the guest has
 
 
+@runtime_checkable
+class Standing(Protocol):
+    """What knows where it stands: a context of the real driver."""
+
+    def frames(self) -> Frames:
+        """Its stack, innermost first."""
+
+
 def of_fault(error: BaseException) -> Frames:
     """Where it was raised."""
     return _named(_codes_of(error.__traceback__), _MACHINERY)
 
 
 def of_waiting(coroutine: object) -> Frames:
-    """Where a suspended context waits."""
+    """Where a suspended context waits; who is no coroutine of Python's tells by itself."""
+    if isinstance(coroutine, Standing):
+        return coroutine.frames()
     codes: list[CodeType] = []
     awaited: Any = coroutine
     while inspect.iscoroutine(awaited):

@@ -10,7 +10,9 @@ class Whose(msgspec.Struct, frozen=True):
     """Of whom a stack is, when it was taken, and what was done there.
 
     ``what`` is ``access`` (what the violation was found at), ``allocated`` and ``freed`` (the
-    object it is about), or ``waits`` (a context that can never go on). ``context`` is a label.
+    object it is about), ``initialised`` and ``returned`` (an object on a stack, and the function
+    whose it was), or ``waits`` (a context that can never go on). ``context`` is a label, "" where
+    nobody knows who it was.
     """
 
     what: str

@@ -18,6 +18,10 @@ class GuestFault(Exception):
         super().__init__(message)
         self.culprit = culprit
 
+    def stacks(self) -> dict[str, tuple[str, ...]]:
+        """Stacks that only the fault itself knows, by what was done there, innermost first."""
+        return {}
+
 
 class UseAfterFree(GuestFault):
     kind = "use-after-free"

@@ -11,6 +11,7 @@ import ctypes as c
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -45,6 +46,12 @@ class Told(NamedTuple):
 
     what: str
     addresses: tuple[int, ...]
+
+
+@lru_cache(maxsize=1)
+def calls_of(library: Library) -> Calls:
+    """The stacks of the library that runs; what was looked up of it stays known."""
+    return Calls(library)
 
 
 class Calls:
@@ -82,6 +89,10 @@ class Calls:
             del found[0]
         return tuple(found)
 
+    def frames(self, addresses: Sequence[int]) -> tuple[str, ...]:
+        """The same in words, without what is nothing but machinery."""
+        return tuple(str(place) for place in self.places(addresses) if not _is_machinery(place))
+
     def look_up(self, addresses: Iterable[int]) -> None:
         """Ask for these addresses, all at once, unless they are known."""
         wanted = sorted({*addresses} - self._places.keys())
@@ -101,6 +112,11 @@ class Calls:
         for address, answer in zip(wanted, answers, strict=True):
             _, *lines = answer.splitlines()
             self._places[address] = tuple(map(_place, lines[::2], lines[1::2]))
+
+
+def _is_machinery(place: Place) -> bool:
+    """Whether a frame is of what calls and switches, below the kernel and the shim."""
+    return place.function.startswith(_MACHINERY) or Path(place.file).parent == OURS / "core"
 
 
 def _is_inside(place: Place, caller: Place) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from guest.kernel.context import Context, Kind, Steps, TakenLock
 from guest.kernel.faults import GuestFault
+from guest.native.calls import Calls, Told, calls_of
 from guest.native.library import NEVER, Library, NoteKind, TrapKind
 
 if TYPE_CHECKING:
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
 class NativeFault(GuestFault):
     """What the C side found: ``kind`` is a violation's kind."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: str, text: str, calls: Calls, told: tuple[Told, ...]) -> None:
         super().__init__(text)
         self.kind = kind
+        self._calls = calls
+        self._told = told
+
+    def stacks(self) -> dict[str, tuple[str, ...]]:
+        """Who did it, and what has become of the object before."""
+        return {told.what: self._calls.frames(told.addresses) for told in self._told}
 
 
 class NativeContext(Context):
@@ -41,17 +48,22 @@ class NativeContext(Context):
 class _Resumed:
     """What a scheduler drives in place of a coroutine: each ``send`` runs to the next trap."""
 
-    __slots__ = ("_number", "_run")
+    __slots__ = ("_calls", "_number", "_run")
 
-    def __init__(self, run: Callable[[int], str], number: int) -> None:
+    def __init__(self, run: Callable[[int], str], number: int, calls: Calls) -> None:
         self._run = run
         self._number = number
+        self._calls = calls
 
     def send(self, _: None, /) -> str:
         return self._run(self._number)
 
     def close(self) -> None:
         """Its stack is given up with the run."""
+
+    def frames(self) -> tuple[str, ...]:
+        """Where it stands, innermost first; until the next run begins."""
+        return self._calls.frames(self._calls.of_context(self._number))
 
 
 Answer = Callable[["NativeContext", "Trap"], int]
@@ -63,6 +75,7 @@ class Contexts:
 
     def __init__(self, library: Library, kernel: Kernel, answer: Answer, tell: Tell) -> None:
         self._library = library
+        self._calls = calls_of(library)
         self._kernel = kernel
         self._answer = answer
         self._tell = tell
@@ -99,7 +112,8 @@ class Contexts:
             raise StopIteration
         what = trap.what.decode()
         if trap.kind == TrapKind.FOUND:
-            raise NativeFault(what, trap.text.decode())
+            told = self._calls.of_finding(context.number)
+            raise NativeFault(what, trap.text.decode(), self._calls, told)
         if trap.kind == TrapKind.PARKED:
             context.ready = False
             owner = self._contexts[trap.owner - 1] if trap.owner else None
@@ -126,7 +140,7 @@ class Contexts:
             call.vx_title(number).decode(),
             Kind(call.vx_kind_of(number)),
             self._kernel.cpus[call.vx_cpu_of(number)],
-            _Resumed(self.run, number),
+            _Resumed(self.run, number, self._calls),
         )
         self._contexts.append(context)
         self._kernel.scheduler.start(context)

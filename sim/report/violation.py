@@ -57,6 +57,13 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "freed": "Freed by task {task} at {at}:",
     "waits": "Call trace of {task}:",
 }
+# The same where nobody has noted who it was, and when.
+_NAMELESS: Final[Mapping[str, str]] = {
+    "allocated": "Allocated at:",
+    "freed": "Freed at:",
+    "initialised": "Initialised at:",
+    "returned": "Gone since the return at:",
+}
 # The guest kernel's messages about lifetimes, in KASAN's words.
 _ACCESSES: Final = (
     (" read after its lifetime", "Read of {what}"),
@@ -121,5 +128,6 @@ def _stacks(violation: Violation) -> Iterator[str]:
     whoses = violation.whose or (access,) * len(violation.stacks)
     for frames, whose in zip(violation.stacks, whoses, strict=True):
         yield ""
-        yield _HEADINGS[whose.what].format(task=title_of(whose.context), at=time_of(whose.at_ns))
+        headings = _HEADINGS if whose.context else _NAMELESS
+        yield headings[whose.what].format(task=title_of(whose.context), at=time_of(whose.at_ns))
         yield from (f" {frame}" for frame in frames)

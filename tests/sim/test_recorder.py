@@ -8,14 +8,15 @@ from typing import ClassVar
 import pytest
 
 from guest.defects.catalogue import CATALOGUE
-from guest.kernel.faults import DoubleFree, UseAfterFree
+from guest.kernel.faults import DeadStack, DoubleFree, UseAfterFree
 from guest.kernel.kernel import Kernel
 from guest.kernel.memory import GFP_KERNEL, Allocated
 from guest.kernel.sync import SpinLock
 from guest.kernel.work import alloc_ordered_workqueue
 from sim.choices import RandomChooser
 from sim.oracles.law import Law, Sees
-from sim.recorder import LEAKS_TOLD_MAX, Recorder, RecordingHeap
+from sim.recorder import LEAKS_TOLD_MAX, Recorder, RecordingHeap, judge_fault
+from sim.report.violation import report_lines
 from sim.scenario_reader import load_scenario
 from sim.violation import Leak, Violation, Whose
 from sim.world import World
@@ -161,3 +162,21 @@ def test_a_law_that_is_broken_at_the_end_of_a_run_happened_nowhere() -> None:
     assert violation is not None
     assert violation.law == Grudge.name
     assert violation.stacks == ()
+
+
+class Told(DeadStack):
+    """A fault that has brought its stacks along, as those of C code do."""
+
+    def stacks(self) -> dict[str, tuple[str, ...]]:
+        return {"access": ("complete",), "returned": ("hv_pci_query_relations", "hv_pci_probe")}
+
+
+def test_stacks_that_a_fault_has_brought_along_are_told_without_a_guess_at_whose_they_are() -> None:
+    recorder = Recorder(lambda: ("work/0:hv_pci_1", 7))
+    whose = ("work/0:hv_pci_1", 7)
+    told = judge_fault(Told("gone"), kind="dead-stack", law="", whose=whose, recorder=recorder)
+    assert told.stacks == (("complete",), ("hv_pci_query_relations", "hv_pci_probe"))
+    assert told.whose == (Whose("access", *whose), Whose("returned", "", 0))
+    lines = list(report_lines(told))
+    assert lines[1] == "BUG: KASAN: stack-use-after-return in complete"
+    assert "Gone since the return at:" in lines
