@@ -16,6 +16,8 @@ from guest.parts import with_mixins
 from guest.port import HostPort
 from guest.reference import GuestConfig, ReferenceGuest
 from protocol.errors import LocalProtocolError
+from sim.scenario import Scenario
+from sim.scenario_options import with_whole_offer
 
 if TYPE_CHECKING:
     from guest.native.guest import NativeGuest
@@ -28,6 +30,9 @@ class Guests(Protocol):
     """Makes guests of one kind for one run; ``driver`` is what options call the kind."""
 
     driver: str
+
+    def playable(self, scenario: Scenario) -> Scenario:
+        """The scenario as this kind of guest can play it."""
 
     def memory(self) -> PhysicalMemory:
         """The machine's memory, as this kind of guest has it."""
@@ -52,6 +57,10 @@ class ReferenceGuests:
 
     def __init__(self, defects: Sequence[Defect] = ()) -> None:
         self._parts = with_mixins(mixins_by_part(defects))
+
+    def playable(self, scenario: Scenario) -> Scenario:
+        """As it is: the model does what it is told."""
+        return scenario
 
     def memory(self) -> PhysicalMemory:
         """Blocks of bytes."""
@@ -87,6 +96,10 @@ class NativeGuests:
     def __init__(self, library: Callable[[], Library]) -> None:
         """``library`` gives the library when a guest is made, as the one that runs."""
         self._library = library
+
+    def playable(self, scenario: Scenario) -> Scenario:
+        """With a host that refuses what the guest should not offer: the driver offers all."""
+        return with_whole_offer(scenario)
 
     def memory(self) -> PhysicalMemory:
         """The library's own."""

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 
 from guest.defects.record import Defect
+from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_DIALECTS
 from sim.scenario import FaultSpec, Scenario, fault_field
+
+_LINUX_OFFERS: Final = tuple(VPCI_DIALECTS[version].name for version in LINUX_VPCI_VERSIONS)
 
 
 def with_options(
@@ -58,6 +62,25 @@ def with_needs(scenario: Scenario, defects: Iterable[Defect]) -> Scenario:
         guest = replace(scenario.guest, protocol=offered) if offered else scenario.guest
         scenario = replace(scenario, host=host, faults=faults, guest=guest)
     return scenario
+
+
+def with_whole_offer(scenario: Scenario) -> Scenario:
+    """For a driver that offers every version it knows, and cannot be told otherwise.
+
+    What the scenario's guest would not offer, the host refuses, as an older one does.
+    """
+    offered = scenario.guest.protocol
+    withheld = tuple(v for v in _LINUX_OFFERS if v not in offered)
+    knobs = scenario.host.knobs
+    refused = (*knobs.get("refused_versions", ()), *withheld)
+    return replace(
+        scenario,
+        guest=replace(scenario.guest, protocol=_LINUX_OFFERS),
+        host=replace(
+            scenario.host,
+            knobs=MappingProxyType({**knobs, "refused_versions": tuple(dict.fromkeys(refused))}),
+        ),
+    )
 
 
 def _with_at_least(faults: FaultSpec, least: Mapping[str, int]) -> FaultSpec:

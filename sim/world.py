@@ -99,7 +99,8 @@ class World:
         laws: Sequence[LawFactory] = LAWS,
         guests: Guests | None = None,
     ) -> None:
-        self.scenario = scenario = with_needs(scenario, defects)
+        self._guests = guests or ReferenceGuests(defects)
+        self.scenario = scenario = self._guests.playable(with_needs(scenario, defects))
         self._laws = laws
         self._natural = chooser is None
         self._happened: list[Happened] = []
@@ -111,7 +112,6 @@ class World:
             emit = self._recorder.watching(emit)
         self._emit = emit
         self._faults = self._fault_budget(emit)
-        self._guests = guests or ReferenceGuests(defects)
         self._fine = fine
         self.machine = Machine(
             guest_config(scenario), self.engine, self._guests.memory(), self._guest

@@ -9,7 +9,7 @@ from guest.native.library import Library
 from sim.choices import FAULT_PREFIX, Option
 from sim.guests import NativeGuests
 from sim.result import Verdict
-from sim.scenario_options import with_faults
+from sim.scenario_options import with_faults, with_options
 from sim.scenario_reader import find_scenario, parse_scenario
 from sim.world import World
 
@@ -26,11 +26,16 @@ class Fate:
 
 
 def played(
-    library: Library, name: str, *faults: str, fate: Fate | None = None
+    library: Library,
+    name: str,
+    *faults: str,
+    fate: Fate | None = None,
+    protocol: str | None = None,
 ) -> tuple[World, Verdict]:
     """A built-in scenario, to its end."""
     text = find_scenario(name).read_text(encoding="utf-8")
     scenario = with_faults(parse_scenario(text, source=name, folder=Path()), faults)
+    scenario = with_options(scenario, protocol=protocol, profile=None, device=None)
     world = World(scenario, guests=NativeGuests(lambda: library), chooser=fate, lates=0)
     return world, world.run()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guest.events import VersionNegotiated
 from guest.native.library import Library
 from guest.pci_core.events import DriverBound
 from sim.fault_events import FaultInjected
@@ -65,3 +66,12 @@ def test_a_function_whose_driver_does_not_exist_stays_unbound(library: Library) 
 def test_nothing_is_left_behind(library: Library, scenario: str) -> None:
     _, verdict = played(library, scenario)
     assert (verdict.verdict, verdict.leaks) == ("clean", ())
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3", "1.4"])
+def test_the_driver_ends_in_the_version_that_the_scenario_asks_for(
+    library: Library, version: str
+) -> None:
+    world, verdict = played(library, "arrival", protocol=version)
+    agreed = [event.version for event in events(world) if isinstance(event, VersionNegotiated)]
+    assert (agreed, verdict.verdict) == ([version], "clean")

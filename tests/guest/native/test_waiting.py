@@ -35,7 +35,10 @@ def test_those_who_hang_are_told_with_what_they_hold(library: Library) -> None:
     _, verdict = played(library, "probe-fails")
     told = verdict.violation or verdict.explained
     assert told is not None
-    assert "vmbus_add_channel_work/hv_pri_chan#1 waits for flush_workqueue(hv_pci_96f2)" in told.message
+    assert (
+        "vmbus_add_channel_work/hv_pri_chan#1 waits for flush_workqueue(hv_pci_96f2)"
+        in told.message
+    )
     assert "holds device_lock" in told.message
 
 
