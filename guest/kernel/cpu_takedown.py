@@ -36,21 +36,25 @@ async def take_cpu_down(
         if ret < 0:
             kernel.cpu_online_mask |= 1 << cpu
             return ret
-    dying = kernel.cpus[cpu]
-    bound = kernel.scheduler.contexts_of(dying)
-    dying.play_dead()
-    for context in bound:
-        if context is not kernel.current:
-            _evict(kernel, context, cpu)
+    leave_cpu(kernel, cpu)
     return 0
 
 
-def _evict(kernel: Kernel, context: Context, cpu: int) -> None:
-    """An interrupt that nobody will take is forgotten; a task goes on elsewhere."""
-    if context.kind is Kind.HARDIRQ:
-        kernel.scheduler.drop(context)
-    elif context.kind is not Kind.SOFTIRQ:
+def leave_cpu(kernel: Kernel, cpu: int) -> list[Context]:
+    """play_dead() of the current context's CPU: everybody else leaves it; the tasks that did.
+
+    An interrupt that nobody will take is forgotten; a task goes on elsewhere.
+    """
+    dying = kernel.cpus[cpu]
+    bound = [each for each in kernel.scheduler.contexts_of(dying) if each is not kernel.current]
+    dying.play_dead()
+    for context in bound:
+        if context.kind is Kind.HARDIRQ:
+            kernel.scheduler.drop(context)
+    tasks = [each for each in bound if each.kind not in (Kind.HARDIRQ, Kind.SOFTIRQ)]
+    for context in tasks:
         context.cpu = kernel.online_cpu(cpu)
+    return tasks
 
 
 def takeover_tasklets(kernel: Kernel, cpu: int) -> None:

@@ -23,7 +23,17 @@ _ON: Final[Mapping[str, tuple[str, ...]]] = {
         *("IRQ_DOMAIN", "IRQ_DOMAIN_HIERARCHY", "SPARSE_IRQ", "IRQ_MSI_LIB", "GENERIC_PENDING_IRQ"),
         *("GENERIC_IRQ_EFFECTIVE_AFF_MASK", "GENERIC_IRQ_RESERVATION_MODE", "GENERIC_IOMAP"),
         *("GENERIC_IRQ_MATRIX_ALLOCATOR", "GENERIC_IRQ_MIGRATION", "HARDIRQS_SW_RESEND"),
-        *("ACPI", "PM", "PM_SLEEP", "SYSFS", "PRINTK", "BUG", "GENERIC_BUG", "MODULES"),
+        *(
+            "ACPI",
+            "PM",
+            "PM_SLEEP",
+            "HIBERNATE_CALLBACKS",
+            "SYSFS",
+            "PRINTK",
+            "BUG",
+            "GENERIC_BUG",
+            "MODULES",
+        ),
     ),
     "preemption wherever Linux allows it: the most orders": (
         *("PREEMPT", "PREEMPTION", "PREEMPT_BUILD", "PREEMPT_COUNT", "PREEMPT_RCU", "TREE_RCU"),

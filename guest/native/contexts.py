@@ -8,7 +8,7 @@ scheduler's own stack, and it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from guest.kernel.context import Context, Kind, Steps, TakenLock
@@ -71,14 +71,25 @@ Tell = Callable[["Note"], None]
 
 
 class Contexts:
-    """All contexts of one run. ``answer`` answers the host's part, ``tell`` gets what happened."""
+    """All contexts of one run. ``answer`` answers the host's part, ``tell`` gets what happened.
 
-    def __init__(self, library: Library, kernel: Kernel, answer: Answer, tell: Tell) -> None:
+    ``places`` are queues, by name, that have an object of their own for who waits in them.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        kernel: Kernel,
+        answer: Answer,
+        tell: Tell,
+        places: Mapping[str, object],
+    ) -> None:
         self._library = library
         self._calls = calls_of(library)
         self._kernel = kernel
         self._answer = answer
         self._tell = tell
+        self._places = places
         self._contexts: list[NativeContext] = []
 
     def run(self, number: int) -> str:
@@ -117,7 +128,8 @@ class Contexts:
         if trap.kind == TrapKind.PARKED:
             context.ready = False
             owner = self._contexts[trap.owner - 1] if trap.owner else None
-            context.waiting_for = what if owner is None else TakenLock(what, owner)
+            place = self._places.get(what, what)
+            context.waiting_for = place if owner is None else TakenLock(what, owner)
             if trap.deadline_ns != NEVER:
                 self._kernel.scheduler.wake_at(context, trap.deadline_ns)
         return str(what)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes as c
 import struct
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guest.kernel.context import Context, Scheduler
@@ -17,6 +18,7 @@ from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import Contexts, NativeContext
 from guest.native.host_side import HostSide
 from guest.native.library import FaultBits, Library, NoteKind, Request
+from guest.native.processors import Processors
 from guest.native.shell import Command, NativeBusShell, NativeShell, Verb
 from guest.native.tables import NO_DRIVER, NOBODY, hand_in_choice, hand_in_drivers
 from guest.native.telling import event_of
@@ -69,8 +71,15 @@ class NativeGuest:
         )
         self._library = library
         self._emit = emit
-        self._contexts = Contexts(library, self.kernel, self._answer, self._told)
-        self._host = HostSide(library, port, self._contexts.settle, emit)
+        self._processors = Processors(library, self.kernel)
+        self._tellers: Mapping[NoteKind, Callable[[Note], None]] = {
+            **{kind: partial(teller, self) for kind, teller in TELLERS.items()},
+            **self._processors.tellers(),
+        }
+        self._contexts = Contexts(
+            library, self.kernel, self._answer, self._told, self._processors.places
+        )
+        self._host = HostSide(library, self.kernel, self._contexts.settle)
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
         self._devices: dict[str, NativeDevice] = {}
         self._seen: list[FunctionSeen] = []
@@ -161,10 +170,12 @@ class NativeGuest:
         if trap.request == Request.RING_IS_FULL:
             full = self.kernel.ring_is_full
             return full is not None and full(c.string_at(trap.a, trap.b))
+        if trap.request == Request.POWER_OFF:
+            return self._processors.power_off()
         return self._host.answer(context, trap)
 
     def _told(self, note: Note) -> None:
-        TELLERS[NoteKind(note.kind)](self, note)
+        self._tellers[NoteKind(note.kind)](note)
 
     def published(self, note: Note) -> None:
         payload = bytes(note.text[: note.d])

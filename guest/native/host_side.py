@@ -26,9 +26,9 @@ from protocol.synic import HvInputPostMessage
 from protocol.vmbus import VMBUS_MESSAGE_SINT
 
 if TYPE_CHECKING:
+    from guest.kernel.kernel import Kernel
     from guest.native.contexts import NativeContext
     from guest.native.library import Library, Trap
-    from guest.port import HostPort
 
 SLOT_BYTES: Final = 256  # of a message page, and of an event page
 MESSAGE_FLAGS_AT: Final = 5  # of a message: bit 0 says that more wait
@@ -43,17 +43,12 @@ _INPUT_BYTES: Final[Mapping[int, int]] = {  # fixed part of each call's input
 class HostSide:
     """Between one library and one host."""
 
-    def __init__(
-        self,
-        library: Library,
-        port: HostPort,
-        settle: Callable[[], None],
-        emit: Callable[[object], None],
-    ) -> None:
+    def __init__(self, library: Library, kernel: Kernel, settle: Callable[[], None]) -> None:
         self._library = library
-        self._port = port
+        self._port = kernel.port
+        self._cpus = kernel.cpus
         self._settle = settle
-        self._emit = emit
+        self._emit = kernel.emit
         self._waiting: dict[int, deque[bytes]] = {}  # messages for a slot that is full, by CPU
 
     # --- what the guest asks ---
@@ -116,11 +111,15 @@ class HostSide:
         self._interrupt(cpu)
 
     def _interrupt(self, cpu: int) -> None:
+        if not self._cpus[cpu].online:
+            return
         self._library.call.vx_callback_interrupt(cpu)
         self._settle()
 
     def vector(self, cpu: int, vector: int) -> None:
-        """A device's interrupt."""
+        """A device's interrupt; a CPU that is off takes none."""
+        if not self._cpus[cpu].online:
+            return
         self._library.call.vx_device_interrupt(cpu, vector)
         self._settle()
 

@@ -44,6 +44,7 @@ class Request(IntEnum):
     MSR_WRITE = 3
     ALLOCATION_FAILS = 4
     RING_IS_FULL = 5
+    POWER_OFF = 6
 
 
 class FaultBits(IntFlag):
@@ -62,6 +63,10 @@ class NoteKind(IntEnum):
     PUBLISHED = 3
     FUNCTION_SEEN = 4
     HAPPENED = 5
+    POWERED_ON = 6
+    CPU_DEAD = 7
+    CPU_TAKEN_OVER = 8
+    CPU_STARTS = 9
 
 
 class Trap(c.Structure):
@@ -144,6 +149,7 @@ CORE_FUNCTIONS: Final = {
     "vx_title": Row(_TEXT, (_U32,)),
     "vx_kind_of": Row(_U32, (_U32,)),
     "vx_cpu_of": Row(_U32, (_U32,)),
+    "vx_move": Row(None, (_U32, _U32)),
 }
 _SHIM_FUNCTIONS: Final = {
     "vx_boot": Row(None, ()),

@@ -12,7 +12,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from protocol.errors import LocalProtocolError
 from protocol.ids import Devfn
 
 if TYPE_CHECKING:
@@ -40,6 +39,10 @@ class Verb(IntEnum):
     READ_BLOCK = 13
     WRITE_BLOCK = 14
     LSPCI = 15
+    CPU_OFFLINE = 16
+    CPU_ONLINE = 17
+    SUSPEND = 18
+    RESUME = 19
 
 
 class Command(NamedTuple):
@@ -60,12 +63,12 @@ class NativeShell:
         self._guest = guest
 
     async def suspend(self) -> None:
-        """``systemctl hibernate``."""
-        raise _lacking("suspend")
+        """``systemctl hibernate``: until the machine is off, or could not be."""
+        await self._guest.command(Command(Verb.SUSPEND))
 
     async def resume(self) -> None:
-        """Switch the machine on."""
-        raise _lacking("resume")
+        """Switch the machine on: until it is back. Nothing if it is not off."""
+        await self._guest.command(Command(Verb.RESUME))
 
     async def rescan(self) -> None:
         """``echo 1 > /sys/bus/pci/rescan``."""
@@ -108,11 +111,11 @@ class NativeShell:
 
     async def cpu_offline(self, cpu: int) -> None:
         """Write 0 to the CPU's ``online``."""
-        raise _lacking(f"cpu-offline of {cpu}")
+        await self._guest.command(Command(Verb.CPU_OFFLINE, a=cpu))
 
     async def cpu_online(self, cpu: int) -> None:
         """Write 1 to the CPU's ``online``."""
-        raise _lacking(f"cpu-online of {cpu}")
+        await self._guest.command(Command(Verb.CPU_ONLINE, a=cpu))
 
     async def read_block(self, instance: UUID, devfn: Devfn, block: int, size: int) -> None:
         """Let the function driver read a configuration block."""
@@ -149,7 +152,3 @@ class NativeBusShell:
         """Write a driver's name to the bus's ``driver_override``; None: an empty line."""
         text = (driver or "").encode()
         await self._guest.command(Command(Verb.OVERRIDE, instance, text=text))
-
-
-def _lacking(step: str) -> LocalProtocolError:
-    return LocalProtocolError(f"the real driver's shell has no {step} yet")

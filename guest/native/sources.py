@@ -50,11 +50,13 @@ WATCHED: Final = (
         f"drivers/base/{name}.c"
         for name in (*("core", "bus", "dd", "driver", "class", "devres", "platform"),)
     ),
+    "drivers/base/syscore.c",
+    *(f"drivers/base/power/{name}.c" for name in ("main", "generic_ops")),
     *(
         f"kernel/irq/{name}.c"
         for name in (
             *("msi", "irqdomain", "chip", "handle", "irqdesc", "manage", "migration", "resend"),
-            *("spurious", "affinity", "matrix", "cpuhotplug"),
+            *("spurious", "affinity", "matrix", "cpuhotplug", "pm"),
         )
     ),
     "kernel/resource.c",

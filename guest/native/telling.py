@@ -66,6 +66,12 @@ TOLD: Final[tuple[type[events.GuestEvent], ...]] = (
     irq_events.InterruptHandled,
     irq_events.InterruptSpurious,
     irq_events.InterruptShutDown,
+    events.ProcessesFrozen,
+    events.MachinePoweredOff,
+    events.MachinePoweredOn,
+    cpu_events.CpuDying,
+    cpu_events.CpuOffline,
+    cpu_events.CpuOnline,
 )
 
 _BY_MACHINE: Final = "sim/machine.py tells it, whichever kernel runs"
@@ -84,12 +90,6 @@ NOT_TOLD: Final[Mapping[type[events.GuestEvent], str]] = MappingProxyType(
         events.KernelBooted: _BY_MACHINE,
         events.UnloadAwaited: _NOT_PLAYED,
         events.UnloadEnded: _NOT_PLAYED,
-        events.ProcessesFrozen: _NOT_PLAYED,
-        events.MachinePoweredOff: _NOT_PLAYED,
-        events.MachinePoweredOn: _NOT_PLAYED,
-        cpu_events.CpuDying: _NOT_PLAYED,
-        cpu_events.CpuOffline: _NOT_PLAYED,
-        cpu_events.CpuOnline: _NOT_PLAYED,
     }
 )
 

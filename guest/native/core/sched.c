@@ -111,6 +111,12 @@ VX_EXPORT uint32_t vx_cpu_of(uint32_t id)
 	return contexts[id].cpu;
 }
 
+/* Its CPU is gone: it goes on at another. */
+VX_EXPORT void vx_move(uint32_t id, uint32_t cpu)
+{
+	contexts[id].cpu = cpu;
+}
+
 static char point_name[160];
 
 void vx_point_named(const char *verb, const char *name)

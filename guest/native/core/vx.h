@@ -69,6 +69,7 @@ enum vx_request {
 	VX_HYPERCALL, VX_MMIO_READ, VX_MMIO_WRITE, VX_MSR_WRITE,
 	VX_ALLOCATION_FAILS, /* a: name of what is allocated */
 	VX_RING_IS_FULL, /* a, b: the payload and its bytes */
+	VX_POWER_OFF,
 };
 
 enum vx_fault { VX_FAIL_ALLOCATIONS = 1, VX_FILL_RINGS = 2 }; /* bits of vx_shared.faults */
@@ -90,6 +91,8 @@ enum vx_note_kind {
 	VX_PUBLISHED, /* a: relid, b: type and flags, c: transaction id, d: bytes, text: the payload */
 	VX_FUNCTION_SEEN, /* a: domain << 16 | bus << 8 | devfn, b: configuration space, text: BARs */
 	VX_HAPPENED, /* a: which event, by the shim's list; numbers and words: its fields */
+	VX_POWERED_ON, /* whoever waits for that may be waited for again */
+	VX_CPU_DEAD, VX_CPU_TAKEN_OVER, VX_CPU_STARTS, /* a: the CPU */
 };
 
 #define VX_NUMBERS_MAX 8

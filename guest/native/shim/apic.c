@@ -10,14 +10,17 @@
 #include <asm/i8259.h>
 #include <asm/irqdomain.h>
 
+#include "hotplug.h"
 #include "telling.h"
+
+VX_EXPORT void vx_device_interrupt(unsigned int cpu, unsigned int vector);
 
 /* The kernel's files call these through static calls; without patching a call is a jump table. */
 u32 __SCT__apic_call_read(u32 reg) { return 0; }
 void __SCT__apic_call_write(u32 reg, u32 value) { }
 void __SCT__apic_call_eoi(void) { }
 u64 __SCT__apic_call_icr_read(void) { return 0; }
-void __SCT__apic_call_send_IPI(int cpu, int vector) { }
+void __SCT__apic_call_send_IPI(int cpu, int vector) { vx_device_interrupt(cpu, vector); }
 
 static u32 apic_id_of(unsigned int cpu)
 {
@@ -94,4 +97,17 @@ static void device_interrupt(void *argument)
 VX_EXPORT void vx_device_interrupt(unsigned int cpu, unsigned int vector)
 {
 	vx_start(VX_HARDIRQ, cpu, "common_interrupt", device_interrupt, (void *)(unsigned long)vector);
+}
+
+/* Whether an interrupt has come to the CPU and not begun: a bit of its APIC's IRR. */
+bool vx_interrupt_waits(unsigned int cpu, unsigned int vector)
+{
+	const struct vx_ctx *ctx;
+	u32 number;
+
+	for (number = 0; (ctx = vx_context(number)) != NULL; number++)
+		if (ctx->entry == device_interrupt && ctx->cpu == cpu && !ctx->task &&
+		    ctx->argument == (void *)(unsigned long)vector)
+			return true;
+	return false;
 }

@@ -9,7 +9,7 @@
 #include <linux/percpu.h>
 #include <asm/desc.h>
 
-#include "shim.h"
+#include "hotplug.h"
 
 #define DYNAMIC_BYTES (32u << 10) /* for each CPU; VMBus and the PCI core take less than 8 KiB */
 
@@ -32,6 +32,13 @@ void vx_init_nodes(void); /* numa.c */
 
 void vx_set_gs(unsigned long base); /* core/gs.c: the system call or the instruction */
 
+void vx_set_cpu_online(unsigned int cpu, bool online)
+{
+	assign_bit(cpu, cpumask_bits(&__cpu_online_mask), online);
+	assign_bit(cpu, cpumask_bits(&__cpu_active_mask), online);
+	atomic_set(&__num_online_cpus, cpumask_weight(&__cpu_online_mask));
+}
+
 void vx_init_cpus(void)
 {
 	size_t fixed = vx_percpu_end - vx_percpu_start;
@@ -52,9 +59,7 @@ void vx_init_cpus(void)
 		per_cpu(PREEMPT_DEPTH, cpu) = PREEMPT_ENABLED;
 		__cpumask_set_cpu(cpu, &__cpu_possible_mask);
 		__cpumask_set_cpu(cpu, &__cpu_present_mask);
-		__cpumask_set_cpu(cpu, &__cpu_online_mask);
-		__cpumask_set_cpu(cpu, &__cpu_active_mask);
-		atomic_inc(&__num_online_cpus);
+		vx_set_cpu_online(cpu, true);
 	}
 	vx_init_nodes();
 }

@@ -20,4 +20,14 @@ struct vx_hotplug_state {
 
 struct vx_hotplug_state *vx_hotplug_state(enum cpuhp_state state);
 
+int vx_cpu_down(unsigned int cpu); /* cpu_updown.c: 0 or a negative errno; -EBUSY for the last one */
+int vx_cpu_up(unsigned int cpu);
+int vx_freeze_secondary_cpus(unsigned int primary); /* for hibernation: all but one go */
+void vx_thaw_secondary_cpus(void); /* and come back */
+
+int vx_takedown_cpu(unsigned int cpu); /* takedown.c: 0, or the CPU refuses to die */
+void vx_set_cpu_online(unsigned int cpu, bool online); /* cpu.c */
+bool vx_interrupt_waits(unsigned int cpu, unsigned int vector); /* apic.c */
+void vx_take_over_tasklets(unsigned int from, unsigned int to); /* tasklet.c */
+
 #endif

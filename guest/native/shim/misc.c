@@ -76,20 +76,9 @@ void pm_runtime_init(struct device *dev) { }
 void pm_runtime_reinit(struct device *dev) { }
 void pm_runtime_get_suppliers(struct device *dev) { }
 void pm_runtime_put_suppliers(struct device *dev) { }
-void device_pm_add(struct device *dev) { }
-void device_pm_remove(struct device *dev) { }
-void device_pm_check_callbacks(struct device *dev) { }
-void device_pm_sleep_init(struct device *dev) { }
-void device_pm_lock(void) { }
-void device_pm_unlock(void) { }
-void device_pm_move_last(struct device *dev) { }
-void device_pm_move_before(struct device *a, struct device *b) { }
-void device_pm_move_after(struct device *a, struct device *b) { }
 int dev_pm_domain_attach(struct device *dev, u32 flags) { return 0; }
 void dev_pm_domain_detach(struct device *dev, bool power_off) { }
 void device_set_wakeup_capable(struct device *dev, bool capable) { }
-void register_syscore(struct syscore *syscore) { }
-void unregister_syscore(struct syscore *syscore) { }
 
 /* --- firmware --- */
 
@@ -152,18 +141,11 @@ bool LIST_DEL_VALID(struct list_head *item)
 }
 /* --- the rest --- */
 
-void cpus_read_lock(void) { }
-void cpus_read_unlock(void) { }
-void cpu_hotplug_disable(void) { }
-void cpu_hotplug_enable(void) { }
 void add_interrupt_randomness(int irq) { }
 int kmsg_dump_register(struct kmsg_dumper *dumper) { return 0; }
 int module_add_driver(struct module *module, const struct device_driver *driver) { return 0; }
 void module_remove_driver(const struct device_driver *driver) { }
 unsigned int arch_dynirq_lower_bound(unsigned int from) { return from < 24 ? 24 : from; }
-bool irq_pm_check_wakeup(struct irq_desc *desc) { return false; }
-void irq_pm_install_action(struct irq_desc *desc, struct irqaction *action) { }
-void irq_pm_remove_action(struct irq_desc *desc, struct irqaction *action) { }
 
 bool async_schedule_dev_nocall(async_func_t function, struct device *dev)
 {
@@ -207,8 +189,6 @@ DEFINE_PER_CPU(bool, hardirq_stack_inuse);
 void fwnode_handle_put(struct fwnode_handle *fwnode) { }
 struct device *fwnode_get_next_parent_dev(struct fwnode_handle *fwnode) { return NULL; }
 bool fwnode_is_ancestor_of(struct fwnode_handle *ancestor, struct fwnode_handle *child) { return false; }
-void register_syscore_ops(struct syscore_ops *ops) { }
-void unregister_syscore_ops(struct syscore_ops *ops) { }
 bool rng_is_initialized(void) { return false; }
 #endif
 

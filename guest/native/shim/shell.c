@@ -5,7 +5,9 @@
 enum vx_verb { /* guest/native/shell.py sends these numbers */
 	VX_LOAD, VX_UNLOAD, VX_BIND_BUS, VX_UNBIND_BUS, VX_OVERRIDE, VX_MOVE_CHANNEL,
 	VX_RESCAN, VX_BIND, VX_UNBIND, VX_OPEN, VX_CLOSE, VX_SUBMIT, VX_SET_AFFINITY,
-	VX_READ_BLOCK, VX_WRITE_BLOCK, VX_LSPCI, VX_VERBS,
+	VX_READ_BLOCK, VX_WRITE_BLOCK, VX_LSPCI, VX_OFFLINE, VX_ONLINE,
+	VX_PROCESSES_END, /* what follows is done to all processes, and by none */
+	VX_SUSPEND = VX_PROCESSES_END, VX_RESUME, VX_VERBS,
 };
 
 /* modprobe: a module that is there already is what was wanted. */
@@ -41,6 +43,10 @@ static const struct { /* `told` names the command in the error that is told; NUL
 	[VX_READ_BLOCK] = { vx_read_block },
 	[VX_WRITE_BLOCK] = { vx_write_block },
 	[VX_LSPCI] = { vx_lspci },
+	[VX_OFFLINE] = { vx_cpu_offline, "cpu-offline" },
+	[VX_ONLINE] = { vx_cpu_online, "cpu-online" },
+	[VX_SUSPEND] = { vx_suspend },
+	[VX_RESUME] = { vx_resume_machine },
 };
 
 struct started {
@@ -52,8 +58,14 @@ static void run_command(void *argument)
 {
 	struct started *started = argument;
 	const char *told = verbs[started->verb].told;
-	int error = verbs[started->verb].run(&started->command);
+	bool is_process = started->verb < VX_PROCESSES_END;
+	int error;
 
+	if (is_process)
+		vx_process_begins();
+	error = verbs[started->verb].run(&started->command);
+	if (is_process)
+		vx_process_ends();
 	vx_free(started);
 	if (error && told)
 		vx_tell(COMMAND_FAILED, told, error);

@@ -39,4 +39,15 @@ int vx_set_affinity(struct vx_command *command);
 int vx_read_block(struct vx_command *command);
 int vx_write_block(struct vx_command *command);
 
+int vx_cpu_offline(struct vx_command *command); /* shell_machine.c */
+int vx_cpu_online(struct vx_command *command);
+
+int vx_suspend(struct vx_command *command); /* hibernate.c */
+int vx_resume_machine(struct vx_command *command);
+
+void vx_process_begins(void); /* freezer.c: not before it is thawed */
+void vx_process_ends(void);
+int vx_freeze_processes(void);
+void vx_thaw_processes(void);
+
 #endif

@@ -3,7 +3,11 @@
 #ifndef VX_TELLING_H
 #define VX_TELLING_H
 
+#include <linux/cpu.h>
+
 #include "shim.h"
+
+#undef CPU_ONLINE /* which notifiers were told once */
 
 enum vx_event { /* guest/native/telling.py has the same rows in the same order */
 	FUNCTION_RETURNED,
@@ -49,6 +53,12 @@ enum vx_event { /* guest/native/telling.py has the same rows in the same order *
 	INTERRUPT_HANDLED,
 	INTERRUPT_SPURIOUS,
 	INTERRUPT_SHUT_DOWN,
+	PROCESSES_FROZEN,
+	MACHINE_POWERED_OFF,
+	MACHINE_POWERED_ON,
+	CPU_DYING,
+	CPU_OFFLINE,
+	CPU_ONLINE,
 };
 
 void vx_tell_numbers(enum vx_event event, const char *words, unsigned int count, const u64 *numbers);
