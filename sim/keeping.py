@@ -18,6 +18,8 @@ from sim.campaign import Found, NotDeterministic
 from sim.choices import Chooser, DecisionChooser, ReplayChooser, ScheduleDiverged
 from sim.distinct import mistake_of
 from sim.explore.explain import Explanation, explained
+from sim.explore.named import Named
+from sim.explore.places import PlaceWatcher
 from sim.explore.shrink import DoesNotFail, shrink
 from sim.player import outcome
 from sim.replay import recorded
@@ -62,8 +64,14 @@ def shortened(setup: Setup, found: Found, *, seed: int) -> Kept:
     if shrunk is None:
         return as_found(setup, found, seed=seed)
     with _again(found):
-        schedule = _recorded(shrunk.setup, ReplayChooser(shrunk.choices), seed=seed)
-    words = {name: getattr(shrunk, name) for name in ("delays", "faults", "passing_twin")}
+        watcher = PlaceWatcher(ReplayChooser(shrunk.choices), (d.stop for d in shrunk.delays))
+        schedule = _recorded(shrunk.setup, watcher, seed=seed)
+    twin = shrunk.passing_twin
+    words = {
+        "delays": watcher.placed(Named(shrunk.delays)).delays,
+        "faults": shrunk.faults,
+        "passing_twin": None if twin is None else watcher.placed(twin),
+    }
     return Kept(found=found, schedule=msgspec.structs.replace(schedule, **words))
 
 

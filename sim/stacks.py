@@ -28,12 +28,20 @@ _KERNEL_NAME: Final = re.compile(r"(\w+)\(\)")
 CODES_KEPT: Final = 4_096  # more functions than the guest has
 
 
+def place_of(coroutine: object) -> str:
+    """The source line at which a context stands; "" where Python's own is none of the kernel's."""
+    return coroutine.place() if isinstance(coroutine, Standing) else ""
+
+
 @runtime_checkable
 class Standing(Protocol):
     """What knows where it stands: a context of the real driver."""
 
     def frames(self) -> Frames:
         """Its stack, innermost first."""
+
+    def place(self) -> str:
+        """Its innermost function that is the kernel's own, with its line."""
 
 
 def of_fault(error: BaseException) -> Frames:

@@ -65,6 +65,11 @@ class _Resumed:
         """Where it stands, innermost first; until the next run begins."""
         return self._calls.frames(self._calls.of_context(self._number))
 
+    def place(self) -> str:
+        """Its innermost function that is the kernel's own; "" before it has begun."""
+        places = self._calls.places(self._calls.of_context(self._number))
+        return next((str(place) for place in places if not place.is_ours), "")
+
 
 Answer = Callable[["NativeContext", "Trap"], int]
 Tell = Callable[["Note"], None]

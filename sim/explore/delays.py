@@ -16,13 +16,15 @@ class Delay(msgspec.Struct, frozen=True):
     """Hold ``context`` at the ``occurrence``-th time (from 1) it is stopped at ``point``.
 
     ``until`` is in the words of :mod:`sim.explore.until`. A host action is a context stopped at the
-    empty point.
+    empty point. ``where`` is the function in which it then stands, with the source line where there
+    is one; it is told and not looked for.
     """
 
     context: str
     point: str
     occurrence: int = 1
     until: str = IDLE
+    where: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for other words; out of a file that is a msgspec.ValidationError."""

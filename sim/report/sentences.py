@@ -51,7 +51,9 @@ def _short(names: Iterable[str]) -> Mapping[str, str]:
 
 def _delay(delay: Delay, short: Mapping[str, str]) -> str:
     name = short.get(delay.context, delay.context)
-    return f"`{name}` {_where(delay.point, delay.occurrence)} until {_until(delay.until, short)}"
+    held = f"`{name}` {_where(delay.point, delay.occurrence)}"
+    place = f" in {delay.where}" if delay.where else ""
+    return f"{held}{place} until {_until(delay.until, short)}"
 
 
 def _where(point: str, occurrence: int) -> str:
