@@ -71,6 +71,10 @@ SHIM: Final = (
     *(
         "boot.c",
         "misc.c",
+        "rcu.c",
+        "lists.c",
+        "firmware.c",
+        "pci_parts.c",
         "drivers.c",
         "driver_steps.c",
         "driver_queues.c",

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the kernel's files need of parts that are not here and that nothing depends on. */
-#include <linux/acpi.h>
 #include <linux/async.h>
 #include <linux/device.h>
-#include <linux/fwnode.h>
+#include <linux/fs.h>
 #include <linux/irq.h>
 #include <linux/kernel_stat.h>
 #include <linux/kmsg_dump.h>
@@ -11,8 +10,7 @@
 #include <linux/panic_notifier.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/rcupdate.h>
-#include <linux/srcu.h>
+#include <linux/swiotlb.h>
 #include <linux/sysfs.h>
 #include <linux/syscore_ops.h>
 
@@ -48,22 +46,6 @@ DEFINE_PER_CPU(cpumask_var_t, cpu_sibling_map);
 struct irq_chip no_irq_chip = { .name = "none" };
 DEFINE_PER_CPU(struct kernel_stat, kstat);
 
-/* --- RCU: Model: a grace period is over at once, since no reader in these files suspends --- */
-
-void __rcu_read_lock(void) { preempt_disable(); }
-void __rcu_read_unlock(void) { preempt_enable(); }
-void call_rcu(struct rcu_head *head, rcu_callback_t function) { function(head); }
-#if SINCE(6, 4)
-void kvfree_call_rcu(struct rcu_head *head, void *object) { kfree(object); }
-#else
-void kvfree_call_rcu(struct rcu_head *head, rcu_callback_t offset) { kfree((void *)head - (unsigned long)offset); }
-#endif
-void synchronize_rcu(void) { vx_point("grace period", NULL); }
-int init_srcu_struct(struct srcu_struct *srcu) { return 0; }
-int __srcu_read_lock(struct srcu_struct *srcu) { return 0; }
-void __srcu_read_unlock(struct srcu_struct *srcu, int index) { }
-void synchronize_srcu(struct srcu_struct *srcu) { vx_point("grace period", NULL); }
-
 /* --- power management of devices: always on --- */
 
 int __pm_runtime_idle(struct device *dev, int flags) { return 0; }
@@ -80,65 +62,6 @@ int dev_pm_domain_attach(struct device *dev, u32 flags) { return 0; }
 void dev_pm_domain_detach(struct device *dev, bool power_off) { }
 void device_set_wakeup_capable(struct device *dev, bool capable) { }
 
-/* --- firmware --- */
-
-struct fwnode_handle *__dev_fwnode(struct device *dev) { return dev->fwnode; }
-struct fwnode_handle *fwnode_handle_get(struct fwnode_handle *fwnode) { return fwnode; }
-void acpi_device_notify(struct device *dev) { }
-void acpi_device_notify_remove(struct device *dev) { }
-int acpi_device_uevent_modalias(CONST_DEVICE *dev, struct kobj_uevent_env *env) { return 0; }
-int acpi_dma_configure_id(struct device *dev, enum dev_dma_attr attr, const u32 *id) { return 0; }
-enum dev_dma_attr acpi_get_dma_attr(struct acpi_device *node) { return DEV_DMA_COHERENT; }
-bool is_software_node(const struct fwnode_handle *fwnode) { return false; }
-void software_node_notify(struct device *dev) { }
-void software_node_notify_remove(struct device *dev) { }
-bool dev_add_physical_location(struct device *dev) { return false; }
-void pci_set_acpi_fwnode(struct pci_dev *dev) { }
-bool pci_acpi_preserve_config(struct pci_host_bridge *bridge) { return false; }
-int pci_acpi_program_hp_params(struct pci_dev *dev) { return -ENODEV; }
-struct irq_domain *pci_host_bridge_acpi_msi_domain(struct pci_bus *bus) { return NULL; }
-bool acpi_pci_power_manageable(struct pci_dev *dev) { return false; }
-bool acpi_pci_bridge_d3(struct pci_dev *dev) { return false; }
-bool acpi_pci_need_resume(struct pci_dev *dev) { return false; }
-void acpi_pci_refresh_power_state(struct pci_dev *dev) { }
-int acpi_pci_wakeup(struct pci_dev *dev, bool enable) { return 0; }
-
-/* --- PCI's outlying parts --- */
-
-int pci_create_sysfs_dev_files(struct pci_dev *dev) { return 0; }
-void pci_remove_sysfs_dev_files(struct pci_dev *dev) { }
-void pci_configure_aspm_l1ss(struct pci_dev *dev) { }
-unsigned int pcibios_assign_all_busses(void) { return 0; }
-bool pciehp_is_native(struct pci_dev *dev) { return false; }
-void pci_save_ltr_state(struct pci_dev *dev) { }
-void pci_restore_ltr_state(struct pci_dev *dev) { }
-void pci_save_aspm_l1ss_state(struct pci_dev *dev) { }
-void pci_restore_aspm_l1ss_state(struct pci_dev *dev) { }
-
-/* --- lists --- */
-
-#if SINCE(6, 6)
-#define LIST_ADD_VALID __list_add_valid_or_report
-#define LIST_DEL_VALID __list_del_entry_valid_or_report
-#else
-#define LIST_ADD_VALID __list_add_valid
-#define LIST_DEL_VALID __list_del_entry_valid
-#endif
-
-bool LIST_ADD_VALID(struct list_head *item, struct list_head *before, struct list_head *after)
-{
-	if (after->prev != before || before->next != after || item == before || item == after)
-		vx_finding("list-corruption", "an element is added between two that are not neighbours");
-	return true;
-}
-bool LIST_DEL_VALID(struct list_head *item)
-{
-	if (item->next == LIST_POISON1 || item->prev == LIST_POISON2)
-		vx_finding("list-corruption", "an element is taken off a list twice");
-	if (item->prev->next != item || item->next->prev != item)
-		vx_finding("list-corruption", "the neighbours of an element do not know it");
-	return true;
-}
 /* --- the rest --- */
 
 void add_interrupt_randomness(int irq) { }
@@ -162,37 +85,17 @@ void vx_missing(const char *name)
 	vx_finding("crash", "the shim lacks %s", name);
 }
 
-#include <linux/swiotlb.h>
 void swiotlb_dev_init(struct device *dev) { }
-struct fwnode_handle *fwnode_get_next_available_child_node(const struct fwnode_handle *fwnode, struct fwnode_handle *child) { return NULL; }
-struct fwnode_handle *fwnode_get_parent(const struct fwnode_handle *fwnode) { return NULL; }
-struct fwnode_handle *fwnode_get_next_parent(struct fwnode_handle *fwnode) { return NULL; }
-unsigned int fwnode_count_parents(const struct fwnode_handle *fwnode) { return 0; }
-const char *fwnode_get_name(const struct fwnode_handle *fwnode) { return "fwnode"; }
 int execute_with_initialized_rng(struct notifier_block *block) { return 0; }
-#include <linux/fs.h>
 int simple_pin_fs(struct file_system_type *type, struct vfsmount **mount, int *count) { return -ENODEV; }
-enum dev_dma_attr device_get_dma_attr(CONST_DEVICE *dev) { return DEV_DMA_COHERENT; }
-int pci_dev_acpi_reset(struct pci_dev *dev, bool probe) { return -ENOTTY; }
-void pcim_release_region(struct pci_dev *dev, int bar) { }
 void kcsan_disable_current(void) { }
 void kcsan_enable_current_nowarn(void) { }
-pci_power_t acpi_pci_get_power_state(struct pci_dev *dev) { return PCI_D0; }
-int acpi_pci_set_power_state(struct pci_dev *dev, pci_power_t state) { return 0; }
-pci_power_t acpi_pci_choose_state(struct pci_dev *dev) { return PCI_D0; }
 
 #if !SINCE(6, 9)
 struct io_tlb_mem io_tlb_default_mem;
 int disable_apic;
 DEFINE_PER_CPU(void *, hardirq_stack_ptr);
 DEFINE_PER_CPU(bool, hardirq_stack_inuse);
-void fwnode_handle_put(struct fwnode_handle *fwnode) { }
-struct device *fwnode_get_next_parent_dev(struct fwnode_handle *fwnode) { return NULL; }
-bool fwnode_is_ancestor_of(struct fwnode_handle *ancestor, struct fwnode_handle *child) { return false; }
 bool rng_is_initialized(void) { return false; }
 #endif
 
-#if !SINCE(6, 9)
-const struct device_type pci_dev_type;
-void pci_assign_irq(struct pci_dev *dev) { }
-#endif
