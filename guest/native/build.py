@@ -40,6 +40,7 @@ CORE: Final = (
     "watch.c",
     "calls.c",
     "watchdog.c",
+    "lost.c",
 )
 ASSEMBLY: Final = ("switch_x86_64.S", "watch_x86_64.S")
 SHIM: Final = (
@@ -87,7 +88,7 @@ SHIM: Final = (
     *("shell_machine.c", "freezer.c", "hibernate.c", "cpu_updown.c", "takedown.c", "power.c"),
 )
 # Of ours, with the driver's own types; what it looks at is not looked at again.
-TELLING: Final = ("tell_bus.c", "tell_children.c", "tell_messages.c", "tell_msi.c")
+TELLING: Final = ("tell_bus.c", "tell_children.c", "tell_messages.c", "tell_msi.c", "census.c")
 
 # What the C library gives; everything else that is undefined is the kernel's.
 _LIBC: Final = frozenset(
@@ -270,7 +271,8 @@ class _Maker:
         )
         yield Unit(str(self._driver), wrapper, (*driver, *WATCHED_FLAGS))
         for name in TELLING:
-            yield Unit(name, HERE / "shim" / name, (*driver, "-fno-builtin"))
+            flags = (*driver, "-fno-builtin", f"-I{self._tree / 'drivers/hv'}")
+            yield Unit(name, HERE / "shim" / name, flags)
         for name in SHIM:
             source = HERE / "shim" / name
             flags = (*self._flags(source), "-fno-builtin", f"-I{self._tree / 'drivers/hv'}")

@@ -152,9 +152,12 @@ class NativeGuest:
         await self.command(Command(Verb.LSPCI))
         return sorted(self._seen)
 
-    def lost(self, _keepers: Sequence[object], _held_relids: Collection[int]) -> dict[str, int]:
-        """How much is left that nothing needs, by kind."""
-        return self._library.lost()
+    def lost(self, _keepers: Sequence[object], held_relids: Collection[int]) -> dict[str, int]:
+        """How much is left that nothing needs, by kind; a shell's open files are in the library."""
+        library = self._library
+        in_use = library.call.vx_relid_in_use
+        relids = sum(not in_use(relid) for relid in held_relids)
+        return {**library.lost(), **library.held_for_nothing(), "relid": relids}
 
     # --- what the C side asks and tells ---
 

@@ -11,6 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import IntEnum, IntFlag
+from itertools import count as counted
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -144,7 +145,8 @@ CORE_FUNCTIONS: Final = {
     "vx_calls_of": Row(_U32, (_U32, c.POINTER(_U64))),
     "vx_told_calls": Row(_TEXT, (_U32, c.POINTER(_U64), c.POINTER(_U32))),
     "vx_find_lost": Row(None, ()),
-    "vx_next_lost": Row(c.c_int64, (c.c_int64, c.POINTER(_U64), c.POINTER(_TEXT))),
+    "vx_next_lost": Row(c.c_int64, (c.c_int64, c.POINTER(_U64), c.POINTER(c.c_void_p))),
+    "vx_function_around": Row(_TEXT, (c.c_void_p,)),
     "vx_resume": Row(None, (_U32,)),
     "vx_title": Row(_TEXT, (_U32,)),
     "vx_kind_of": Row(_U32, (_U32,)),
@@ -154,6 +156,9 @@ CORE_FUNCTIONS: Final = {
 _SHIM_FUNCTIONS: Final = {
     "vx_boot": Row(None, ()),
     "vx_held": Row(_TEXT, (_U32, _U32)),
+    "vx_kind_of_object": Row(_TEXT, (c.c_void_p,)),
+    "vx_held_for_nothing": Row(c.c_int, (_U32, c.POINTER(_TEXT))),
+    "vx_relid_in_use": Row(_U32, (_U32,)),
     "vx_callback_interrupt": Row(None, (_U32,)),
     "vx_device_interrupt": Row(None, (_U32, _U32)),
     "vx_message_page": Row(_U64, (_U32,)),
@@ -213,16 +218,38 @@ class Library:
             yield shared.notes[index]
 
     def lost(self) -> dict[str, int]:
-        """Objects that nobody leads to any more: "SIZE bytes of FUNCTION" to their number."""
-        call, size, caller = self.call, c.c_uint64(), c.c_char_p()
+        """Objects that nobody leads to any more: their kind to their number.
+
+        What nobody gave a name is "SIZE bytes of FUNCTION", by the function that allocated it.
+        """
+        call, size, caller = self.call, c.c_uint64(), c.c_void_p()
         call.vx_find_lost()
         found: Counter[str] = Counter()
         number = call.vx_next_lost(-1, c.byref(size), c.byref(caller))
         while number >= 0:
-            assert caller.value is not None, "every function has a name"
-            found[f"{size.value} bytes of {caller.value.decode()}"] += 1
+            found[self._kind(size.value, caller)] += 1
             number = call.vx_next_lost(number, c.byref(size), c.byref(caller))
         return dict(sorted(found.items()))
+
+    def _kind(self, size_bytes: int, allocated_by: c.c_void_p) -> str:
+        if "vx_kind_of_object" in self.functions:
+            kind: bytes | None = self.call.vx_kind_of_object(allocated_by)
+            if kind is not None:
+                return kind.decode()
+        function: bytes = self.call.vx_function_around(allocated_by)
+        return f"{size_bytes} bytes of {function.decode()}"
+
+    def held_for_nothing(self) -> dict[str, int]:
+        """Numbered things that are taken and that no living bus or channel accounts for."""
+        name = c.c_char_p()
+        held: dict[str, int] = {}
+        for kind in counted():
+            number = self.call.vx_held_for_nothing(kind, c.byref(name))
+            if number < 0:
+                return held
+            assert name.value is not None, "every kind has a name"
+            held[name.value.decode()] = number
+        raise AssertionError("counting has no end")
 
 
 def _symbols(path: Path) -> Iterator[tuple[int, int, str]]:

@@ -12,7 +12,7 @@
 
 #include "vx.h"
 
-#define HEADER_BYTES 96u
+#define HEADER_BYTES 104u
 #define REDZONE_BYTES 32u
 #define PAGE_BYTES 4096u
 #define OBJECTS_MAX (1u << 20)
@@ -25,6 +25,7 @@ struct header { /* just below the object */
 	size_t size;
 	const void *allocated_by, *freed_by; /* where in the kernel's code */
 	struct vx_trail allocated, freed;
+	uint64_t is_root; /* nobody needs to lead to it */
 };
 
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "a header lies between two objects");
@@ -37,6 +38,7 @@ static size_t used;
 static uint32_t *objects; /* offsets of all objects of this run, live and dead, rising */
 static uint32_t objects_count;
 static uint64_t aliased;
+static uint32_t *behind; /* of each page of aliases, the page number in the arena */
 static int backing = -1;
 uint8_t *vx_shadow; /* mapped beside the arena: too large to be copied back with the rest */
 
@@ -49,7 +51,9 @@ static int make_arena(void)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	objects = mmap(NULL, OBJECTS_MAX * sizeof(*objects), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return vx_shadow == MAP_FAILED || objects == MAP_FAILED ? -1 : 0;
+	behind = mmap(NULL, ALIAS_BYTES / PAGE_BYTES * sizeof(*behind), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return vx_shadow == MAP_FAILED || objects == MAP_FAILED || behind == MAP_FAILED ? -1 : 0;
 }
 
 uintptr_t vx_ours_low, vx_ours_high;
@@ -160,11 +164,20 @@ void *vx_alias_pages(void *const *pages, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		off_t offset = (char *)pages[i] - arena;
 
+		behind[(range - (char *)ALIAS_BASE) / PAGE_BYTES + i] = offset / PAGE_BYTES;
 		if (mmap(range + (size_t)i * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, backing, offset) == MAP_FAILED)
 			return NULL;
 	}
 	return range;
+}
+
+/* The page that an address of such a range shows; NULL if it lies in none. */
+const void *vx_page_behind(uintptr_t address)
+{
+	if (address - ALIAS_BASE >= aliased)
+		return NULL;
+	return arena + (uint64_t)behind[(address - ALIAS_BASE) / PAGE_BYTES] * PAGE_BYTES;
 }
 
 void vx_unalias(void *address)
@@ -186,6 +199,50 @@ static uint32_t number_around(const void *address)
 			high = middle;
 	}
 	return low;
+}
+
+/* An object of ours, or one that is found by other means than its address; it is never lost. */
+void vx_is_root(const void *object)
+{
+	header_of(object)->is_root = true;
+}
+
+uint32_t vx_objects_made(void)
+{
+	return objects_count;
+}
+
+/* The next live object after `after` (-1: from the beginning); -1 if there is none. */
+int64_t vx_next_object(int64_t after, struct vx_object *object)
+{
+	for (uint32_t number = after + 1; number < objects_count; number++) {
+		const struct header *header = header_of(arena + objects[number]);
+
+		if (header->magic != LIVE_MAGIC)
+			continue;
+		*object = (struct vx_object){ arena + objects[number], header->size,
+					      header->allocated_by, header->is_root };
+		return number;
+	}
+	return -1;
+}
+
+/* The number of the live object that an address lies in or just behind; -1 if there is none. */
+int64_t vx_object_around(uintptr_t address)
+{
+	uint32_t number;
+	const struct header *header;
+
+	if (address - VX_ARENA_BASE >= used)
+		return -1;
+	number = number_around((const void *)address);
+	if (!number)
+		return -1;
+	header = header_of(arena + objects[number - 1]);
+	if (header->magic != LIVE_MAGIC ||
+	    address - VX_ARENA_BASE > objects[number - 1] + header->size)
+		return -1;
+	return number - 1;
 }
 
 /* An access to memory that is not the guest's to touch, or not any more. */
@@ -238,81 +295,4 @@ void vx_reset_arena(size_t used_before)
 size_t vx_arena_used(void)
 {
 	return used;
-}
-
-/*
- * --- what nobody leads to any more: as kmemleak asks. Every aligned word that could be an address of
- * an object counts as one. ---
- */
-
-extern char vx_writable_start[], vx_writable_end[];
-
-static uint8_t *marks; /* of each object, whether somebody leads to it */
-static uint32_t *pending, pending_count;
-
-static void follow(const void *low, const void *high)
-{
-	const uintptr_t *word = (const uintptr_t *)(((uintptr_t)low + 7) & ~(uintptr_t)7);
-
-	for (; word + 1 <= (const uintptr_t *)high; word++) {
-		uint32_t number;
-
-		if (*word - VX_ARENA_BASE >= used)
-			continue;
-		number = number_around((const void *)*word);
-		if (!number || marks[number - 1])
-			continue;
-		if (*word - VX_ARENA_BASE > objects[number - 1] + header_of(arena + objects[number - 1])->size)
-			continue;
-		marks[number - 1] = 1;
-		pending[pending_count++] = number - 1;
-	}
-}
-
-static const void *root_of_all;
-
-/* An object that is found by other means than its address: the per-CPU areas. */
-void vx_is_root(const void *object)
-{
-	root_of_all = object;
-}
-
-/* The next live object after `after` (-1: from the beginning) that nobody leads to; -1 if none. */
-VX_EXPORT int64_t vx_next_lost(int64_t after, uint64_t *size, const char **caller)
-{
-	for (uint32_t number = after + 1; number < objects_count; number++) {
-		const struct header *header = header_of(arena + objects[number]);
-
-		if (header->magic != LIVE_MAGIC || marks[number])
-			continue;
-		*size = header->size;
-		*caller = vx_function_name(header->allocated_by);
-		return number;
-	}
-	return -1;
-}
-
-/* Find out which objects somebody leads to: from the library's own data and from living stacks. */
-VX_EXPORT void vx_find_lost(void)
-{
-	if (!marks) {
-		marks = mmap(NULL, OBJECTS_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		pending = mmap(NULL, OBJECTS_MAX * sizeof(*pending), PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	}
-	vx_fill(marks, 0, objects_count);
-	follow(vx_writable_start, vx_writable_end);
-	follow(&root_of_all, &root_of_all + 1);
-	for (uint32_t number = 0; vx_context(number); number++) {
-		const struct vx_ctx *ctx = vx_context(number);
-
-		follow(&ctx->task, &ctx->task + 1); /* the shim's own, which the guest does not free */
-		if (!ctx->done)
-			follow(ctx->sp, ctx->stack + VX_STACK_BYTES);
-	}
-	while (pending_count) {
-		const char *object = arena + objects[pending[--pending_count]];
-
-		follow(object, object + header_of(object)->size);
-	}
 }

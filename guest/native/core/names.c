@@ -98,3 +98,8 @@ const void *vx_function_named(const char *name, const void *after)
 			return (const void *)(uintptr_t)symbols[i].address;
 	return NULL;
 }
+
+VX_EXPORT const char *vx_function_around(const void *address)
+{
+	return vx_function_name(address);
+}

@@ -266,6 +266,16 @@ static inline void vx_free(void *object)
 void vx_is_root(const void *object);
 size_t vx_size_of(const void *object);
 bool vx_is_live(const void *object);
+const void *vx_page_behind(uintptr_t address);
+struct vx_object { /* that is allocated */
+	const char *address;
+	size_t size;
+	const void *allocated_by;
+	bool is_root;
+};
+uint32_t vx_objects_made(void);
+int64_t vx_next_object(int64_t after, struct vx_object *object);
+int64_t vx_object_around(uintptr_t address);
 void *vx_alias_pages(void *const *pages, unsigned count); /* one range of addresses for pages */
 void vx_unalias(void *address);
 bool vx_readable(const void *address, size_t size);

@@ -37,6 +37,18 @@ u32 vx_wslot_of(const struct pci_dev *dev)
 	return devfn_to_wslot(dev->devfn);
 }
 
+u32 vx_domains_taken(void);
+
+/* How many domain numbers are given out; 0 is nobody's, and is marked from the beginning. */
+u32 __no_sanitize_thread vx_domains_taken(void)
+{
+	u32 count = 0, word;
+
+	for (word = 0; word < BITS_TO_LONGS(HVPCI_DOM_MAP_SIZE); word++)
+		count += hweight_long(hvpci_dom_map[word]);
+	return count - (hvpci_dom_map[0] & 1);
+}
+
 /* --- the module's own ends, for loading and unloading it --- */
 
 const char *vx_driver_name(void);

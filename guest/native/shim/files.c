@@ -28,6 +28,7 @@ int sysfs_create_file_ns(struct kobject *kobj, const struct attribute *attr, con
 	if (!(attr->mode & 0222))
 		return 0;
 	file = vx_alloc(sizeof(*file), 8, __builtin_return_address(0));
+	vx_is_root(file);
 	*file = (struct vx_file){ .kobj = kobj, .attr = attr };
 	while (*end)
 		end = &(*end)->next;

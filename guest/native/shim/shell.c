@@ -77,6 +77,7 @@ VX_EXPORT void vx_shell(const char *title, u32 cpu, u32 verb, const guid_t *inst
 {
 	struct started *started = vx_alloc(sizeof(*started), 8, __builtin_return_address(0));
 
+	vx_is_root(started);
 	*started = (struct started){ verb, { .devfn = devfn, .a = a, .b = b } };
 	guid_copy(&started->command.instance, instance);
 	started->command.size = min_t(u32, size, VX_BLOCK_BYTES_MAX);

@@ -4,7 +4,7 @@
 
 #define BUSES_MAX 512
 
-static struct vx_bus buses[BUSES_MAX];
+static struct vx_bus buses[BUSES_MAX] VX_OWN;
 static unsigned int buses_count;
 
 static struct hv_device *device_argument(const struct vx_watched *call)
@@ -32,6 +32,15 @@ struct vx_bus *vx_bus_of(struct hv_pcibus_device *hbus)
 	if (relid != INVALID_RELID) /* else the number it had: it was not offered again */
 		bus->relid = relid;
 	return bus;
+}
+
+struct vx_bus *vx_next_bus(struct vx_bus *after)
+{
+	struct vx_bus *bus = after ? after + 1 : buses;
+
+	while (bus < buses + buses_count && !(bus->hbus && vx_is_live(bus->hbus)))
+		bus++;
+	return bus < buses + buses_count ? bus : NULL;
 }
 
 /* --- states --- */

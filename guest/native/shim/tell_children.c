@@ -4,7 +4,7 @@
 
 #define CHILDREN_MAX 4096
 
-static struct vx_child children[CHILDREN_MAX];
+static struct vx_child children[CHILDREN_MAX] VX_OWN;
 static unsigned int children_count;
 
 static struct vx_child *child_of(const struct hv_pci_dev *hpdev)

@@ -7,7 +7,7 @@
 
 enum progress { NOTHING_YET, NO_FUNCTION, NOT_SENT, SENT, REFUSED };
 
-static struct vx_watched *composing[VX_CPUS_MAX];
+static struct vx_watched *composing[VX_CPUS_MAX] VX_OWN;
 
 static bool is_block(struct msi_desc *desc)
 {

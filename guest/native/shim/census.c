@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The census at the end of a run, as guest/reference.py takes it of the model: numbered things that
+ * are taken and that no living bus or channel accounts for, and names for objects that are lost.
+ */
+#include "driver_types.h"
+#include "../../drivers/hv/hyperv_vmbus.h"
+
+u32 vx_domains_taken(void); /* driver.c */
+
+/* Beyond those that vx_allocation_name() knows, which can fail. By the function that allocates. */
+static const struct {
+	const char *function, *name;
+} kinds[] = {
+	{ "alloc_workqueue", "WorkQueue" },
+	{ "make_queue", "WorkQueue" },
+	{ "vmbus_alloc_ring", "block of pages" },
+	{ "vmbus_device_create", "HvDevice" },
+	{ "vmbus_on_msg_dpc", "OnMessageWork" },
+};
+
+/* What an object is that was allocated there; NULL if nobody gave it a name. */
+VX_EXPORT const char *vx_kind_of_object(const void *allocated_by)
+{
+	const char *function = vx_function_name(allocated_by);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].function, function))
+			return kinds[i].name;
+	return vx_allocation_name(allocated_by);
+}
+
+/* Whether a channel that lives has that number, and the host has not taken it back. */
+VX_EXPORT u32 vx_relid_in_use(u32 relid)
+{
+	const struct vmbus_channel *channel =
+		vmbus_connection.channels && relid < MAX_CHANNEL_RELIDS ?
+			vmbus_connection.channels[relid] : NULL;
+
+	return channel && vx_is_live(channel) && !channel->rescind;
+}
+
+/* --- what is taken, less what living buses have --- */
+
+static int windows_held(void)
+{
+	struct resource *const *mmio = vx_function_named("hyperv_mmio", NULL);
+	struct resource *const *framebuffer = vx_function_named("fb_mmio", NULL);
+	int held = framebuffer && *framebuffer ? -1 : 0;
+	const struct resource *range, *taken;
+	struct vx_bus *bus = NULL;
+
+	for (range = mmio ? *mmio : NULL; range; range = range->sibling)
+		for (taken = range->child; taken; taken = taken->sibling)
+			held++;
+	while ((bus = vx_next_bus(bus)))
+		held -= !!bus->hbus->mem_config + !!bus->hbus->low_mmio_res +
+			!!bus->hbus->high_mmio_res;
+	return held;
+}
+
+static int domains_held(void)
+{
+	int held = vx_domains_taken();
+	struct vx_bus *bus = NULL;
+
+	while ((bus = vx_next_bus(bus)))
+		held--;
+	return held;
+}
+
+/* Functions of one device have one slot between them. */
+static bool is_first_of_slot(const struct hv_pci_dev *hpdev)
+{
+	const struct hv_pci_dev *other;
+
+	list_for_each_entry(other, &hpdev->hbus->children, list_entry)
+		if (other->pci_slot == hpdev->pci_slot)
+			return other == hpdev;
+	return false;
+}
+
+static int slots_held(void)
+{
+	struct kset *slots = *(struct kset *const *)vx_function_named("pci_slots_kset", NULL);
+	int held = slots ? list_count_nodes(&slots->list) : 0;
+	const struct hv_pci_dev *hpdev;
+	struct vx_bus *bus = NULL;
+
+	while ((bus = vx_next_bus(bus)))
+		list_for_each_entry(hpdev, &bus->hbus->children, list_entry)
+			held -= hpdev->pci_slot && is_first_of_slot(hpdev);
+	return held;
+}
+
+static int requests_held(void)
+{
+	const struct vmbus_channel *channel;
+	int held = 0;
+
+	list_for_each_entry(channel, &vmbus_connection.chn_list, listentry)
+		if (vx_is_live(channel->requestor.req_bitmap))
+			held += bitmap_weight(channel->requestor.req_bitmap,
+					      channel->requestor.size);
+	return held;
+}
+
+static const struct {
+	const char *name;
+	int (*held)(void);
+} numbered[] = {
+	{ "MMIO range", windows_held },
+	{ "PCI domain", domains_held },
+	{ "PCI slot", slots_held },
+	{ "request id", requests_held },
+};
+
+/* How many of a kind are held for nothing; the kinds are counted from 0, -1 behind the last. */
+VX_EXPORT int vx_held_for_nothing(u32 kind, const char **name)
+{
+	if (kind >= ARRAY_SIZE(numbered))
+		return -1;
+	*name = numbered[kind].name;
+	return max(numbered[kind].held(), 0);
+}
