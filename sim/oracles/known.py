@@ -15,6 +15,7 @@ from typing import ClassVar, Final, NamedTuple
 from guest.events import KernelCrashed
 from sim.oracles.judge import Happened, judge
 from sim.oracles.law import Law, LawFactory, Sees
+from sim.oracles.words import speaks_of
 from sim.violation import Leak, Violation
 
 NO_LEAKS: Final[Mapping[str, int]] = MappingProxyType({})
@@ -58,7 +59,7 @@ class Signature(Law):
             (self.shown or self.possible)
             and violation.kind in self.kinds
             and any(part in violation.context for part in self.where)
-            and any(part in violation.message for part in self.what)
+            and any(speaks_of(violation.message, part) for part in self.what)
         )
 
     def leaks(self) -> Mapping[str, int]:

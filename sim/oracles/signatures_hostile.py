@@ -50,7 +50,7 @@ class WideLastBar(Signature):
 
     item = "O13"
     kinds = frozenset({"out-of-bounds"})
-    what = ("probed_bar", "of new_pcichild_device")
+    what = ("probed_bar",)
 
     def _answered(self, event: PacketPublished, *_: object) -> None:
         if event.direction == "host-to-guest" and len(event.payload) == PciQResReqResponse.SIZE:
@@ -96,7 +96,7 @@ class IndexBeyondTheRing(Signature):
 
     item = "O30"
     kinds = frozenset({"hang"})
-    what = ("never read to its end", "without a trap")
+    what = ("never read to its end",)
 
     def _forged(self, event: IndexForged, *_: object) -> None:
         self.possible |= event.ring == "to-guest"

@@ -76,8 +76,8 @@ class FailedHibernation(_RemovedHalfDown):
     """Its suspend or resume had failed before; or what still uses it finds it half down."""
 
     item = "O8"
-    kinds = frozenset({"use-after-free", "null-dereference"})
-    what = ("HvPciBus.", "WorkQueue.", "ring of channel")
+    kinds = frozenset({"use-after-free", "null-dereference", "warning"})
+    what = ("HvPciBus.", "WorkQueue.", "ring of channel", "irq domain with interrupts")
 
     def is_mine(self, relid: int) -> bool:
         return relid in self.hibernations.half_down
