@@ -19,6 +19,7 @@ import msgspec
 
 from sim.exploration import explored, keeping
 from sim.keeping import Kept, written
+from sim.scenario import drivers_of
 from sim.scenario_reader import built_in_names
 from sim.setup import Setup, read_setup
 
@@ -30,7 +31,7 @@ def setups(names: list[str], tree: Path) -> Iterator[Setup]:
     """Those of the scenarios that the real driver can play, with it."""
     for name in names:
         setup = msgspec.structs.replace(read_setup(name), driver="kernel", tree=str(tree.resolve()))
-        if setup.driver in setup.scenario().drivers:
+        if setup.driver in drivers_of(setup.scenario()):
             yield setup
 
 

@@ -216,11 +216,19 @@ _PROFILE_LACKS_STEP: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
+# What a guest can never play.
+_DRIVER_LACKS_STEP: Final[Mapping[str, Mapping[str, str]]] = {
+    "kernel": {
+        "boot": "the real driver's library holds one kernel, and boots none beside a dead one"
+    },
+}
+
 
 def why_unplayable(scenario: Scenario, *, protocol: str, profile: str, driver: str) -> str | None:
     """The reason why this combination cannot be played, or None."""
-    if driver not in scenario.drivers:
-        return f"it can be played by {' or '.join(scenario.drivers)} only"
+    reason = why_driver_cannot(scenario, driver)
+    if reason:
+        return reason
     if profile not in scenario.needs.profile or protocol not in scenario.needs.protocol:
         return scenario.needs.why
     reason = _PROFILE_LACKS_PROTOCOL.get(profile, {}).get(protocol)
@@ -232,10 +240,28 @@ def why_unplayable(scenario: Scenario, *, protocol: str, profile: str, driver: s
 def why_profile_cannot(scenario: Scenario, profile: str) -> str | None:
     """The reason why this host cannot do what the scenario asks of it, or None."""
     lacks = _PROFILE_LACKS_STEP.get(profile, {})
-    steps = (step for actor in scenario.actors for step in actor.steps)
-    for step in steps:
-        if isinstance(step, Do) and step.verb in lacks:
-            return lacks[step.verb]
+    reason = _lacked(scenario, lacks)
+    if reason:
+        return reason
     if lacks and any(len(functions) > 1 for functions in scenario.buses().values()):
         return lacks["relations"]
     return None
+
+
+def why_driver_cannot(scenario: Scenario, driver: str) -> str | None:
+    """The reason why this guest cannot do what the scenario asks of it, or None."""
+    if driver not in scenario.drivers:
+        return f"it can be played by {' or '.join(scenario.drivers)} only"
+    return _lacked(scenario, _DRIVER_LACKS_STEP.get(driver, {}))
+
+
+def drivers_of(scenario: Scenario) -> tuple[str, ...]:
+    """The guests that can play it."""
+    return tuple(each for each in scenario.drivers if why_driver_cannot(scenario, each) is None)
+
+
+def _lacked(scenario: Scenario, lacks: Mapping[str, str]) -> str | None:
+    """Why the first step that is lacking is lacking, or None."""
+    steps = (step for actor in scenario.actors for step in actor.steps)
+    verbs = (step.verb for step in steps if isinstance(step, Do))
+    return next((lacks[verb] for verb in verbs if verb in lacks), None)

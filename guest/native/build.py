@@ -85,7 +85,15 @@ SHIM: Final = (
         "tell_interrupts.c",
     ),
     *("files.c", "module.c", "shell.c", "lspci.c", "shell_buses.c", "shell_functions.c"),
-    *("shell_machine.c", "freezer.c", "hibernate.c", "cpu_updown.c", "takedown.c", "power.c"),
+    *(
+        "shell_machine.c",
+        "freezer.c",
+        "hibernate.c",
+        "cpu_updown.c",
+        "takedown.c",
+        "power.c",
+        "panic.c",
+    ),
 )
 # Of ours, with the driver's own types; what it looks at is not looked at again.
 TELLING: Final = ("tell_bus.c", "tell_children.c", "tell_messages.c", "tell_msi.c", "census.c")

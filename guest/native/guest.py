@@ -24,7 +24,6 @@ from guest.native.tables import NO_DRIVER, NOBODY, hand_in_choice, hand_in_drive
 from guest.native.telling import event_of
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from guest.seen import FunctionSeen, Window
-from protocol.errors import LocalProtocolError
 from protocol.ids import RelId, TransactionId, Vector, VpIndex
 from protocol.link import PacketPublished
 from protocol.pci_regs import BAR_COUNT, CONFIG_BYTES
@@ -140,7 +139,12 @@ class NativeGuest:
 
     def crash_path(self) -> Coroutine[Any, Any, None]:
         """What the kernel still does on its way down."""
-        raise LocalProtocolError("the real driver's kernel cannot crash by a step yet")
+        return self._crash()
+
+    async def _crash(self) -> None:
+        self._library.call.vx_crash(self.kernel.current_cpu().index)
+        self._contexts.settle()
+        await self.kernel.join(self._contexts.last())
 
     def devices(self) -> list[NativeDevice]:
         """Every PCI function, by address."""

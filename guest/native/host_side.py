@@ -46,7 +46,7 @@ class HostSide:
     def __init__(self, library: Library, kernel: Kernel, settle: Callable[[], None]) -> None:
         self._library = library
         self._port = kernel.port
-        self._cpus = kernel.cpus
+        self._kernel = kernel
         self._settle = settle
         self._emit = kernel.emit
         self._waiting: dict[int, deque[bytes]] = {}  # messages for a slot that is full, by CPU
@@ -65,7 +65,9 @@ class HostSide:
         if request is Request.MMIO_WRITE:
             trap.held_ns = self._port.mmio_write(trap.a, trap.size, trap.b)
             return 0
-        self._slot_is_free(context.cpu.index)
+        # Who crashes looks in every CPU's slot, and the host tries again where one is free.
+        for cpu in self._waiting if self._kernel.dead else (context.cpu.index,):
+            self._slot_is_free(cpu)
         return 0
 
     def _hypercall(self, vp: VpIndex, trap: Trap) -> int:
@@ -98,7 +100,7 @@ class HostSide:
     def _slot_is_free(self, cpu: int) -> None:
         """End of message: the next one that waits comes."""
         waiting = self._waiting.get(cpu)
-        if not waiting:
+        if not waiting or c.c_uint32.from_address(self._slot(cpu)).value:
             return
         self.message(cpu, waiting.popleft())
         if waiting:  # the guest asks for the next one only if it is told that there is one
@@ -111,14 +113,14 @@ class HostSide:
         self._interrupt(cpu)
 
     def _interrupt(self, cpu: int) -> None:
-        if not self._cpus[cpu].online:
+        if self._kernel.dead or not self._kernel.cpus[cpu].online:
             return
         self._library.call.vx_callback_interrupt(cpu)
         self._settle()
 
     def vector(self, cpu: int, vector: int) -> None:
-        """A device's interrupt; a CPU that is off takes none."""
-        if not self._cpus[cpu].online:
+        """A device's interrupt; a CPU that is off takes none, nor does a kernel that crashes."""
+        if self._kernel.dead or not self._kernel.cpus[cpu].online:
             return
         self._library.call.vx_device_interrupt(cpu, vector)
         self._settle()

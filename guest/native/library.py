@@ -155,6 +155,7 @@ CORE_FUNCTIONS: Final = {
 }
 _SHIM_FUNCTIONS: Final = {
     "vx_boot": Row(None, ()),
+    "vx_crash": Row(None, (_U32,)),
     "vx_held": Row(_TEXT, (_U32, _U32)),
     "vx_kind_of_object": Row(_TEXT, (c.c_void_p,)),
     "vx_held_for_nothing": Row(c.c_int, (_U32, c.POINTER(_TEXT))),

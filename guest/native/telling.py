@@ -72,10 +72,11 @@ TOLD: Final[tuple[type[events.GuestEvent], ...]] = (
     cpu_events.CpuDying,
     cpu_events.CpuOffline,
     cpu_events.CpuOnline,
+    events.UnloadAwaited,
+    events.UnloadEnded,
 )
 
 _BY_MACHINE: Final = "sim/machine.py tells it, whichever kernel runs"
-_NOT_PLAYED: Final = "the real driver's guest cannot be made to do that yet"
 _ARM64: Final = "of arm64, for which the real driver is not built"
 
 # What the C side does not tell, and why not.
@@ -88,8 +89,6 @@ NOT_TOLD: Final[Mapping[type[events.GuestEvent], str]] = MappingProxyType(
         irq_events.SpiRouted: _ARM64,
         events.KernelCrashed: _BY_MACHINE,
         events.KernelBooted: _BY_MACHINE,
-        events.UnloadAwaited: _NOT_PLAYED,
-        events.UnloadEnded: _NOT_PLAYED,
     }
 )
 

@@ -12,7 +12,7 @@ import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, choose, print_json
-from sim.scenario import Scenario
+from sim.scenario import Scenario, drivers_of
 from sim.scenario_grammar import grammar_lines
 from sim.scenario_reader import built_in_names, load_scenario
 from sim.scenario_themes import THEMES, theme_of
@@ -78,5 +78,5 @@ def _as_dict(scenario: Scenario) -> dict[str, Any]:
         "devices": [device.name for device in scenario.devices],
         "protocols": [v for v in scenario.guest.protocol if v in scenario.needs.protocol],
         "profiles": list(scenario.needs.profile),
-        "drivers": list(scenario.drivers),
+        "drivers": list(drivers_of(scenario)),
     }

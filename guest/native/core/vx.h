@@ -122,7 +122,7 @@ struct vx_shared { /* one block that both sides of the binding read and write */
 	struct vx_note notes[VX_NOTES_MAX];
 };
 
-#define VX_CONTEXTS_MAX 4096
+#define VX_CONTEXTS_MAX 16384
 
 struct vx_pool { /* of stacks: they outlive runs */
 	uint32_t made, given;

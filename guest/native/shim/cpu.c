@@ -25,6 +25,7 @@ DEFINE_PER_CPU_READ_MOSTLY(int, cpu_number);
 DEFINE_PER_CPU_READ_MOSTLY(unsigned long, this_cpu_off);
 unsigned long __per_cpu_offset[NR_CPUS];
 unsigned int nr_cpu_ids, vx_irqs_off;
+bool vx_is_crashing;
 struct cpumask __cpu_possible_mask, __cpu_online_mask, __cpu_present_mask, __cpu_active_mask;
 atomic_t __num_online_cpus;
 static size_t dynamic_used;
@@ -127,7 +128,7 @@ void vx_shim_switching_out(struct vx_ctx *ctx)
 
 void vx_shim_depths(struct vx_trap *trap)
 {
-	int count = preempt_count();
+	int count = vx_is_crashing ? 0 : preempt_count(); /* who crashes keeps nobody waiting */
 
 	trap->preempt_off = count & PREEMPT_MASK;
 	trap->bh_off = vx_current->kind == VX_SOFTIRQ ? 0 : (count & SOFTIRQ_MASK) >> SOFTIRQ_SHIFT;

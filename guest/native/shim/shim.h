@@ -25,6 +25,9 @@ static inline bool vx_atomic(void)
 	return preempt_count() & ~PREEMPT_NEED_RESCHED || vx_irqs_off || vx_current->kind >= VX_SOFTIRQ;
 }
 
+extern bool vx_is_crashing;
+void vx_crash_delay(u64 ns); /* panic.c */
+
 void vx_may_sleep(const char *what, const void *object);
 void vx_bh_on(void); /* local_bh_enable(), but that nobody goes on here */
 void vx_raise_softirqs(unsigned int cpu);

@@ -59,6 +59,8 @@ enum vx_event { /* guest/native/telling.py has the same rows in the same order *
 	CPU_DYING,
 	CPU_OFFLINE,
 	CPU_ONLINE,
+	UNLOAD_AWAITED,
+	UNLOAD_ENDED,
 };
 
 void vx_tell_numbers(enum vx_event event, const char *words, unsigned int count, const u64 *numbers);

@@ -32,6 +32,10 @@ void usleep_range_state(unsigned long least_us, unsigned long most_us, unsigned 
 
 void __udelay(unsigned long us)
 {
+	if (vx_is_crashing) {
+		vx_crash_delay((u64)us * NSEC_PER_USEC);
+		return;
+	}
 	preempt_disable();
 	pass("udelay", (u64)us * NSEC_PER_USEC);
 	preempt_enable();
