@@ -22,11 +22,23 @@ def tree_of(version: str) -> Path:
     """The tree of a version, for a test that builds it; skips or fails without one."""
     if shutil.which("gcc") is None:
         _lacking("gcc is missing: apt-get install gcc")
-    package = f"linux-source-{version}"
-    tree = Path(os.environ.get(VARIABLES[version]) or SOURCES / f"{package}.tar.xz")
+    tree = _place(version)
     if not tree.exists():
-        _lacking(f"{tree} is missing: apt-get install {package}, or name one in VPCISIM_TREE")
+        variable = VARIABLES[version]
+        _lacking(
+            f"{tree} is missing: apt-get install linux-source-{version}, or name one in {variable}"
+        )
     return tree
+
+
+def tree_if_any(version: str) -> Path | None:
+    """The tree of a version, if this machine can build it."""
+    tree = _place(version)
+    return tree if shutil.which("gcc") and tree.exists() else None
+
+
+def _place(version: str) -> Path:
+    return Path(os.environ.get(VARIABLES[version]) or SOURCES / f"linux-source-{version}.tar.xz")
 
 
 def _lacking(what: str) -> NoReturn:

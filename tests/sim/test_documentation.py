@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sim.cli import COMMANDS
-from tests.documentation import Shell, Shown, make_recipe, matches, shown_in
+from tests.documentation import Shell, Shown, make_recipe, matches, shown_in, with_trees
 from tests.house.sources import ROOT
+from tests.kernel_trees import VARIABLES, tree_if_any, tree_of
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # What cannot be run by a test: the tests themselves. Its recipe is compared instead.
@@ -22,13 +23,17 @@ def everything_shown() -> list[Shown]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_commands_of_a_document_print_what_it_shows(document: Path, tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    for place, command, output in shown_in(document):
-        if command in NOT_RUN:
+    trees = {version: tree for version in VARIABLES if (tree := tree_if_any(version))}
+    for place, shown, output, kernels in shown_in(document):
+        if shown in NOT_RUN or not kernels <= trees.keys():
             continue
+        command = with_trees(shown, trees)
         # make demo is its recipe, played by the same shell as the rest.
         told = [line.removeprefix(".venv/bin/") for line in make_recipe("demo")]
         printed = shell.run("\n".join(told) if command == "make demo" else command)
         assert matches(output, printed), f"{place}: {command}\nprints\n{printed}"
+    for version in {version for shown in shown_in(document) for version in shown.kernels}:
+        tree_of(version)  # says what was left out, and how to have it
 
 
 def test_the_two_make_targets_are_shown_first() -> None:
