@@ -97,6 +97,7 @@ int vx_add_vmbus_device(void)
 /* VMBus was a driver of its ACPI device, not of a platform device made from it. */
 int acpi_bus_register_driver(struct acpi_driver *driver)
 {
+	vmbus_node.dev.driver = &driver->drv; /* whose callbacks hibernation finds there */
 	return driver->ops.add(&vmbus_node);
 }
 

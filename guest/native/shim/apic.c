@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The local APIC below the kernel's own vector domain: there is nothing to program. */
+#include <linux/entry-common.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/msi.h>
@@ -8,6 +9,7 @@
 #include <asm/desc.h>
 #include <asm/hw_irq.h>
 #include <asm/i8259.h>
+#include <asm/idtentry.h>
 #include <asm/irqdomain.h>
 
 #include "hotplug.h"
@@ -30,13 +32,59 @@ static u32 apic_id_of(unsigned int cpu)
 #if SINCE(6, 6)
 static struct apic simulated_apic = { .calc_dest_apicid = apic_id_of };
 #else /* called through the structure, not through static calls */
+static u32 read_nothing(u32 reg)
+{
+	return 0;
+}
+
 static void ignore_write(u32 reg, u32 value)
 {
 }
 
+/* Vectors that were moved away from are given back by an interrupt, later by a timer. */
+static void move_cleanup_interrupt(void *argument)
+{
+	struct pt_regs regs = {};
+
+	this_cpu_write(hardirq_stack_inuse, true); /* we stand on a stack of our own already */
+	sysvec_irq_move_cleanup(&regs);
+	this_cpu_write(hardirq_stack_inuse, false);
+}
+
+static void send_ipi(int cpu, int vector)
+{
+	if (vector == IRQ_MOVE_CLEANUP_VECTOR)
+		vx_start(VX_HARDIRQ, cpu, "sysvec_irq_move_cleanup", move_cleanup_interrupt, NULL);
+	else
+		vx_device_interrupt(cpu, vector);
+}
+
+static void send_ipi_self(int vector)
+{
+	send_ipi(vx_current->cpu, vector);
+}
+
 static struct apic simulated_apic = {
-	.calc_dest_apicid = apic_id_of, .write = ignore_write, .eoi_write = ignore_write
+	.calc_dest_apicid = apic_id_of, .read = read_nothing, .write = ignore_write,
+	.eoi_write = ignore_write, .send_IPI = send_ipi, .send_IPI_self = send_ipi_self,
 };
+
+irqentry_state_t irqentry_enter(struct pt_regs *regs)
+{
+	return (irqentry_state_t){};
+}
+
+void irqentry_exit(struct pt_regs *regs, irqentry_state_t state)
+{
+}
+
+void irq_enter_rcu(void)
+{
+}
+
+void irq_exit_rcu(void)
+{
+}
 #endif
 struct apic *apic = &simulated_apic;
 DEFINE_PER_CPU(vector_irq_t, vector_irq) = { [0 ... NR_VECTORS - 1] = VECTOR_UNUSED };

@@ -96,6 +96,16 @@ struct io_tlb_mem io_tlb_default_mem;
 int disable_apic;
 DEFINE_PER_CPU(void *, hardirq_stack_ptr);
 DEFINE_PER_CPU(bool, hardirq_stack_inuse);
-bool rng_is_initialized(void) { return false; }
+
+/* Or the key by which printed pointers are hashed, which nobody uses here, is waited for for ever. */
+bool rng_is_initialized(void)
+{
+	return true;
+}
+
+void get_random_bytes(void *bytes, size_t size)
+{
+	memset(bytes, 0, size);
+}
 #endif
 

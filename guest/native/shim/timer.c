@@ -23,7 +23,7 @@ static void wait_for_timer(void *argument)
 	struct timer_list *timer = argument;
 
 	while (timer->entry.pprev && vx_shared.now_ns < timer->expires * NS_PER_JIFFY)
-		vx_park(NULL, "timer", timer->expires * NS_PER_JIFFY);
+		vx_park(NULL, "mod_timer", timer->expires * NS_PER_JIFFY);
 	if (!timer->entry.pprev)
 		return;
 	vx_start(VX_SOFTIRQ, vx_current->cpu, vx_function_name(timer->function), run_timer, timer);
@@ -36,7 +36,8 @@ int mod_timer(struct timer_list *timer, unsigned long expires)
 	timer->expires = expires;
 	timer->entry.pprev = (void *)timer; /* what timer_pending() looks at */
 	if (!pending)
-		vx_start(VX_THREAD, vx_current->cpu, "timer", wait_for_timer, timer);
+		vx_start(VX_THREAD, vx_current->cpu, vx_function_name(timer->function),
+			 wait_for_timer, timer);
 	return pending;
 }
 
