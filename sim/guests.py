@@ -95,7 +95,7 @@ class NativeGuests:
 
     def __init__(self, library: Callable[[], Library]) -> None:
         """``library`` gives the library when a guest is made, as the one that runs."""
-        self._library = library
+        self.library = library
 
     def playable(self, scenario: Scenario) -> Scenario:
         """With a host that refuses what the guest should not offer: the driver offers all."""
@@ -125,8 +125,9 @@ class NativeGuests:
 
         if number > 1:
             raise LocalProtocolError("the real driver's library holds one kernel")
-        library = self._library()
+        library = self.library()
         library.call.vx_reset()
+        library.ready_for = None
         return NativeGuest(
             library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
         )

@@ -6,10 +6,11 @@ A worker has one of these. Knows no strategy: a report goes back to whoever sent
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from sim.actors import UnplayedStep
-from sim.choices import RecordingChooser
+from sim.choices import Chooser, RecordingChooser
 from sim.explore.strategy import Brancher, Plan, RunReport
 from sim.result import Verdict
 from sim.setup import Lab, Setup
@@ -19,27 +20,45 @@ CLEAN: Final = Verdict("clean", None, (), ())
 
 
 class Player:
-    """Called with a plan, plays it in a world of its own."""
+    """Called with a plan, plays it in a world of its own.
+
+    The real driver's plans are played without one where that is known to come to the same.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self._lab = Lab(setup)
+        self._play = self._in_a_world if setup.driver == "model" else _quick(self._lab)
 
     def __call__(self, plan: Plan) -> RunReport:
-        chooser = plan.chooser()
-        recorder = RecordingChooser(chooser)
-        world = self._lab.world(recorder)
-        verdict, unplayed = outcome(world)
-        return RunReport(
-            verdict=verdict.verdict,
-            fingerprint=world.fingerprint,
-            steps=world.engine.steps,
-            choices=len(recorder.decisions),
-            violation=verdict.violation,
-            known=verdict.known,
-            decisions=tuple(recorder.decisions) if verdict.violation else (),
-            branches=chooser.branches() if isinstance(chooser, Brancher) else (),
-            unplayed=unplayed,
-        )
+        return self._play(plan)
+
+    def _in_a_world(self, plan: Plan) -> RunReport:
+        return played(plan, self._lab.world)
+
+
+def _quick(lab: Lab) -> Callable[[Plan], RunReport]:
+    from sim.quick import QuickPlayer  # ctypes' matters
+
+    return QuickPlayer(lab)
+
+
+def played(plan: Plan, make: Callable[[Chooser], World]) -> RunReport:
+    """The report on a plan, played in the world that ``make`` makes for a chooser."""
+    chooser = plan.chooser()
+    recorder = RecordingChooser(chooser)
+    world = make(recorder)
+    verdict, unplayed = outcome(world)
+    return RunReport(
+        verdict=verdict.verdict,
+        fingerprint=world.fingerprint,
+        steps=world.engine.steps,
+        choices=len(recorder.decisions),
+        violation=verdict.violation,
+        known=verdict.known,
+        decisions=tuple(recorder.decisions) if verdict.violation else (),
+        branches=chooser.branches() if isinstance(chooser, Brancher) else (),
+        unplayed=unplayed,
+    )
 
 
 def outcome(world: World) -> tuple[Verdict, str | None]:

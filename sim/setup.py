@@ -21,6 +21,7 @@ from host.devices.profile import DeviceProfile
 from host.devices.profile_file import read_profile, save_profile
 from sim.choices import Chooser
 from sim.configs import profile_of
+from sim.engine import Engine
 from sim.guests import Guests
 from sim.oracles.laws import LAWS
 from sim.oracles.user_laws import load_laws
@@ -125,10 +126,14 @@ class Lab:
         *,
         defects: Sequence[Defect] | None = None,
         stacks: bool = False,
+        guests: Guests | None = None,
+        engine: Engine | None = None,
     ) -> World:
         """A new world; ``chooser`` None is natural order, ``stacks`` as World has it.
 
-        ``defects`` are other historical bugs than the setup's, in a host as the setup's need it.
+        ``defects`` are other historical bugs than the setup's, in a host as the setup's need it;
+        ``guests`` and ``engine`` as World has them, None: the setup's guests, and an engine that
+        only plays.
         Raises ValueError as World does.
         """
         return World(
@@ -140,8 +145,14 @@ class Lab:
             lates=self.setup.lates,
             laws=self._laws,
             stacks=stacks,
-            guests=self._guests,
+            guests=guests or self._guests,
+            engine=engine,
         )
+
+    @property
+    def guests(self) -> Guests | None:
+        """What makes the real driver's guests; None for the reference model."""
+        return self._guests
 
     def _load(self, device: DeviceSpec) -> DeviceProfile:
         if device.capture is None:

@@ -23,17 +23,19 @@ from sim.pollers import Pollers
 class HostAction:
     """Something the host does by itself at a time: a reply, a timer. Runs without a CPU.
 
-    ``latest_ns`` is the end of its window: time stands still there until it has run.
+    ``latest_ns`` is the end of its window: time stands still there until it has run. ``number``
+    counts the actions of a run.
     """
 
-    __slots__ = ("action", "done", "handle", "latest_ns", "name")
+    __slots__ = ("action", "done", "handle", "latest_ns", "name", "number")
 
     cpu = None
     at = ""
     stop = 0
 
-    def __init__(self, name: str, action: Callable[[], None], latest_ns: int) -> None:
+    def __init__(self, name: str, action: Callable[[], None], latest_ns: int, number: int) -> None:
         self.name = name
+        self.number = number
         self.action = action
         self.latest_ns = latest_ns
         self.done = False
@@ -57,6 +59,7 @@ class Timekeeper:
         self._stall_ns = STALL_MAX_NS  # how much of it is left
         self._late: bool | None = None  # what _may_be_late() found; None once that may have changed
         self._ready: list[Runnable] = []
+        self._actions = 0  # so far
         self._deadlines = Deadlines()
         self._pollers = Pollers()
         self.env = self._deadlines.env
@@ -98,7 +101,8 @@ class Timekeeper:
         Returns what calls it off.
         """
         earliest_ns, latest_ns = window_ns
-        host_action = HostAction(label, action, self.time_ns + latest_ns)
+        host_action = HostAction(label, action, self.time_ns + latest_ns, self._actions)
+        self._actions += 1
         self._arm(self.time_ns + earliest_ns, host_action.handle)
         return partial(self._call_off, host_action)
 

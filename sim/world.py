@@ -83,7 +83,7 @@ class World:
     that they need are the scenario's from then on. ``fine`` switches on the points that multiply
     without telling anything. With ``stacks`` a violation says where the object it is about was
     allocated and freed, or where the event that broke a law happened. ``laws`` judge the run once
-    it is over.
+    it is over. ``engine`` runs it, None: one that only plays; it has the chooser and the lates.
     """
 
     def __init__(
@@ -98,13 +98,14 @@ class World:
         stacks: bool = False,
         laws: Sequence[LawFactory] = LAWS,
         guests: Guests | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self._guests = guests or ReferenceGuests(defects)
         self.scenario = scenario = self._guests.playable(with_needs(scenario, defects))
         self._laws = laws
         self._natural = chooser is None
         self._happened: list[Happened] = []
-        self.engine = Engine(chooser, lates=lates)
+        self.engine = engine or Engine(chooser, lates=lates)
         self.watch = Watch(_awaited(scenario), self.engine)
         self._recorder = Recorder(self._whose) if stacks else None
         emit = emitter(self.engine, self._happened, self.watch)

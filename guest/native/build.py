@@ -42,6 +42,10 @@ CORE: Final = (
     "watchdog.c",
     "lost.c",
 )
+# Plays whole schedules; unlike the core it needs the shim's kernel.
+ENGINE: Final = (
+    *("runners.c", "clock.c", "known.c", "inputs.c", "effects.c", "choose.c", "engine.c"),
+)
 ASSEMBLY: Final = ("switch_x86_64.S", "watch_x86_64.S")
 SHIM: Final = (
     *(
@@ -71,6 +75,7 @@ SHIM: Final = (
     ),
     *(
         "boot.c",
+        "synic.c",
         "misc.c",
         "rcu.c",
         "lists.c",
@@ -285,7 +290,7 @@ class _Maker:
             source = HERE / "shim" / name
             flags = (*self._flags(source), "-fno-builtin", f"-I{self._tree / 'drivers/hv'}")
             yield Unit(name, source, flags)
-        for name in CORE:
+        for name in (*CORE, *ENGINE):
             yield Unit(name, HERE / "core" / name, CORE_FLAGS)
         for name in ASSEMBLY:
             yield Unit(name, HERE / "core" / name, ())

@@ -127,6 +127,8 @@ class Contexts:
         if trap.kind == TrapKind.ENDED:
             raise StopIteration
         what = trap.what.decode()
+        if trap.kind == TrapKind.AT_POINT:
+            return str(self._library.call.vx_what().decode())
         if trap.kind == TrapKind.FOUND:
             told = self._calls.of_finding(context.number)
             raise NativeFault(what, trap.text.decode(), self._calls, told)

@@ -6,7 +6,6 @@ the pages of messages and event flags. Numbers and bytes only.
 from __future__ import annotations
 
 import ctypes as c
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -23,15 +22,12 @@ from protocol.hypercall import (
 from protocol.ids import VpIndex
 from protocol.link import MessagePosted
 from protocol.synic import HvInputPostMessage
-from protocol.vmbus import VMBUS_MESSAGE_SINT
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
     from guest.native.contexts import NativeContext
     from guest.native.library import Library, Trap
 
-SLOT_BYTES: Final = 256  # of a message page, and of an event page
-MESSAGE_FLAGS_AT: Final = 5  # of a message: bit 0 says that more wait
 _INPUT_BYTES: Final[Mapping[int, int]] = {  # fixed part of each call's input
     HVCALL_POST_MESSAGE: 256,
     HVCALL_RETARGET_INTERRUPT: 56,
@@ -49,7 +45,7 @@ class HostSide:
         self._kernel = kernel
         self._settle = settle
         self._emit = kernel.emit
-        self._waiting: dict[int, deque[bytes]] = {}  # messages for a slot that is full, by CPU
+        self.output = b""  # of the last hypercall
 
     # --- what the guest asks ---
 
@@ -62,17 +58,13 @@ class HostSide:
             return self._hypercall(context.cpu.vp, trap)
         if request is Request.MMIO_READ:
             return self._port.mmio_read(trap.a, trap.size)
-        if request is Request.MMIO_WRITE:
-            trap.held_ns = self._port.mmio_write(trap.a, trap.size, trap.b)
-            return 0
-        # Who crashes looks in every CPU's slot, and the host tries again where one is free.
-        for cpu in self._waiting if self._kernel.dead else (context.cpu.index,):
-            self._slot_is_free(cpu)
+        trap.held_ns = self._port.mmio_write(trap.a, trap.size, trap.b)
         return 0
 
     def _hypercall(self, vp: VpIndex, trap: Trap) -> int:
         control, data = trap.a, _input(trap.a, trap.b)
         result = self._port.hypercall(vp, control, data)
+        self.output = result.output
         if result.output:
             c.memmove(trap.c, result.output, len(result.output))
         if call_code(control) == HVCALL_POST_MESSAGE and not result.status:
@@ -83,40 +75,18 @@ class HostSide:
     # --- what the host delivers ---
 
     def message(self, cpu: int, message: bytes) -> None:
-        """Into the CPU's slot, or behind those that wait for it."""
-        slot = self._slot(cpu)
-        if c.c_uint32.from_address(slot).value:
-            c.c_uint8.from_address(slot + MESSAGE_FLAGS_AT).value |= 1
-            self._waiting.setdefault(cpu, deque()).append(message)
-            return
-        c.memmove(slot, message, len(message))
-        self._interrupt(cpu)
-
-    def _slot(self, cpu: int) -> int:
-        """Address of the CPU's message slot."""
-        page: int = self._library.call.vx_message_page(cpu)
-        return page + VMBUS_MESSAGE_SINT * SLOT_BYTES
-
-    def _slot_is_free(self, cpu: int) -> None:
-        """End of message: the next one that waits comes."""
-        waiting = self._waiting.get(cpu)
-        if not waiting or c.c_uint32.from_address(self._slot(cpu)).value:
-            return
-        self.message(cpu, waiting.popleft())
-        if waiting:  # the guest asks for the next one only if it is told that there is one
-            c.c_uint8.from_address(self._slot(cpu) + MESSAGE_FLAGS_AT).value |= 1
+        """Into the CPU's slot, or behind those that wait for it; one that is off is not told."""
+        self._library.call.vx_deliver_message(cpu, message, len(message), self._is_told(cpu))
+        self._settle()
 
     def event(self, cpu: int, flag: int) -> None:
         """Set a channel's event flag."""
-        flags = self._library.call.vx_event_page(cpu) + VMBUS_MESSAGE_SINT * SLOT_BYTES
-        c.c_uint8.from_address(flags + flag // 8).value |= 1 << flag % 8
-        self._interrupt(cpu)
-
-    def _interrupt(self, cpu: int) -> None:
-        if self._kernel.dead or not self._kernel.cpus[cpu].online:
-            return
-        self._library.call.vx_callback_interrupt(cpu)
+        self._library.call.vx_deliver_event(cpu, flag, self._is_told(cpu))
         self._settle()
+
+    def _is_told(self, cpu: int) -> bool:
+        """Whether an interrupt comes through to it."""
+        return self._kernel.cpus[cpu].online and not self._kernel.dead
 
     def vector(self, cpu: int, vector: int) -> None:
         """A device's interrupt; a CPU that is off takes none, nor does a kernel that crashes."""

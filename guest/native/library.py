@@ -42,10 +42,9 @@ class Request(IntEnum):
     HYPERCALL = 0
     MMIO_READ = 1
     MMIO_WRITE = 2
-    MSR_WRITE = 3
-    ALLOCATION_FAILS = 4
-    RING_IS_FULL = 5
-    POWER_OFF = 6
+    ALLOCATION_FAILS = 3
+    RING_IS_FULL = 4
+    POWER_OFF = 5
 
 
 class FaultBits(IntFlag):
@@ -112,7 +111,7 @@ class Shared(c.Structure):
 
     _fields_ = (
         ("now_ns", c.c_uint64),
-        *((name, c.c_uint32) for name in ("crowded", "notes_count", "cpus", "faults")),
+        *((name, c.c_uint32) for name in ("crowded", "notes_count", "cpus", "faults", "quiet")),
         ("vp_of_cpu", c.c_uint32 * CPUS_MAX),
         ("trap", Trap),
         ("notes", Note * NOTES_MAX),
@@ -148,6 +147,7 @@ CORE_FUNCTIONS: Final = {
     "vx_next_lost": Row(c.c_int64, (c.c_int64, c.POINTER(_U64), c.POINTER(c.c_void_p))),
     "vx_function_around": Row(_TEXT, (c.c_void_p,)),
     "vx_resume": Row(None, (_U32,)),
+    "vx_what": Row(_TEXT, ()),
     "vx_title": Row(_TEXT, (_U32,)),
     "vx_kind_of": Row(_U32, (_U32,)),
     "vx_cpu_of": Row(_U32, (_U32,)),
@@ -160,10 +160,9 @@ _SHIM_FUNCTIONS: Final = {
     "vx_kind_of_object": Row(_TEXT, (c.c_void_p,)),
     "vx_held_for_nothing": Row(c.c_int, (_U32, c.POINTER(_TEXT))),
     "vx_relid_in_use": Row(_U32, (_U32,)),
-    "vx_callback_interrupt": Row(None, (_U32,)),
     "vx_device_interrupt": Row(None, (_U32, _U32)),
-    "vx_message_page": Row(_U64, (_U32,)),
-    "vx_event_page": Row(_U64, (_U32,)),
+    "vx_deliver_message": Row(None, (_U32, _BYTES, _U32, _U32)),
+    "vx_deliver_event": Row(None, (_U32, _U32, _U32)),
     "vx_add_mmio_range": Row(None, (_U64, _U64)),
     "vx_set_nodes": Row(None, (_U32, _U64)),
     "vx_set_node_of_cpu": Row(None, (_U32, _U32)),
@@ -192,6 +191,7 @@ class Library:
         for name, row in self.functions.items():
             function = getattr(self.call, name)
             function.restype, function.argtypes = row.result, row.arguments
+        self.ready_for: object = None  # whose machine the library is told of, if somebody minds
         self.shared = Shared.in_dll(self.call, "vx_shared")
         if self.call.vx_map_arena():
             raise BuildError("the guest's memory could not be mapped at its address")

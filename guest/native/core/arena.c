@@ -38,7 +38,9 @@ static size_t used;
 static uint32_t *objects; /* offsets of all objects of this run, live and dead, rising */
 static uint32_t objects_count;
 static uint64_t aliased;
-static uint32_t *behind; /* of each page of aliases, the page number in the arena */
+/* Of each page of aliases, which page of the arena is seen there, and one more: the last run's stay. */
+static uint32_t seen_there[ALIAS_BYTES / PAGE_BYTES] VX_LEFT;
+static uint64_t living; /* a digest of what is alive, however it came about */
 static int backing = -1;
 uint8_t *vx_shadow; /* mapped beside the arena: too large to be copied back with the rest */
 
@@ -51,9 +53,7 @@ static int make_arena(void)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	objects = mmap(NULL, OBJECTS_MAX * sizeof(*objects), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	behind = mmap(NULL, ALIAS_BYTES / PAGE_BYTES * sizeof(*behind), PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return vx_shadow == MAP_FAILED || objects == MAP_FAILED || behind == MAP_FAILED ? -1 : 0;
+	return vx_shadow == MAP_FAILED || objects == MAP_FAILED ? -1 : 0;
 }
 
 uintptr_t vx_ours_low, vx_ours_high;
@@ -72,6 +72,7 @@ VX_EXPORT int vx_map_arena(void)
 	if (mmap(arena, VX_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing, 0) !=
 	    arena)
 		return -1;
+	vx_fill(seen_there, 0, sizeof(seen_there));
 	/* What the kernel keeps of each page lies where it computes it from the page's number. */
 	if (mmap((void *)VX_PAGES_BASE, VX_ARENA_BYTES / PAGE_BYTES * 64, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
@@ -87,6 +88,21 @@ static bool inside(const void *address)
 static uint8_t *shade(const void *address)
 {
 	return &vx_shadow[((uintptr_t)address - VX_ARENA_BASE) / 8];
+}
+
+static uint64_t digest_of(const struct header *header)
+{
+	uint64_t mixed = header->size * 0x9E3779B97F4A7C15ull ^ (uintptr_t)header->allocated_by;
+
+	mixed *= 0xBF58476D1CE4E5B9ull;
+	return mixed ^ mixed >> 31;
+}
+
+uint64_t vx_arena_digest(void);
+
+uint64_t vx_arena_digest(void)
+{
+	return living;
 }
 
 static struct header *header_of(const void *object)
@@ -107,6 +123,7 @@ void *vx_alloc(size_t size, size_t align, const void *caller)
 		return NULL;
 	objects[objects_count++] = start;
 	*header_of(object) = (struct header){ .magic = LIVE_MAGIC, .size = size, .allocated_by = caller };
+	living += digest_of(header_of(object));
 	vx_remember_calls(&header_of(object)->allocated, caller);
 	vx_fill(shade(object), VX_LIVE, rounded / 8);
 	vx_fill(shade((char *)object + rounded), VX_REDZONE, REDZONE_BYTES / 8);
@@ -131,6 +148,7 @@ void vx_free_for(void *object, const void *caller)
 		vx_finding("double-free", "an object of %s, freed by %s, is freed again",
 			   vx_function_name(header->allocated_by), vx_function_name(header->freed_by));
 	}
+	living -= digest_of(header);
 	header->magic = DEAD_MAGIC;
 	header->freed_by = caller;
 	vx_remember_calls(&header->freed, caller);
@@ -162,9 +180,12 @@ void *vx_alias_pages(void *const *pages, unsigned count)
 		return NULL;
 	aliased += (uint64_t)(count + 1) * PAGE_BYTES; /* and a page that faults */
 	for (unsigned i = 0; i < count; i++) {
-		off_t offset = (char *)pages[i] - arena;
+		uint32_t offset = (char *)pages[i] - arena;
+		uint32_t *seen = &seen_there[(range - (char *)ALIAS_BASE) / PAGE_BYTES + i];
 
-		behind[(range - (char *)ALIAS_BASE) / PAGE_BYTES + i] = offset / PAGE_BYTES;
+		if (*seen == offset / PAGE_BYTES + 1)
+			continue;
+		*seen = offset / PAGE_BYTES + 1;
 		if (mmap(range + (size_t)i * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, backing, offset) == MAP_FAILED)
 			return NULL;
@@ -175,14 +196,14 @@ void *vx_alias_pages(void *const *pages, unsigned count)
 /* The page that an address of such a range shows; NULL if it lies in none. */
 const void *vx_page_behind(uintptr_t address)
 {
-	if (address - ALIAS_BASE >= aliased)
+	if (address - ALIAS_BASE >= aliased || !seen_there[(address - ALIAS_BASE) / PAGE_BYTES])
 		return NULL;
-	return arena + (uint64_t)behind[(address - ALIAS_BASE) / PAGE_BYTES] * PAGE_BYTES;
+	return arena + (seen_there[(address - ALIAS_BASE) / PAGE_BYTES] - 1ull) * PAGE_BYTES;
 }
 
 void vx_unalias(void *address)
 {
-	(void)address; /* stays mapped until the run is over */
+	(void)address; /* stays mapped, for the next run, too */
 }
 
 /* The number of the object that an address lies in or just behind, from 1; 0 below the first. */

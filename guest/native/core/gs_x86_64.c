@@ -12,7 +12,11 @@ void vx_set_gs(unsigned long base);
 void vx_set_gs(unsigned long base)
 {
 	static int by_instruction = -1;
+	static unsigned long now; /* begins each run as 0, which no base is */
 
+	if (base == now)
+		return;
+	now = base;
 	if (by_instruction < 0)
 		by_instruction = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE);
 	if (by_instruction)

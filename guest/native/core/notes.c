@@ -15,12 +15,16 @@ struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx)
 	note = &vx_shared.notes[vx_shared.notes_count++];
 	note->kind = kind;
 	note->ctx = ctx ? ctx->id : 0;
-	note->text[0] = '\0';
+	note->a = note->b = note->c = note->d = 0;
+	vx_fill(note->numbers, 0, sizeof(note->numbers));
+	note->words[0] = '\0';
 	return note;
 }
 
 void vx_log(const char *text)
 {
+	if (vx_shared.quiet)
+		return;
 	snprintf(vx_note(VX_LOG, NULL)->text, sizeof(((struct vx_note *)0)->text), "%s", text);
 }
 

@@ -117,21 +117,40 @@ VX_EXPORT void vx_move(uint32_t id, uint32_t cpu)
 	contexts[id].cpu = cpu;
 }
 
-static char point_name[160];
-
+/* The name of a point is put together for who wants it: vx_what(). */
 void vx_point_named(const char *verb, const char *name)
 {
 	if (!vx_shared.crowded)
 		return;
-	snprintf(point_name, sizeof(point_name), name ? "%s %s" : "%s", verb, name);
-	vx_shared.trap.what = point_name;
+	vx_shared.trap.what = verb;
+	vx_shared.trap.text = name;
+	vx_shared.trap.a = 0;
 	leave(VX_AT_POINT);
 }
 
 void vx_point(const char *verb, const void *object)
 {
-	if (vx_shared.crowded)
-		vx_point_named(verb, object ? vx_object_name(object) : NULL);
+	if (!vx_shared.crowded)
+		return;
+	vx_shared.trap.what = verb;
+	vx_shared.trap.text = NULL;
+	vx_shared.trap.a = (uintptr_t)object;
+	leave(VX_AT_POINT);
+}
+
+/* What the context that has just stopped is stopped at, as schedules have it. */
+VX_EXPORT const char *vx_what(void)
+{
+	static char point_name[160];
+	const struct vx_trap *trap = &vx_shared.trap;
+	const char *name = trap->text;
+
+	if (trap->kind != VX_AT_POINT)
+		return trap->what;
+	if (trap->a)
+		name = vx_object_name((const void *)trap->a);
+	snprintf(point_name, sizeof(point_name), name ? "%s %s" : "%s", trap->what, name);
+	return point_name;
 }
 
 /* Wait on a queue (none: for a wake-up by name, or for time); whether it was woken. */

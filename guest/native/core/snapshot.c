@@ -34,7 +34,7 @@ VX_EXPORT int vx_keep(void)
 	return 0;
 }
 
-VX_EXPORT void vx_reset(void)
+static void reset_to(const char *image)
 {
 	char *copy = kept;
 	size_t used = vx_arena_used();
@@ -42,10 +42,42 @@ VX_EXPORT void vx_reset(void)
 
 	vx_reset_arena(used);
 	vx_forget_names();
-	vx_copy(vx_writable_start, copy, vx_own_end - vx_writable_start);
+	vx_copy(vx_writable_start, image, vx_own_end - vx_writable_start);
 	kept = copy;
 	vx_pool = pool;
 	vx_pool.given = 0;
+}
+
+VX_EXPORT void vx_reset(void)
+{
+	reset_to(kept);
 	vx_fill(&vx_shared, 0, offsetof(struct vx_shared, notes));
 	vx_watch_on();
+}
+
+/* --- a machine that has been told its tables and not been booted --- */
+
+static char *ready VX_LEFT; /* the writable data, and behind them the front of vx_shared */
+
+VX_EXPORT int vx_keep_ready(void)
+{
+	size_t size = vx_own_end - vx_writable_start;
+	size_t front = offsetof(struct vx_shared, notes);
+
+	if (!ready)
+		ready = mmap(NULL, size + front, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	if (ready == MAP_FAILED || vx_arena_used())
+		return -1;
+	vx_copy(ready, vx_writable_start, size);
+	vx_copy(ready + size, &vx_shared, front);
+	return 0;
+}
+
+void vx_reset_to_ready(void);
+
+void vx_reset_to_ready(void)
+{
+	reset_to(ready);
+	vx_copy(&vx_shared, ready + (vx_own_end - vx_writable_start), offsetof(struct vx_shared, notes));
 }

@@ -56,7 +56,7 @@ struct vx_ctx {
 
 /* What a context hands out when it suspends; `what` names the point as schedules have it. */
 enum vx_trap_kind {
-	VX_AT_POINT, /* it could go on */
+	VX_AT_POINT, /* it could go on; `text` names what it is about to touch, or `a` is that */
 	VX_PARKED, /* until it is woken, or until `deadline_ns` if that is not VX_NEVER */
 	VX_ASKS, /* the host: an answer goes into `answer` */
 	VX_ENDED,
@@ -66,7 +66,7 @@ enum vx_trap_kind {
 #define VX_NEVER UINT64_MAX
 
 enum vx_request {
-	VX_HYPERCALL, VX_MMIO_READ, VX_MMIO_WRITE, VX_MSR_WRITE,
+	VX_HYPERCALL, VX_MMIO_READ, VX_MMIO_WRITE,
 	VX_ALLOCATION_FAILS, /* a: name of what is allocated */
 	VX_RING_IS_FULL, /* a, b: the payload and its bytes */
 	VX_POWER_OFF,
@@ -117,6 +117,7 @@ struct vx_shared { /* one block that both sides of the binding read and write */
 	uint32_t notes_count;
 	uint32_t cpus;
 	uint32_t faults; /* which the other side is to be asked about */
+	uint32_t quiet; /* nobody reads what is printed */
 	uint32_t vp_of_cpu[VX_CPUS_MAX];
 	struct vx_trap trap;
 	struct vx_note notes[VX_NOTES_MAX];

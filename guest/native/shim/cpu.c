@@ -99,9 +99,8 @@ static struct task_struct *task_of(struct vx_ctx *ctx)
 	ctx->saved_preempt = PREEMPT_ENABLED + (ctx->kind == VX_SOFTIRQ ? SOFTIRQ_OFFSET : 0) +
 			     (ctx->kind == VX_HARDIRQ ? HARDIRQ_OFFSET : 0);
 	ctx->irqs_off = ctx->kind == VX_HARDIRQ;
-	task = vx_alloc(sizeof(*task), 64, __builtin_return_address(0));
+	task = vx_alloc(sizeof(*task), 64, __builtin_return_address(0)); /* fresh: zero */
 	vx_is_root(task);
-	memset(task, 0, sizeof(*task));
 	task->stack = ctx;
 	refcount_set(&task->usage, 2);
 	task->pid = ctx->id + 1;

@@ -7,6 +7,7 @@
 #include <asm/mshyperv.h>
 
 #include "shim.h"
+#include "synic.h"
 #include "../../drivers/hv/hyperv_vmbus.h"
 
 #define MMIO_COOKIE (1ul << 52) /* what ioremap() returns: a guest-physical address, made unusable */
@@ -65,7 +66,7 @@ void vx_set_msr(unsigned int reg, unsigned long long value)
 	if (reg == HV_MSR_SIMP)
 		this_cpu_write(simp, value);
 	else if (reg == HV_MSR_EOM)
-		ask_host(VX_MSR_WRITE, reg, value, 0, 8);
+		vx_slot_is_free(smp_processor_id());
 }
 
 #if SINCE(6, 10)
@@ -100,20 +101,20 @@ static void callback_interrupt(void *argument)
 		vmbus_handler();
 }
 
-VX_EXPORT void vx_callback_interrupt(unsigned int cpu)
+void vx_callback_interrupt(unsigned int cpu)
 {
 	vx_start(VX_HARDIRQ, cpu, "sysvec_hyperv_callback", callback_interrupt, NULL);
 }
 
 /* The pages through which the host gives a CPU its messages and event flags; 0 before there are any. */
-VX_EXPORT u64 vx_message_page(unsigned int cpu)
+u64 vx_message_page(unsigned int cpu)
 {
 	struct hv_per_cpu_context *context = per_cpu_ptr(hv_context.cpu_context, cpu);
 
 	return hv_context.cpu_context ? (u64)context->synic_message_page : 0;
 }
 
-VX_EXPORT u64 vx_event_page(unsigned int cpu)
+u64 vx_event_page(unsigned int cpu)
 {
 	struct hv_per_cpu_context *context = per_cpu_ptr(hv_context.cpu_context, cpu);
 

@@ -11,6 +11,8 @@ static void print(const char *prefix, const char *format, va_list arguments)
 	static char text[512];
 	int used = prefix ? snprintf(text, sizeof(text), "%s: ", prefix) : 0;
 
+	if (vx_shared.quiet)
+		return;
 	vsnprintf(text + used, sizeof(text) - used, format, arguments);
 	vx_log(text);
 }

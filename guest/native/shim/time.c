@@ -49,6 +49,12 @@ void vx_stand_still(u64 ns)
 	preempt_enable();
 }
 
+/* cpu_relax(): a loop that waits for what another does, or for time. */
+void vx_relax(void)
+{
+	pass("cpu_relax", NSEC_PER_USEC);
+}
+
 /* udelay() with a constant: loops of 2^32 / 10^6 each. */
 void __const_udelay(unsigned long loops)
 {

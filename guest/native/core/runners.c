@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may go on, the longest runnable first, and what may interrupt what on a CPU. Mirrors
+ * sim.engine.Engine and guest.kernel.cpu.Cpu. Knows neither time nor who chooses.
+ */
+#include <stdio.h>
+
+#include "engine.h"
+
+#define NAMES_MAX 8192 /* a power of two */
+
+struct vx_runner vx_runners[VX_RUNNERS_MAX] VX_LEFT;
+struct vx_runner *vx_ready[VX_RUNNERS_MAX] VX_LEFT, *vx_on VX_LEFT;
+uint32_t vx_ready_count VX_LEFT, vx_runners_count VX_LEFT;
+bool vx_crowded VX_LEFT;
+static struct vx_cpu cpus[VX_CPUS_PLAYED] VX_LEFT;
+static struct vx_runner *of_sort[3][VX_RUNNERS_MAX] VX_LEFT;
+static uint32_t sort_count[3] VX_LEFT;
+
+/* Names outlive runs: a name has the same number in each. */
+static struct {
+	uint64_t title;
+	uint32_t nth, number, times, run; /* how often in that run */
+} names[NAMES_MAX] VX_LEFT;
+static uint32_t names_count VX_LEFT, run VX_LEFT;
+
+uint64_t vx_digest(const void *bytes, size_t size)
+{
+	uint64_t digest = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < size; i++)
+		digest = (digest ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+	return digest ^ digest >> 29;
+}
+
+static unsigned slot_of_name(uint64_t title, uint32_t nth)
+{
+	unsigned slot = (title + nth * 0x9E3779B97F4A7C15ull) >> 20 & (NAMES_MAX - 1);
+
+	while (names[slot].title && (names[slot].title != title || names[slot].nth != nth))
+		slot = (slot + 1) & (NAMES_MAX - 1);
+	if (!names[slot].title) {
+		names[slot].title = title;
+		names[slot].nth = nth;
+		names[slot].number = names_count++;
+	}
+	return slot;
+}
+
+void vx_runners_reset(void)
+{
+	vx_ready_count = vx_runners_count = 0;
+	vx_on = NULL;
+	vx_crowded = false;
+	run++;
+	vx_fill(sort_count, 0, sizeof(sort_count));
+	vx_fill(cpus, 0, sizeof(cpus));
+}
+
+struct vx_runner *vx_runner_of(enum vx_sort sort, uint32_t number)
+{
+	return number < sort_count[sort] ? of_sort[sort][number] : NULL;
+}
+
+/* A new one, not yet ready. Acts of the host of one label share a name; contexts never do. */
+struct vx_runner *vx_add_runner(enum vx_sort sort, enum vx_kind kind, unsigned cpu, const char *title,
+				size_t length)
+{
+	struct vx_runner *runner = &vx_runners[vx_runners_count];
+	uint64_t digest = vx_digest(title, length) | 1;
+	unsigned first = slot_of_name(digest, 1);
+	uint32_t nth = 1;
+
+	if (vx_runners_count == VX_RUNNERS_MAX || names_count >= NAMES_MAX / 2) {
+		vx_gave_up = true;
+		return NULL;
+	}
+	vx_runners_count++;
+	if (sort != VX_ACTION) {
+		if (names[first].run != run)
+			names[first].times = 0;
+		names[first].run = run;
+		nth = ++names[first].times;
+	}
+	*runner = (struct vx_runner){ .sort = sort, .kind = kind, .cpu = cpu, .title = digest,
+				      .nth = nth, .busy_since_ns = VX_NEVER, .verb = "start" };
+	runner->name = names[slot_of_name(digest, nth)].number;
+	runner->number = sort_count[sort];
+	of_sort[sort][sort_count[sort]++] = runner;
+	return runner;
+}
+
+/* A new context may run as soon as its CPU lets it. */
+void vx_make_ready(struct vx_runner *runner)
+{
+	runner->ready = true;
+	vx_ready[vx_ready_count++] = runner;
+	if (runner->sort != VX_ACTION)
+		vx_crowded = true;
+	if (runner->cpu == VX_NO_CPU || runner->kind != VX_SOFTIRQ)
+		return;
+	if (cpus[runner->cpu].pending_count == 64)
+		vx_gave_up = true;
+	else
+		cpus[runner->cpu].pending[cpus[runner->cpu].pending_count++] = runner;
+}
+
+void vx_unready(struct vx_runner *runner)
+{
+	uint32_t at = 0;
+
+	while (at < vx_ready_count && vx_ready[at] != runner)
+		at++;
+	if (at == vx_ready_count)
+		return;
+	for (vx_ready_count--; at < vx_ready_count; at++)
+		vx_ready[at] = vx_ready[at + 1];
+}
+
+void vx_wake_runner(struct vx_runner *runner)
+{
+	if (runner->ready || runner->done)
+		return;
+	runner->ready = true;
+	vx_disarm(runner);
+	vx_ready[vx_ready_count++] = runner;
+	vx_crowded = true;
+}
+
+bool vx_allows(const struct vx_runner *runner)
+{
+	const struct vx_cpu *cpu;
+	const struct vx_runner *top, *thread;
+	bool open;
+
+	if (runner->cpu == VX_NO_CPU)
+		return true;
+	cpu = &cpus[runner->cpu];
+	thread = cpu->thread;
+	if (cpu->hardirq)
+		return cpu->hardirq == runner;
+	if (runner->kind == VX_HARDIRQ) {
+		top = cpu->softirq ? cpu->softirq : thread;
+		return !top || !top->irqs_off;
+	}
+	if (cpu->softirq)
+		return cpu->softirq == runner;
+	open = !thread || !(thread->bh_off || thread->irqs_off);
+	if (cpu->pending_count && open)
+		return cpu->pending[0] == runner;
+	if (!thread || thread == runner)
+		return runner->kind != VX_SOFTIRQ;
+	return open && !thread->preempt_off;
+}
+
+void vx_switch_to(struct vx_runner *runner)
+{
+	struct vx_cpu *cpu = &cpus[runner->cpu];
+	unsigned at = 0;
+
+	if (runner->kind == VX_HARDIRQ) {
+		cpu->hardirq = runner;
+	} else if (runner->kind != VX_SOFTIRQ) {
+		cpu->thread = runner;
+	} else if (cpu->softirq != runner) {
+		while (cpu->pending[at] != runner)
+			at++;
+		for (cpu->pending_count--; at < cpu->pending_count; at++)
+			cpu->pending[at] = cpu->pending[at + 1];
+		cpu->softirq = runner;
+	}
+}
+
+void vx_leave_cpu(struct vx_runner *runner)
+{
+	struct vx_cpu *cpu = &cpus[runner->cpu];
+
+	if (cpu->hardirq == runner)
+		cpu->hardirq = NULL;
+	else if (cpu->softirq == runner)
+		cpu->softirq = NULL;
+	else if (cpu->thread == runner)
+		cpu->thread = NULL;
+}
+
+void vx_place(const struct vx_runner *runner, char *text, size_t size)
+{
+	const char *name = runner->about;
+
+	if (runner->thing)
+		name = vx_object_name((const void *)runner->thing);
+	snprintf(text, size, name ? "%s %s" : "%s", runner->verb, name);
+}

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""What the library remembers of the world outside of its guest: how it is told, and how it plays.
+
+``core/engine.h`` declares both sides. Knows no host and no actor: an input is bytes that the
+library makes, and what came of it is a row of effects.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+from enum import IntEnum
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+from guest.native.library import Library, Note
+from protocol.hypercall import (
+    HVCALL_MMIO_READ,
+    HVCALL_MMIO_WRITE,
+    HVCALL_POST_MESSAGE,
+    HVCALL_RETARGET_INTERRUPT,
+)
+
+NO_CPU: Final = 0xFFFF
+ENTER: Final = 0xFFFF_FFFF  # the number of the input by which a run begins
+NOWHERE: Final = 0xFFFF_FFFF
+PLAYED: Final = 0  # enum vx_outcome
+CONTRADICTED: Final = 1  # what vx_input_ends() says of an input that is known to do something else
+
+# The fixed part of each call's input, and where in it is how many bytes follow.
+_CALLS: Final = (
+    (HVCALL_POST_MESSAGE, 16, 12),
+    (HVCALL_RETARGET_INTERRUPT, 56, NOWHERE),
+    (HVCALL_MMIO_READ, 16, NOWHERE),
+    (HVCALL_MMIO_WRITE, 80, NOWHERE),
+)
+
+
+class Input(IntEnum):
+    """``enum vx_input_kind``."""
+
+    RESUME = 0
+    ACTION = 1
+    ASK = 2
+    NOTE = 3
+    ENDED = 4
+    END = 5
+
+
+class Does(IntEnum):
+    """``enum vx_does``."""
+
+    ANSWER = 0
+    OUTPUT = 1
+    MESSAGE = 2
+    EVENT = 3
+    VECTOR = 4
+    START = 5
+    WAKE = 6
+    WAKE_AT = 7
+    LATER = 8
+    CALL_OFF = 9
+    SHELL = 10
+    JOIN = 11
+    WINDOW = 12
+    WRITE = 13
+    PROGRESS = 14
+    LOOK = 15
+    STOP = 16
+
+
+_PACKED: Final = {
+    Does.ANSWER: Struct("<BQQ"),
+    Does.OUTPUT: Struct("<BH"),
+    Does.MESSAGE: Struct("<BHH"),
+    Does.EVENT: Struct("<BHI"),
+    Does.VECTOR: Struct("<BHI"),
+    Does.START: Struct("<BBHH"),
+    Does.WAKE: Struct("<BI"),
+    Does.WAKE_AT: Struct("<BIQ"),
+    Does.LATER: Struct("<BQQH"),
+    Does.CALL_OFF: Struct("<BI"),
+    Does.SHELL: Struct("<BIIIIIQQ16s"),
+    Does.JOIN: Struct("<BBII"),
+    Does.WINDOW: Struct("<BQI"),
+    Does.PROGRESS: Struct("<B"),
+    Does.STOP: Struct("<BBH"),
+}
+
+
+class Who(NamedTuple):
+    """A context as an input names it; ``nth`` counts the contexts of that title."""
+
+    title: bytes
+    nth: int
+    kind: int
+    cpu: int
+
+
+class Plan(c.Structure):
+    """``struct vx_plan``."""
+
+    _fields_ = (
+        *((name, c.c_uint32) for name in ("kind", "depth", "choices", "decisions_count")),
+        *((name, c.c_uint64) for name in ("seed", "late_window", "fault_window")),
+        ("decisions", c.POINTER(c.c_uint16)),
+    )
+
+
+class Report(c.Structure):
+    """``struct vx_report``: what came of playing a plan."""
+
+    _fields_ = (
+        *((name, c.c_uint32) for name in ("outcome", "steps", "choices", "node")),
+        ("at_ns", c.c_uint64),
+        ("times", c.c_uint64),
+    )
+
+
+_U32, _U64 = c.c_uint32, c.c_uint64
+_FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    "vx_forget_all": (c.c_int, ()),
+    "vx_hypercall_takes": (None, (_U32, _U32, _U32)),
+    "vx_inputs_begin": (None, ()),
+    "vx_input": (None, (_U32, _U32, _U64, c.c_char_p, _U32, _U32, _U32, _U32)),
+    "vx_input_ask": (c.c_int, ()),
+    "vx_input_note": (c.c_int, (c.c_void_p,)),
+    "vx_input_windows": (None, (_U32,)),
+    "vx_input_window": (None, (_U64, _U32)),
+    "vx_effect": (None, (c.c_char_p, _U32)),
+    "vx_input_ends": (c.c_int, ()),
+    "vx_input_end_of_run": (None, ()),
+    "vx_known_times": (_U64, ()),
+    "vx_known_node": (_U32, ()),
+    "vx_known_nodes": (_U32, ()),
+    "vx_keep_ready": (c.c_int, ()),
+    "vx_play": (None, (c.POINTER(Plan), _U32)),
+    "vx_decisions": (c.POINTER(c.c_uint16), ()),
+}
+
+
+class Known:
+    """The library's memory of one setup.
+
+    ``contradicted`` once the same inputs had other effects than before: then something out there
+    is not as simple as it must be, and nothing that is remembered can be relied on.
+    """
+
+    def __init__(self, library: Library) -> None:
+        """Raises MemoryError where the machine cannot give it room."""
+        self._call = library.call
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(self._call, name)
+            function.restype, function.argtypes = result, arguments
+        self.report = Report.in_dll(self._call, "vx_report")
+        if self._call.vx_forget_all():
+            raise MemoryError("no room for what is remembered of the host")
+        for call in _CALLS:
+            self._call.vx_hypercall_takes(*call)
+        self._learning = False
+        self.contradicted = False
+        self.whole = False  # the run that was told last is remembered to its end
+        self.at_ns = 0  # when it ended
+
+    # --- being told ---
+
+    def begin_run(self) -> None:
+        """A run from its beginning, to be remembered."""
+        self._call.vx_inputs_begin()
+        self._learning = True
+        self.whole = False
+
+    def give_up(self) -> None:
+        """What happens now cannot be remembered, nor what comes after it."""
+        self._learning = False
+
+    @property
+    def learning(self) -> bool:
+        """Whether the run is remembered so far."""
+        return self._learning
+
+    def begin(self, kind: Input, number: int, now_ns: int, who: Who | None) -> None:
+        """An input comes in. What is done until :meth:`end` is its effect."""
+        if not self._learning:
+            return
+        if who is None:
+            self._call.vx_input(kind, number, now_ns, None, 0, 0, 0, 0)
+        else:
+            title, nth, whose_kind, cpu = who
+            self._call.vx_input(kind, number, now_ns, title, len(title), nth, whose_kind, cpu)
+
+    def with_windows(self, *, always: bool) -> None:
+        """What comes of the input depends on the rings: always, or if it touches them."""
+        if self._learning:
+            self._call.vx_input_windows(always)
+
+    def with_question(self) -> None:
+        """The input is what the guest asks."""
+        if self._learning and not self._call.vx_input_ask():
+            self.give_up()
+
+    def with_note(self, note: Note) -> None:
+        """The input is what the guest told."""
+        if self._learning and not self._call.vx_input_note(c.addressof(note)):
+            self.give_up()
+
+    def end_run(self, at_ns: int) -> None:
+        """The last input is over: there is nothing more to come."""
+        self.at_ns = at_ns
+        self.end()
+        self.whole = self._learning
+        self._learning = False
+
+    def with_memory(self) -> None:
+        """The input is the end of the run, with what lives in memory."""
+        if self._learning:
+            self._call.vx_input_end_of_run()
+
+    def does(self, what: Does, *numbers: Any, data: bytes = b"") -> None:
+        """One effect of the input that is under way."""
+        if self._learning:
+            packed = _PACKED[what].pack(what, *numbers) + data
+            self._call.vx_effect(packed, len(packed))
+
+    def window(self, address: int, size_bytes: int) -> None:
+        """The host sees these bytes of the guest's memory from now on: a ring."""
+        self.does(Does.WINDOW, address, size_bytes)
+        if self._learning:
+            self._call.vx_input_window(address, size_bytes)
+
+    def end(self) -> None:
+        """The input is over."""
+        if not self._learning:
+            return
+        outcome = self._call.vx_input_ends()
+        self.contradicted |= outcome == CONTRADICTED
+        if outcome:
+            self.give_up()
+
+    @property
+    def node(self) -> int:
+        """The number of the row of inputs so far."""
+        return int(self._call.vx_known_node())
+
+    @property
+    def times(self) -> int:
+        """A digest of when each of them came."""
+        return int(self._call.vx_known_times())
+
+    @property
+    def nodes(self) -> int:
+        """How much is remembered."""
+        return int(self._call.vx_known_nodes())
+
+    # --- playing ---
+
+    def keep_ready(self) -> None:
+        """As the library is now, each run that it plays begins."""
+        if self._call.vx_keep_ready():
+            raise MemoryError("no room to keep a machine that is ready to boot")
+
+    def play(self, plan: Plan, lates: int) -> bool:
+        """Play a plan; False where something came up that is not known. See ``report``."""
+        self._call.vx_play(c.byref(plan), lates)
+        return bool(self.report.outcome == PLAYED)
+
+    def decisions(self) -> tuple[int, ...]:
+        """The choices of the run just played."""
+        return tuple(self._call.vx_decisions()[: self.report.choices])

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Schedules of the real driver played in C: the same reports as from worlds, and sooner."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from sim.exploration import baseline
+from sim.explore.strategies import STRATEGIES
+from sim.explore.strategy import Plan, RunReport
+from sim.player import played
+from sim.quick import IN_C, QuickPlayer
+from sim.setup import Lab, Setup, read_setup
+from tests.kernel_trees import tree_of
+
+PLANS = 6  # of each strategy: enough for some to go the ways that others went
+PLAYED_IN_C = ["random", "pct", "pos", "starve"]
+
+
+@pytest.fixture(scope="module")
+def setup() -> Setup:
+    tree = str(tree_of("6.12"))
+    return msgspec.structs.replace(read_setup("eject-during-probe"), driver="kernel", tree=tree)
+
+
+@pytest.fixture(scope="module")
+def plans(setup: Setup) -> dict[str, list[Plan]]:
+    known = baseline(setup)
+    return {name: STRATEGIES[name](known, 7).plans(PLANS) for name in PLAYED_IN_C}
+
+
+@pytest.fixture
+def by_worlds(setup: Setup) -> Callable[[Plan], RunReport]:
+    lab = Lab(setup)
+    return lambda plan: played(plan, lab.world)
+
+
+@pytest.mark.parametrize("strategy", PLAYED_IN_C)
+def test_a_plan_played_in_c_comes_to_what_it_comes_to_in_a_world(
+    strategy: str,
+    setup: Setup,
+    plans: dict[str, list[Plan]],
+    by_worlds: Callable[[Plan], RunReport],
+) -> None:
+    quick = QuickPlayer(Lab(setup))
+    first = [quick(plan) for plan in plans[strategy]]
+    crossings = quick.crossings
+    again = [quick(plan) for plan in plans[strategy]]
+    assert quick.crossings == crossings, "what was played once is known"
+    assert again == first == [by_worlds(plan) for plan in plans[strategy]]
+
+
+def test_what_another_setup_did_with_the_library_is_not_taken_for_ones_own(
+    setup: Setup, plans: dict[str, list[Plan]], by_worlds: Callable[[Plan], RunReport]
+) -> None:
+    plan = plans["random"][0]
+    quick = QuickPlayer(Lab(setup))
+    other = QuickPlayer(Lab(msgspec.structs.replace(setup, lates=0)))
+    assert quick(plan) == by_worlds(plan)
+    before = other(plan)
+    assert quick(plan) == by_worlds(plan)
+    assert other(plan) == before
+
+
+def test_these_strategies_are_played_in_c() -> None:
+    assert sorted(plan.strategy for plan in IN_C) == sorted(PLAYED_IN_C)
