@@ -9,8 +9,8 @@ from typing import Final
 
 from guest.native.build import Build, build
 from guest.native.errors import BuildError
+from guest.native.keeping import cache_folder
 from guest.native.library import Library
-from guest.native.tree import cache_folder
 from sim.guests import NativeGuests
 
 BUILDS_KEPT: Final = 16  # of one process: a campaign has one, a test of bugs has some

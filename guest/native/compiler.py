@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from guest.native.errors import BuildError
 
 GCC_LEAST: Final = 11
 ERRORS_SHOWN: Final = 3  # of one file: the rest follows from them
+LAST_CHARACTERS: Final = 300
+_AT_LINE: Final = re.compile(r"(?:.*/)?([^/\n]+:\d+):\d+: (?:fatal )?error: (.*)")
+_ANYWHERE: Final = re.compile(r"(?:undefined reference|multiple definition|relocation|error:).*")
 _MISSING_GCC: Final = "gcc is needed to build the driver: apt-get install gcc"
 
 
@@ -30,11 +34,11 @@ class Compiler(NamedTuple):
 
     def run(self, arguments: Sequence[str | Path], what: str) -> None:
         """Call it. Raises :class:`BuildError` with the first errors; ``what`` is being built."""
-        done = subprocess.run(
-            [self.path, *map(str, arguments)], capture_output=True, text=True, check=False
-        )
+        command = [self.path, *map(str, arguments)]
+        spoken = {**os.environ, "LC_ALL": "C"}  # errors as the expression below knows them
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=spoken)
         if done.returncode:
-            raise BuildError(f"{what} does not build: {_first_errors(done.stderr)}")
+            raise BuildError(f"{what} does not build: {first_errors(done.stderr)}")
 
 
 def find_compiler(path: str = "gcc") -> Compiler:
@@ -52,6 +56,8 @@ def find_compiler(path: str = "gcc") -> Compiler:
     return Compiler(path, (major, minor, patch))
 
 
-def _first_errors(text: str) -> str:
-    errors = re.findall(r"(?:error:|undefined reference|multiple definition|relocation).*", text)
-    return "; ".join(errors[:ERRORS_SHOWN]) or text.strip()[-300:]
+def first_errors(text: str) -> str:
+    """What gcc or the linker says first, as ``probe.c:12: …``; else the end of what it says."""
+    errors = [f"{place}: {what}" for place, what in _AT_LINE.findall(text)]
+    errors = errors or _ANYWHERE.findall(text)
+    return "; ".join(errors[:ERRORS_SHOWN]) or text.strip()[-LAST_CHARACTERS:]

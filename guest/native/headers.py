@@ -13,6 +13,7 @@ from typing import Final
 
 from guest.native.config import CONFIG, autoconf
 from guest.native.errors import BuildError
+from guest.native.keeping import content_digest, digest_of, write_whole
 
 # (folder of the headers, Kbuild of the architecture, Kbuild of the generic ones, where to put them)
 _WRAPPED = (
@@ -59,6 +60,17 @@ def version_of(tree: Path) -> tuple[int, int, int]:
         raise BuildError(f"{tree}: no Linux tree: its Makefile names no version")
     major, minor, patch = (int(number[1]) for number in numbers if number)
     return major, minor, patch
+
+
+def write_headers(tree: Path, gcc_version: int, cache: Path) -> Path:
+    """Put the generated headers into a folder below ``cache``, which their content names."""
+    files = generated(tree, gcc_version)
+    folder = cache / digest_of(repr(sorted(files.items())).encode())
+    for name, text in files.items():
+        data = text.encode()
+        if content_digest(folder / name) != digest_of(data):
+            write_whole(folder / name, data)
+    return folder
 
 
 def generated(tree: Path, gcc_version: int) -> dict[str, str]:

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Compiled files, kept by what went into them: source, every header read, flags, compiler.
 
-An object is used again if all of that is as it was. Two builds at once do no harm: what is made is
-renamed into place when it is whole.
+An object is used again if all of that is as it was, and if it is still what the compiler made.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
+import re
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from guest.native.compiler import Compiler
+from guest.native.keeping import content_digest, digest_of, temporary, trim, used, write_whole
 
-FILES_KEPT = 8192  # whose digests are remembered within one build
+FILES_KEPT: Final = 8192  # whose digests are remembered within one process
+OBJECTS_KEPT: Final = 2048  # some fifteen builds that have nothing in common
 
 
 class Unit(NamedTuple):
@@ -31,9 +31,10 @@ class Unit(NamedTuple):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What an object was made from: each file read, with its digest."""
+    """What an object was made from: each file read, with its digest; and the object's own."""
 
     inputs: dict[str, str]
+    object: str
 
 
 class ObjectStore:
@@ -46,59 +47,58 @@ class ObjectStore:
         self._around = [repr(compiler), *overlay]
         folder.mkdir(parents=True, exist_ok=True)
 
+    def find(self, unit: Unit) -> Path | None:
+        """The unit's object, if it is here and nothing that it was made from has changed."""
+        manifest = self._manifest(unit)
+        try:
+            made = msgspec.json.decode(manifest.read_bytes(), type=Made)
+        except (OSError, msgspec.DecodeError):
+            return None
+        target = self._object(made)
+        fresh = all(_digest_of_file(path) == digest for path, digest in made.inputs.items())
+        if not fresh or content_digest(target) != made.object:
+            return None
+        used(manifest)
+        used(target)
+        return target
+
     def compile(self, unit: Unit) -> Path:
         """The unit's object. Raises :class:`BuildError` with gcc's first errors."""
-        key = _digest([unit.name, str(unit.source), *unit.flags, *self._around])
-        target, manifest = self._folder / f"{key}.o", self._folder / f"{key}.json"
-        if target.exists() and _is_fresh(manifest):
-            return target
-        made, listing = (temporary(self._folder, suffix) for suffix in (".o", ".d"))
+        return self.find(unit) or self._made(unit)
+
+    def trim(self) -> None:
+        """Forget what has not been used for long."""
+        trim(self._folder, "*", OBJECTS_KEPT * 2)
+
+    def _made(self, unit: Unit) -> Path:
+        making, listing = (temporary(self._folder, suffix) for suffix in (".o", ".d"))
         try:
-            arguments: tuple[str | Path, ...] = (
-                *unit.flags,
-                "-MD",
-                "-MF",
-                listing,
-                "-c",
-                unit.source,
-                "-o",
-                made,
-            )
+            depends = ("-MD", "-MT", "object", "-MF", str(listing))
+            arguments = (*unit.flags, *depends, "-c", str(unit.source), "-o", str(making))
             self._compiler.run(arguments, unit.name)
-            inputs = {path: _digest_of_file(path) for path in _listed(listing)}
-            manifest_made = temporary(self._folder, ".json")
-            manifest_made.write_bytes(msgspec.json.encode(Made(inputs)))
-            os.replace(made, target)
-            os.replace(manifest_made, manifest)
+            inputs = {path: _digest_of_file(path) for path in _listed(listing.read_text())}
+            made = Made(inputs, content_digest(making))
+            target = self._object(made)
+            making.replace(target)
+            write_whole(self._manifest(unit), msgspec.json.encode(made))
         finally:
-            for left in (made, listing):
+            for left in (making, listing):
                 left.unlink(missing_ok=True)
         return target
 
+    def _object(self, made: Made) -> Path:
+        return self._folder / f"{made.object}.o"
 
-def temporary(folder: Path, suffix: str) -> Path:
-    """An empty file that is nobody else's, to be renamed into place when it is whole."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix="making-", suffix=suffix)
-    os.close(handle)
-    return Path(name)
-
-
-def _is_fresh(manifest: Path) -> bool:
-    try:
-        made = msgspec.json.decode(manifest.read_bytes(), type=Made)
-    except (OSError, msgspec.DecodeError):
-        return False
-    return all(_digest_of_file(path) == digest for path, digest in made.inputs.items())
+    def _manifest(self, unit: Unit) -> Path:
+        parts = (unit.name, str(unit.source), *unit.flags, *self._around)
+        return self._folder / f"{digest_of(chr(0).join(parts).encode())}.json"
 
 
-def _listed(listing: Path) -> list[str]:
-    """The files of a make rule that gcc wrote."""
-    _, _, files = listing.read_text().replace("\\\n", " ").partition(":")
-    return files.split()
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return sha256("\0".join(parts).encode()).hexdigest()[:24]
+def _listed(rule: str) -> list[str]:
+    """The files of a make rule that gcc wrote: ``object: FILE FILE``, with make's escapes."""
+    _, _, files = rule.replace("\\\n", " ").partition(":")
+    names = re.findall(r"(?:\\.|[^\\\s])+", files)
+    return [re.sub(r"\\([ #])", r"\1", name).replace("$$", "$") for name in names]
 
 
 def _digest_of_file(path: str) -> str:
@@ -112,4 +112,4 @@ def _digest_of_file(path: str) -> str:
 
 @lru_cache(maxsize=FILES_KEPT)
 def _digest_of_version(path: str, _mtime_ns: int, _size: int) -> str:
-    return sha256(Path(path).read_bytes()).hexdigest()[:24]
+    return content_digest(Path(path))

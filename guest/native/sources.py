@@ -64,6 +64,9 @@ WATCHED: Final = (
     "arch/x86/kernel/apic/vector.c",
 )
 
+# Whose variables somebody with a debugger asks for: the driver's and VMBus's.
+IN_DETAIL: Final = "drivers/hv/"
+
 # Helpers without shared state of their own.
 LIBRARY: Final = tuple(
     f"lib/{name}.c"

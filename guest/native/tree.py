@@ -1,63 +1,70 @@
 # SPDX-License-Identifier: MIT
 """The user's Linux: a folder, or an archive of which the needed parts are unpacked once.
 
-Unpacked trees lie in the user's cache folder, by the archive's name, size and time. Knows what a
-build needs only from ``sources``.
+Unpacked trees lie in the user's cache folder. Knows what a build needs only from ``sources``.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import tarfile
 import tempfile
-from hashlib import sha256
+import zlib
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from guest.native.errors import BuildError
+from guest.native.keeping import UNFINISHED, digest_of, trim_folders, used
+from guest.native.progress import Progress
 from guest.native.sources import FILES, FOLDERS, HEADER_FOLDERS
 
-
-def cache_folder() -> Path:
-    """Where built and unpacked things are kept: ``$XDG_CACHE_HOME/vpcisim``, else ``~/.cache``."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "vpcisim"
+TREES_KEPT: Final = 6  # some 80 MB each
+_WANTED: Final = (FILES, FOLDERS, HEADER_FOLDERS)
 
 
-def open_tree(path: Path, cache: Path) -> Path:
+def open_tree(path: Path, cache: Path, progress: Progress) -> Path:
     """The tree's folder. Raises :class:`BuildError` for what is neither a tree nor an archive."""
     if path.is_dir():
-        return path
+        return path.resolve()
+    folder = _folder_of(path, cache)
+    if folder.is_dir():
+        used(folder)
+        return folder
+    progress(f"unpacking {path.name}", 0, 1)
+    _unpack(path, folder)
+    trim_folders(folder.parent, TREES_KEPT)
+    return folder
+
+
+def _folder_of(path: Path, cache: Path) -> Path:
+    """Where an archive is unpacked: called by its place, size and time."""
     if not path.exists():
         raise BuildError(
             f"{path}: no such tree; give a Linux tree or an archive such as Debian's"
             " linux-source-6.12.tar.xz (apt-get install linux-source-6.12)"
         )
     stat = path.stat()
-    key = sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
-    folder = cache / "trees" / key
-    if not folder.exists():
-        _unpack(path, folder)
-    return folder
+    key = digest_of(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {_WANTED}".encode())
+    return cache / "trees" / key
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Into a folder beside it first, so that two at once do no harm and none is left half way."""
+    """Into a folder beside it first, so that none is left half way."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix="unpacking-"))
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=UNFINISHED))
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive, "r|*") as tar:
             for member in tar:
                 wanted = _wanted(member)
                 if wanted is not None:
                     member.name = wanted
                     tar.extract(member, making, set_attrs=False, filter="data")
         making.rename(folder)
-    except tarfile.TarError as error:
-        raise BuildError(f"{archive}: no archive of Linux sources: {error}") from None
-    except OSError:
-        if not folder.exists():  # else somebody else was faster
-            raise
+    except (tarfile.TarError, LZMAError, EOFError, zlib.error) as error:
+        raise BuildError(
+            f"{archive}: no archive of Linux sources: {error}; give a whole linux-source-*.tar.xz"
+        ) from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
 

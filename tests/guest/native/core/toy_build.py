@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from guest.native.build import ASSEMBLY, CORE, CORE_FLAGS, HERE, WATCHED_FLAGS
 from guest.native.calls import Calls, Told
 from guest.native.compiler import find_compiler
 from guest.native.library import CORE_FUNCTIONS, NEVER, Library, NoteKind, Row, TrapKind
+from guest.native.recipe import CORE_FLAGS, HERE, LINKER_SCRIPT, WATCHED_FLAGS, core_files
 
 TOY = Path(__file__).parent / "toy"
 SOURCES = sorted(path.name for path in TOY.glob("*.c"))
@@ -30,9 +30,8 @@ _TOY_FLAGS = (
 def build_toy(folder: Path) -> Path:
     """Compile it into this folder. Raises BuildError where there is no gcc."""
     compiler = find_compiler()
-    core = [HERE / "core" / name for name in (*CORE, *ASSEMBLY)]
     parts: list[tuple[Sequence[Path], Sequence[str]]] = [
-        (core, CORE_FLAGS),
+        (core_files(), CORE_FLAGS),
         ([TOY / name for name in SOURCES], (*_TOY_FLAGS, *WATCHED_FLAGS)),
     ]
     objects: list[Path] = []
@@ -43,7 +42,7 @@ def build_toy(folder: Path) -> Path:
             compiler.run([*flags, *_BASES, include, "-c", source, "-o", target], source.name)
             objects.append(target)
     made = folder / "toy.so"
-    link = ("-shared", "-Wl,-z,defs", "-Wl,-z,norelro", f"-Wl,-T,{HERE / 'shim/kernel.ld'}")
+    link = ("-shared", "-Wl,-z,defs", "-Wl,-z,norelro", f"-Wl,-T,{LINKER_SCRIPT}")
     compiler.run([*link, "-o", made, *objects], "the toy")
     return made
 

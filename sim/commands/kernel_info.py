@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""``vpcisim kernel info``: what a driver is built from, and whether it has been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guest.native.build import find_build
+from guest.native.keeping import cache_folder
+from sim.commands import calling
+from sim.commands.calling import AsJson, print_json
+from sim.report.kernel import found_dict, found_lines
+
+
+def application() -> typer.Typer:
+    return calling.application(tell_of_driver)
+
+
+def tell_of_driver(
+    tree: Annotated[
+        Path, typer.Option(metavar="TREE", help="A Linux tree, or a linux-source-*.tar.xz.")
+    ],
+    driver_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your pci-hyperv.c in place of the tree's."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a driver is built from and whether it has been; compiles nothing.
+
+    Example: vpcisim kernel info --tree linux --json
+    """
+    found = find_build(tree, cache=cache_folder(), driver_file=driver_file)
+    if as_json:
+        print_json(found_dict(tree, found))
+    else:
+        print("\n".join(found_lines(found)))
