@@ -8,20 +8,16 @@ are the same as those of :class:`sim.player.Player`, only sooner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from guest.native import known as native
 from guest.native.known import Known
+from guest.native.known import Plan as PlanInC
 from sim.choices import Chooser
-from sim.explore.pct import PctPlan
-from sim.explore.pos import PosPlan
-from sim.explore.random import RandomPlan
-from sim.explore.starve import StarvePlan
 from sim.explore.strategy import Plan, RunReport
 from sim.guests import NativeGuests
+from sim.plans_in_c import IN_C, told_by
 from sim.player import played
 from sim.remembering import RememberingEngine, RememberingGuests
 from sim.setup import Lab
@@ -32,56 +28,6 @@ from sim.world import World
 PATIENCE_NS: Final = 30 * 10**9
 
 Key = int | tuple[int, int]  # a row of inputs, by the library's number; and a digest of their times
-
-RANDOM: Final = 1  # enum kind of core/choose.c
-PCT: Final = 2
-POS: Final = 3
-STARVE: Final = 4
-
-
-def _random(plan: RandomPlan) -> native.Plan:
-    windows = plan.windows
-    return native.Plan(
-        kind=RANDOM, seed=plan.seed, late_window=windows.late, fault_window=windows.fault
-    )
-
-
-def _pct(plan: PctPlan) -> native.Plan:
-    windows = plan.windows
-    return native.Plan(
-        kind=PCT,
-        depth=plan.depth,
-        choices=plan.choices,
-        seed=plan.seed,
-        late_window=windows.late,
-        fault_window=windows.fault,
-    )
-
-
-def _pos(plan: PosPlan) -> native.Plan:
-    windows = plan.windows
-    return native.Plan(
-        kind=POS, seed=plan.seed, late_window=windows.late, fault_window=windows.fault
-    )
-
-
-def _starve(plan: StarvePlan) -> native.Plan:
-    windows = plan.windows
-    return native.Plan(
-        kind=STARVE,
-        choices=plan.choices,
-        seed=plan.seed,
-        late_window=windows.late,
-        fault_window=windows.fault,
-    )
-
-
-IN_C: Final[Mapping[type[Plan], Callable[[Any], native.Plan]]] = {
-    RandomPlan: _random,
-    PctPlan: _pct,
-    PosPlan: _pos,
-    StarvePlan: _starve,
-}
 
 
 class QuickPlayer:
@@ -98,8 +44,8 @@ class QuickPlayer:
     def __call__(self, plan: Plan) -> RunReport:
         """What came of it. Raises MemoryError where the library finds no room."""
         known = self._ready()
-        in_c = IN_C.get(type(plan))
-        report = None if in_c is None else self._in_c(known, in_c(plan))
+        in_c = IN_C[type(plan)](plan) if type(plan) in IN_C else None
+        report = None if in_c is None else self._in_c(known, plan, in_c)
         return report or self._by_python(known, plan)
 
     def _ready(self) -> Known:
@@ -110,9 +56,9 @@ class QuickPlayer:
             self._judged.clear()
         return self._known
 
-    def _in_c(self, known: Known, plan: native.Plan) -> RunReport | None:
+    def _in_c(self, known: Known, plan: Plan, in_c: PlanInC) -> RunReport | None:
         """Played in C; None where it cannot be."""
-        if known.contradicted or not self._judged or not known.play(plan, self._lab.setup.lates):
+        if known.contradicted or not self._judged or not known.play(in_c, self._lab.setup.lates):
             return None
         row = known.report
         judged = self._judged.get(row.node) if row.at_ns < PATIENCE_NS else None
@@ -124,6 +70,7 @@ class QuickPlayer:
             steps=row.steps,
             choices=row.choices,
             decisions=known.decisions() if judged.violation else (),
+            branches=told_by(plan, row),
         )
 
     def _by_python(self, known: Known, plan: Plan) -> RunReport:

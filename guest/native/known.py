@@ -96,13 +96,33 @@ class Who(NamedTuple):
     cpu: int
 
 
+class StopPlan(c.Structure):
+    """``struct vx_stop_plan``."""
+
+    _fields_ = (
+        *((name, c.c_char_p) for name in ("name", "point")),
+        *((name, c.c_uint32) for name in ("occurrence", "unused")),
+    )
+
+
+class DelayPlan(c.Structure):
+    """``struct vx_delay_plan``."""
+
+    _fields_ = (
+        *((name, StopPlan) for name in ("stop", "until")),
+        *((name, c.c_uint32) for name in ("kind", "number")),
+    )
+
+
 class Plan(c.Structure):
     """``struct vx_plan``."""
 
     _fields_ = (
         *((name, c.c_uint32) for name in ("kind", "depth", "choices", "decisions_count")),
+        ("delays_count", c.c_uint32),
         *((name, c.c_uint64) for name in ("seed", "late_window", "fault_window")),
         ("decisions", c.POINTER(c.c_uint16)),
+        ("delays", c.POINTER(DelayPlan)),
     )
 
 
@@ -111,6 +131,7 @@ class Report(c.Structure):
 
     _fields_ = (
         *((name, c.c_uint32) for name in ("outcome", "steps", "choices", "node")),
+        *((name, c.c_uint32) for name in ("lasted", "unused")),
         ("at_ns", c.c_uint64),
         ("times", c.c_uint64),
     )

@@ -24,7 +24,8 @@ _TELLING: Final = frozenset(
 )
 # In the core's folder; plays whole schedules, so unlike the core it needs the shim's kernel.
 _ENGINE: Final = frozenset(
-    {"runners.c", "clock.c", "known.c", "inputs.c", "effects.c", "choose.c", "engine.c"}
+    {"runners.c", "clock.c", "known.c", "inputs.c", "effects.c", "choose.c", "delays.c"}
+    | {"engine.c"}
 )
 
 _KERNEL_FLAGS: Final = (

@@ -52,7 +52,12 @@ class LongestChooser(DelayChooser):
     def branches(self) -> tuple[Plan, ...]:
         """The same delay one step shorter, if that is still a delay."""
         (lasted,) = self.lasted
-        return (DelayPlan((lasting(self._delay, lasted - 1),)),) if lasted > 1 else ()
+        return shorter(self._delay, lasted)
+
+
+def shorter(delay: Delay, lasted: int) -> tuple[Plan, ...]:
+    """The longest delay that is shorter than one that lasted so many choices, if there is one."""
+    return (DelayPlan((lasting(delay, lasted - 1),)),) if lasted > 1 else ()
 
 
 def lasting(delay: Delay, count: int) -> Delay:

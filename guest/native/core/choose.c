@@ -233,7 +233,7 @@ static uint32_t pick_fed(struct vx_runner *const *options, uint32_t count, bool 
 
 /* --- what the drawing ones have in common: sim/explore/sampling.py --- */
 
-enum kind { DECISIONS, RANDOM, PCT, POS, STARVE };
+enum kind { DECISIONS, RANDOM, PCT, POS, STARVE, DELAYS };
 
 static void reset_walker(void)
 {
@@ -270,7 +270,9 @@ void vx_chooser_reset(const struct vx_plan *next)
 	plan = *next;
 	made = 0;
 	runs++;
-	if (plan.kind == DECISIONS)
+	if (plan.kind == DELAYS && !vx_delays_reset(plan.delays, plan.delays_count))
+		vx_gave_up = true;
+	if (plan.kind == DECISIONS || plan.kind == DELAYS)
 		return;
 	reset_walker();
 	if (plan.kind == PCT)
@@ -287,6 +289,8 @@ uint32_t vx_choose(struct vx_runner *const *options, uint32_t count, bool may_be
 	switch (plan.kind) {
 	case DECISIONS:
 		return next_decision();
+	case DELAYS:
+		return vx_pick_around(options, count, may_be_late);
 	case STARVE:
 		return pick_fed(options, count, may_be_late);
 	default:

@@ -18,7 +18,7 @@ static uint16_t decisions[DECISIONS_MAX] VX_LEFT;
 static uint32_t decisions_count VX_LEFT;
 
 VX_EXPORT struct vx_report {
-	uint32_t outcome, steps, choices, node;
+	uint32_t outcome, steps, choices, node, lasted, unused;
 	uint64_t at_ns, times;
 } vx_report VX_LEFT;
 
@@ -274,10 +274,11 @@ VX_EXPORT void vx_play(const struct vx_plan *plan, uint32_t lates)
 	vx_chooser_reset(plan);
 	decisions_count = 0;
 	vx_here = 0;
-	vx_report.outcome = play() ? VX_PLAYED : VX_UNKNOWN;
+	vx_report.outcome = !vx_gave_up && play() ? VX_PLAYED : VX_UNKNOWN;
 	vx_report.steps = vx_steps;
 	vx_report.choices = decisions_count;
 	vx_report.node = vx_here;
+	vx_report.lasted = vx_delay_lasted();
 	vx_report.at_ns = vx_now_ns;
 	vx_report.times = vx_times;
 }

@@ -20,7 +20,7 @@ struct vx_runner { /* what may go on: a context of the guest or from outside, or
 	bool ready, done, armed;
 	uint16_t cpu;
 	uint32_t number; /* within its sort, as they came */
-	uint32_t name; /* see vx_name_of(): equal for equal names */
+	uint32_t name; /* equal for equal names: see vx_name_of() */
 	uint64_t title; /* a digest of it */
 	uint32_t nth; /* of that title */
 	uint32_t stop; /* the step that ended at its last stop */
@@ -51,6 +51,7 @@ void vx_runners_reset(void);
 struct vx_runner *vx_runner_of(enum vx_sort sort, uint32_t number);
 struct vx_runner *vx_add_runner(enum vx_sort sort, enum vx_kind kind, unsigned cpu, const char *title,
 				size_t length);
+uint32_t vx_name_of(const char *name);
 void vx_make_ready(struct vx_runner *runner);
 void vx_unready(struct vx_runner *runner);
 void vx_place(const struct vx_runner *runner, char *text, size_t size); /* where it is stopped */
@@ -72,14 +73,32 @@ bool vx_pass(void);
 extern bool vx_gave_up; /* only Python can say what has become of this run */
 
 /* --- core/choose.c --- */
+struct vx_stop_plan { /* where a context is stopped, for the how-manieth time */
+	const char *name, *point;
+	uint32_t occurrence, unused;
+};
+
+enum vx_until { VX_UNTIL_IDLE, VX_UNTIL_LATE, VX_UNTIL_STEPS, VX_UNTIL_ENDED, VX_UNTIL_REACHED };
+
+struct vx_delay_plan {
+	struct vx_stop_plan stop, until;
+	uint32_t kind, number;
+};
+
 struct vx_plan {
-	uint32_t kind, depth, choices, decisions_count;
+	uint32_t kind, depth, choices, decisions_count, delays_count;
 	uint64_t seed, late_window, fault_window;
 	const uint16_t *decisions;
+	const struct vx_delay_plan *delays;
 };
 
 void vx_chooser_reset(const struct vx_plan *plan);
 uint32_t vx_choose(struct vx_runner *const *options, uint32_t count, bool may_be_late);
+
+/* --- core/delays.c --- */
+bool vx_delays_reset(const struct vx_delay_plan *delays, uint32_t count);
+uint32_t vx_pick_around(struct vx_runner *const *options, uint32_t count, bool may_be_late);
+uint32_t vx_delay_lasted(void); /* for how many choices the first one held its context */
 
 /* --- core/known.c --- */
 struct vx_effects {

@@ -8,6 +8,7 @@
 #include "engine.h"
 
 #define NAMES_MAX 8192 /* a power of two */
+#define PLACE_BYTES 256
 
 struct vx_runner vx_runners[VX_RUNNERS_MAX] VX_LEFT;
 struct vx_runner *vx_ready[VX_RUNNERS_MAX] VX_LEFT, *vx_on VX_LEFT;
@@ -19,8 +20,8 @@ static uint32_t sort_count[3] VX_LEFT;
 
 /* Names outlive runs: a name has the same number in each. */
 static struct {
-	uint64_t title;
-	uint32_t nth, number, times, run; /* how often in that run */
+	uint64_t name; /* a digest of it */
+	uint32_t number, times, run; /* how often it was given as a title in that run */
 } names[NAMES_MAX] VX_LEFT;
 static uint32_t names_count VX_LEFT, run VX_LEFT;
 
@@ -33,18 +34,42 @@ uint64_t vx_digest(const void *bytes, size_t size)
 	return digest ^ digest >> 29;
 }
 
-static unsigned slot_of_name(uint64_t title, uint32_t nth)
+static unsigned slot_of_name(uint64_t name)
 {
-	unsigned slot = (title + nth * 0x9E3779B97F4A7C15ull) >> 20 & (NAMES_MAX - 1);
+	unsigned slot = name >> 20 & (NAMES_MAX - 1);
 
-	while (names[slot].title && (names[slot].title != title || names[slot].nth != nth))
+	while (names[slot].name && names[slot].name != name)
 		slot = (slot + 1) & (NAMES_MAX - 1);
-	if (!names[slot].title) {
-		names[slot].title = title;
-		names[slot].nth = nth;
+	if (!names[slot].name) {
+		names[slot].name = name;
 		names[slot].number = names_count++;
 	}
 	return slot;
+}
+
+uint32_t vx_name_of(const char *name)
+{
+	return names[slot_of_name(vx_digest(name, __builtin_strlen(name)) | 1)].number;
+}
+
+/* How often this title has been given in this run, with this time. */
+static uint32_t times_of(uint64_t title)
+{
+	unsigned slot = slot_of_name(title);
+
+	if (names[slot].run != run)
+		names[slot].times = 0;
+	names[slot].run = run;
+	return ++names[slot].times;
+}
+
+/* The name of the nth context of a title, as sim.engine.Engine makes it unique. */
+static uint32_t nth_name(const char *title, size_t length, uint32_t nth)
+{
+	char name[PLACE_BYTES];
+
+	snprintf(name, sizeof(name), "%.*s#%u", (int)length, title, nth);
+	return vx_name_of(name);
 }
 
 void vx_runners_reset(void)
@@ -68,23 +93,16 @@ struct vx_runner *vx_add_runner(enum vx_sort sort, enum vx_kind kind, unsigned c
 {
 	struct vx_runner *runner = &vx_runners[vx_runners_count];
 	uint64_t digest = vx_digest(title, length) | 1;
-	unsigned first = slot_of_name(digest, 1);
-	uint32_t nth = 1;
+	uint32_t nth = sort == VX_ACTION ? 1 : times_of(digest);
 
 	if (vx_runners_count == VX_RUNNERS_MAX || names_count >= NAMES_MAX / 2) {
 		vx_gave_up = true;
 		return NULL;
 	}
 	vx_runners_count++;
-	if (sort != VX_ACTION) {
-		if (names[first].run != run)
-			names[first].times = 0;
-		names[first].run = run;
-		nth = ++names[first].times;
-	}
 	*runner = (struct vx_runner){ .sort = sort, .kind = kind, .cpu = cpu, .title = digest,
 				      .nth = nth, .busy_since_ns = VX_NEVER, .verb = "start" };
-	runner->name = names[slot_of_name(digest, nth)].number;
+	runner->name = nth > 1 ? nth_name(title, length, nth) : names[slot_of_name(digest)].number;
 	runner->number = sort_count[sort];
 	of_sort[sort][sort_count[sort]++] = runner;
 	return runner;
