@@ -18,11 +18,13 @@ REAL_DRIVERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "Requestor.": ("of an object of bitmap_alloc", "of an object of vmbus_alloc_requestor"),
         "SpinLock.": ("of an object of hv_pci_probe",),
         "WorkQueue.": ("of an object of make_queue",),
+        "block_invalidate": ("hv_pci_onchannelcallback calls address",),
+        "hbus->wq": ("is queued on no workqueue",),
         "hbus->wq is NULL": ("is queued on no workqueue",),
         "irq domain with interrupts": ("kernel/irq/irqdomain.c",),
         "never read to its end": ("without a trap",),
         "probed_bar": ("of new_pcichild_device",),
-        "ring of channel": ("hv_ringbuffer_",),
+        "ring of channel": ("hv_ringbuffer_", "hv_pkt_iter_"),
     }
 )
 

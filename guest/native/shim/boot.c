@@ -75,6 +75,7 @@ static void boot(void *argument)
 	for_each_online_cpu(cpu)
 		vx_on_cpu(cpu, init_cpu);
 	vx_add_vmbus_device();
+	vx_begin_faults();
 	for (call = vx_initcalls_start; call < vx_initcalls_end; call++)
 		if ((*call)())
 			vx_log(vx_function_name(*call));

@@ -43,21 +43,48 @@ VX_EXPORT u32 vx_relid_in_use(u32 relid)
 
 /* --- what is taken, less what living buses have --- */
 
+/* The ranges that are taken inside of one that VMBus may hand out: a mark of its own for each... */
+static int marks_in(const struct resource *range)
+{
+	const struct resource *taken;
+	int count = 0;
+
+	for (taken = range->child; taken; taken = taken->sibling)
+		count++;
+	return count;
+}
+
+/*
+ * ...and the range itself, among all addresses. A bridge window that could not be given back takes the
+ * next one of its device for its child.
+ */
+static int ranges_in(const struct resource *range)
+{
+	const struct resource *taken, *nested;
+	int count = 0;
+
+	for (taken = iomem_resource.child; taken; taken = taken->sibling)
+		for (nested = taken; nested && nested->name == taken->name; nested = nested->child)
+			count += nested->start >= range->start && nested->end <= range->end;
+	return count;
+}
+
 static int windows_held(void)
 {
 	struct resource *const *mmio = vx_function_named("hyperv_mmio", NULL);
 	struct resource *const *framebuffer = vx_function_named("fb_mmio", NULL);
-	int held = framebuffer && *framebuffer ? -1 : 0;
-	const struct resource *range, *taken;
+	int marks = framebuffer && *framebuffer ? -1 : 0, ranges = 0, windows = 0;
+	const struct resource *range;
 	struct vx_bus *bus = NULL;
 
-	for (range = mmio ? *mmio : NULL; range; range = range->sibling)
-		for (taken = range->child; taken; taken = taken->sibling)
-			held++;
+	for (range = mmio ? *mmio : NULL; range; range = range->sibling) {
+		marks += marks_in(range);
+		ranges += ranges_in(range);
+	}
 	while ((bus = vx_next_bus(bus)))
-		held -= !!bus->hbus->mem_config + !!bus->hbus->low_mmio_res +
-			!!bus->hbus->high_mmio_res;
-	return held;
+		windows += !!bus->hbus->mem_config + !!bus->hbus->low_mmio_res +
+			   !!bus->hbus->high_mmio_res;
+	return max(marks, ranges) - windows;
 }
 
 static int domains_held(void)
@@ -99,6 +126,8 @@ static int requests_held(void)
 	const struct vmbus_channel *channel;
 	int held = 0;
 
+	if (!vmbus_connection.chn_list.next) /* VMBus has not come that far */
+		return 0;
 	list_for_each_entry(channel, &vmbus_connection.chn_list, listentry)
 		if (vx_is_live(channel->requestor.req_bitmap))
 			held += bitmap_weight(channel->requestor.req_bitmap,

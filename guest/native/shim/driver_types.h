@@ -43,6 +43,7 @@ struct vx_child {
 struct vx_bus *vx_bus_of(struct hv_pcibus_device *hbus);
 struct vx_bus *vx_next_bus(struct vx_bus *after); /* of those that live; NULL: the first */
 void vx_look_for_added(struct vx_bus *bus);
+void vx_forget_children(const struct vx_bus *bus); /* which has gone, with them or without */
 void vx_look_for_removed(struct vx_bus *bus, const char *why);
 
 static inline u32 vx_relid(const struct hv_device *hdev)

@@ -63,10 +63,18 @@ const char *vx_allocation_name(const void *caller)
 	return NULL;
 }
 
+static bool begun;
+
+/* From here on; what the kernel sets up before its drivers has no other way than to succeed. */
+void vx_begin_faults(void)
+{
+	begun = true;
+}
+
 /* `name` as vx_allocation_name() gives it; what has none does not fail. */
 bool vx_allocation_fails(const char *name)
 {
-	if (!name || !(vx_shared.faults & VX_FAIL_ALLOCATIONS))
+	if (!begun || !name || !(vx_shared.faults & VX_FAIL_ALLOCATIONS))
 		return false;
 	return vx_ask(VX_ALLOCATION_FAILS, (unsigned long)name, 0, 0, 0);
 }

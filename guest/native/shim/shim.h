@@ -36,6 +36,7 @@ void vx_check_node(int node);
 void vx_stand_still(u64 ns);
 const char *vx_allocation_name(const void *caller);
 bool vx_allocation_fails(const char *name);
+void vx_begin_faults(void);
 struct kvec;
 bool vx_ring_is_full(const struct kvec *parts, u32 count);
 u64 vx_physical(const volatile void __iomem *address);

@@ -66,8 +66,10 @@ static void forget(struct vx_watched *call)
 {
 	struct vx_bus *bus = (void *)call->kept[0];
 
-	if (bus)
-		bus->hbus = NULL;
+	if (!bus)
+		return;
+	vx_forget_children(bus);
+	bus->hbus = NULL;
 }
 
 /* --- probe and remove --- */

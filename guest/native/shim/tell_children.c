@@ -88,6 +88,15 @@ void vx_look_for_removed(struct vx_bus *bus, const char *why)
 	}
 }
 
+void vx_forget_children(const struct vx_bus *bus)
+{
+	struct vx_child *child;
+
+	for (child = children; child < children + children_count; child++)
+		if (child->bus == bus)
+			child->linked = false;
+}
+
 static void put_ends(struct vx_watched *call)
 {
 	struct vx_child *child = child_of((void *)call->arguments[0]);

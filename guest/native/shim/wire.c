@@ -54,13 +54,14 @@ int __wrap_hv_ringbuffer_write(struct vmbus_channel *channel, const struct kvec 
 			       u64 request, u64 *transaction)
 {
 	struct sending sending = {
-		.by = vx_current, .channel = channel, .parts = parts, .next = sendings,
+		.by = vx_current, .channel = channel, .parts = parts,
 	};
 	int ret;
 
 	vx_point("sendpacket", NULL);
 	if (vx_ring_is_full(parts, count))
 		return -EAGAIN;
+	sending.next = sendings; /* others may have come and gone at the point above */
 	sendings = &sending;
 	ret = __real_hv_ringbuffer_write(channel, parts, count, request, &sending.id);
 	leave(&sending);

@@ -41,3 +41,8 @@ def test_numbered_things_of_living_buses_are_not_held_for_nothing(library: Libra
     played(library, "arrival")
     held = library.held_for_nothing()
     assert held == {"MMIO range": 0, "PCI domain": 0, "PCI slot": 0, "request id": 0}
+
+
+def test_what_each_failed_probe_leaves_is_counted_for_that_probe(library: Library) -> None:
+    _, verdict = played(library, "mmio-high-too-small")
+    assert verdict.leaks == (Leak("HvPciDev", 2, "O7"), Leak("MMIO range", 2, "O28"))

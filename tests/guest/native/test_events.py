@@ -74,3 +74,9 @@ def test_a_packet_that_is_dropped_is_told_in_the_drivers_words(library: Library)
     world, _ = played(library, "hostile-counts")
     dropped = [event for event in events(world) if isinstance(event, guest_events.PacketDropped)]
     assert any("bus relations" in event.reason for event in dropped)
+
+
+def test_a_use_after_free_that_an_open_item_tells_of_is_known(library: Library) -> None:
+    _, verdict = played(library, "hibernate-rescind")
+    assert (verdict.verdict, verdict.violation) == ("known", None)
+    assert "O33" in verdict.known
