@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from guest.native.build import Build, build
+from guest.native.data_races import look_for_races
 from guest.native.errors import BuildError
 from guest.native.keeping import cache_folder
 from guest.native.library import Library
@@ -34,6 +35,16 @@ def loaded(shared_object: Path) -> Library:
     return Library(shared_object)
 
 
-def native_guests(tree: str | None, driver_file: str | None) -> NativeGuests:
+def native_guests(
+    tree: str | None, driver_file: str | None, *, data_races: bool = False
+) -> NativeGuests:
     """What makes guests of this driver. Raises BuildError."""
-    return NativeGuests(partial(loaded, built(tree, driver_file).shared_object))
+    shared_object = built(tree, driver_file).shared_object
+    return NativeGuests(partial(_looking, shared_object, data_races=data_races))
+
+
+def _looking(shared_object: Path, *, data_races: bool) -> Library:
+    """The library, told whether this time data races are looked for."""
+    library = loaded(shared_object)
+    look_for_races(library, wanted=data_races)
+    return library

@@ -42,8 +42,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     in place of the scenario's devices. ``captures`` holds, for each device file, the name by which
     the scenario or ``device`` has it and its profile in JSON form. ``defects`` are ids, ``faults``
     names, ``laws`` paths of the user's own. ``tree`` and ``driver_file`` are paths, too: what the
-    real driver is built from. ``lates`` is how often a run may let time pass while
-    something could go on.
+    real driver is built from; ``data_races`` has its data races looked for. ``lates`` is how often
+    a run may let time pass while something could go on.
     """
 
     text: str
@@ -55,6 +55,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     driver: str = "model"
     tree: str | None = None
     driver_file: str | None = None
+    data_races: bool = False
     defects: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     laws: tuple[str, ...] = ()
@@ -164,4 +165,4 @@ def _native_guests(setup: Setup) -> Guests:
     """The real driver of a setup, built (or found built) and loaded."""
     from sim.native import native_guests  # a compiler's and ctypes' matters
 
-    return native_guests(setup.tree, setup.driver_file)
+    return native_guests(setup.tree, setup.driver_file, data_races=setup.data_races)

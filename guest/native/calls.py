@@ -41,7 +41,8 @@ class Place(NamedTuple):
 class Told(NamedTuple):
     """One of the stacks of a finding, as return addresses, innermost first.
 
-    ``what`` is ``access`` (who did it), ``allocated``, ``freed``, ``initialised`` or ``returned``.
+    ``what`` is ``access`` (who did it), ``allocated``, ``freed``, ``initialised``, ``returned`` or
+    ``earlier`` (the other side of a data race).
     """
 
     what: str
@@ -69,13 +70,16 @@ class Calls:
 
     def of_finding(self, number: int) -> tuple[Told, ...]:
         """The stacks of what was just found in this context: its own, then the object's."""
-        told = [Told("access", self.of_context(number))]
+        told: list[Told] = []
         count = c.c_uint32()
         while True:
-            what = self._library.call.vx_told_calls(len(told) - 1, self._addresses, c.byref(count))
+            what = self._library.call.vx_told_calls(len(told), self._addresses, c.byref(count))
             if what is None:
-                return tuple(told)
+                break
             told.append(Told(what.decode(), tuple(self._addresses[: count.value])))
+        if not any(each.what == "access" for each in told):  # else it was some time ago
+            told.insert(0, Told("access", self.of_context(number)))
+        return tuple(told)
 
     def places(self, addresses: Sequence[int]) -> tuple[Place, ...]:
         """What a stack stands for, innermost first, inlined functions too.

@@ -141,6 +141,8 @@ CORE_FUNCTIONS: Final = {
     "vx_keep": Row(c.c_int, ()),
     "vx_reset": Row(None, ()),
     "vx_watch_time": Row(c.c_int, (_U32,)),
+    "vx_look_for_races": Row(c.c_int, (_U64, _U64)),
+    "vx_excuse_race": Row(None, (_TEXT, _TEXT)),
     "vx_calls_of": Row(_U32, (_U32, c.POINTER(_U64))),
     "vx_told_calls": Row(_TEXT, (_U32, c.POINTER(_U64), c.POINTER(_U32))),
     "vx_find_lost": Row(None, ()),
@@ -191,6 +193,7 @@ class Library:
         for name, row in self.functions.items():
             function = getattr(self.call, name)
             function.restype, function.argtypes = row.result, row.arguments
+        self.looks_for_races = False
         self.ready_for: object = None  # whose machine the library is told of, if somebody minds
         self.shared = Shared.in_dll(self.call, "vx_shared")
         if self.call.vx_map_arena():

@@ -9,7 +9,7 @@ import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, print_json
-from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
+from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import prepared
 
 
@@ -24,6 +24,7 @@ def bench_explore(
     driver: Driver = "model",
     tree: Tree = None,
     driver_file: DriverFile = None,
+    data_races: DataRaces = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +35,7 @@ def bench_explore(
 
     Example: vpcisim bench explore --scenario eject-in-use
     """
-    choice = DriverChoice(driver, tree, driver_file)
+    choice = DriverChoice(driver, tree, driver_file, data_races)
     ready = prepared(scenario, protocol=None, profile=None, device=None, driver=choice)
     from sim.bench.explore import measure  # brings both sides and the engine
     from sim.commands.exploring import setup_of

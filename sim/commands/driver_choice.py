@@ -28,6 +28,10 @@ DriverFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Your pci-hyperv.c in place of the tree's, for kernel."),
 ]
+DataRaces: TypeAlias = Annotated[
+    bool,
+    typer.Option("--data-races", help="Look for data races too, in kernel. Costs time."),
+]
 
 
 class DriverChoice(NamedTuple):
@@ -36,12 +40,14 @@ class DriverChoice(NamedTuple):
     name: str = "model"
     tree: Path | None = None
     file: Path | None = None
+    data_races: bool = False
 
     def checked(self) -> DriverChoice:
         """The choice, if it goes together. Raises InputError."""
         choose(self.name, DRIVERS, "driver")
-        if self.name == "model" and (self.tree or self.file):
-            option = "--tree" if self.tree else "--driver-file"
+        given = {"--tree": self.tree, "--driver-file": self.file, "--data-races": self.data_races}
+        if self.name == "model" and any(given.values()):
+            option = next(name for name, value in given.items() if value)
             raise InputError(f"{option} is for the real driver; add --driver kernel")
         if self.name == "kernel" and self.tree is None:
             here = sorted(map(str, ARCHIVES.glob("linux-source-*.tar.xz")))
@@ -55,7 +61,7 @@ class DriverChoice(NamedTuple):
             return None
         from sim.native import native_guests  # a compiler's and ctypes' matters
 
-        return native_guests(self.tree_path, self.file_path)
+        return native_guests(self.tree_path, self.file_path, data_races=self.data_races)
 
     @property
     def tree_path(self) -> str | None:

@@ -13,7 +13,7 @@ import typer
 from sim.cli import FOUND, INTERRUPTED, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, choose, print_json
-from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
+from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import (
     Device,
     Laws,
@@ -75,6 +75,7 @@ def explore_scenario(
     driver: Driver = "model",
     tree: Tree = None,
     driver_file: DriverFile = None,
+    data_races: DataRaces = False,
     as_json: AsJson = False,
 ) -> int:
     """Play many orders of one scenario; save one for each way in which the driver breaks.
@@ -83,7 +84,7 @@ def explore_scenario(
 
     Example: vpcisim explore eject-during-probe --defect eject-before-root-bus
     """
-    choice = DriverChoice(driver, tree, driver_file)
+    choice = DriverChoice(driver, tree, driver_file, data_races)
     ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
     from sim.commands.exploring import Asked, carried_out, check_folder, setup_of  # the engine
     from sim.explore.strategies import STRATEGIES

@@ -54,6 +54,7 @@ def setup_of(
         driver=driver.name,
         tree=driver.tree_path,
         driver_file=driver.file_path,
+        data_races=driver.data_races,
         defects=tuple(dict.fromkeys(defects)),
         faults=tuple(dict.fromkeys(faults)),
         laws=tuple(map(str, laws)),

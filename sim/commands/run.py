@@ -13,7 +13,7 @@ import typer
 from sim.cli import FOUND, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, print_json, unwritable
-from sim.commands.driver_choice import Driver, DriverChoice, DriverFile, Tree
+from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import (
     Device,
     Laws,
@@ -48,6 +48,7 @@ def run_scenario(
     driver: Driver = "model",
     tree: Tree = None,
     driver_file: DriverFile = None,
+    data_races: DataRaces = False,
     law: Laws = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -58,7 +59,7 @@ def run_scenario(
 
     Example: vpcisim run eject-in-use --protocol 1.3
     """
-    choice = DriverChoice(driver, tree, driver_file)
+    choice = DriverChoice(driver, tree, driver_file, data_races)
     ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
     result = played(ready, seed=seed, driver=choice, laws=law or ())
     if trace is not None:

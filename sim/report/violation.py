@@ -63,6 +63,7 @@ _NAMELESS: Final[Mapping[str, str]] = {
     "freed": "Freed at:",
     "initialised": "Initialised at:",
     "returned": "Gone since the return at:",
+    "earlier": "Raced with:",
 }
 # The guest kernel's messages about lifetimes, in KASAN's words.
 _ACCESSES: Final = (

@@ -127,6 +127,8 @@ void *vx_alloc(size_t size, size_t align, const void *caller)
 	vx_remember_calls(&header_of(object)->allocated, caller);
 	vx_fill(shade(object), VX_LIVE, rounded / 8);
 	vx_fill(shade((char *)object + rounded), VX_REDZONE, REDZONE_BYTES / 8);
+	if (vx_races)
+		vx_race_allocated(object, size, caller);
 	return object;
 }
 
@@ -264,6 +266,41 @@ int64_t vx_object_around(uintptr_t address)
 	    address - VX_ARENA_BASE > objects[number - 1] + header->size)
 		return -1;
 	return number - 1;
+}
+
+static const struct header *header_around(const void *address)
+{
+	uint32_t number = inside(address) ? number_around(address) : 0;
+
+	return number ? header_of(arena + objects[number - 1]) : NULL;
+}
+
+bool vx_is_of(const void *address, uintptr_t low, uintptr_t high)
+{
+	const struct header *header = header_around(address);
+
+	return header && (uintptr_t)header->allocated_by - low < high - low;
+}
+
+/* Memory that is not the guest's own, or of which each CPU has its part. */
+bool vx_is_apart(const void *address)
+{
+	const struct header *header = header_around(address);
+
+	return header && header->is_root;
+}
+
+/* In words: which object an address is in, and where. */
+void vx_describe(const void *address, char *text, size_t size)
+{
+	const struct header *header = header_around(address);
+
+	if (header)
+		snprintf(text, size, "byte %zu of %zu of an object of %s",
+			 (size_t)((const char *)address - (const char *)(header + 1)), header->size,
+			 vx_function_name(header->allocated_by));
+	else
+		snprintf(text, size, "%s", vx_on_a_stack(address) ? "a stack" : vx_object_name(address));
 }
 
 /* An access to memory that is not the guest's to touch, or not any more. */

@@ -5,20 +5,23 @@
  */
 #include "vx.h"
 
-#define ACCESS(name, size, write)                  \
-	void name(void *address)                   \
-	{                                          \
-		vx_check_access(address, size, write); \
+#define KCSAN_WRITE 1 /* as the kernel has them */
+#define KCSAN_ATOMIC 4
+
+#define ACCESS(name, size, flags)                                               \
+	void name(void *address)                                                \
+	{                                                                       \
+		vx_access(address, size, flags, __builtin_return_address(0));   \
 	}
-#define ACCESSES(size)                                \
-	ACCESS(__tsan_read##size, size, false)            \
-	ACCESS(__tsan_write##size, size, true)            \
-	ACCESS(__tsan_unaligned_read##size, size, false)  \
-	ACCESS(__tsan_unaligned_write##size, size, true)  \
-	ACCESS(__tsan_volatile_read##size, size, false)   \
-	ACCESS(__tsan_volatile_write##size, size, true)   \
-	ACCESS(__tsan_unaligned_volatile_read##size, size, false) \
-	ACCESS(__tsan_unaligned_volatile_write##size, size, true)
+#define ACCESSES(size)                                                          \
+	ACCESS(__tsan_read##size, size, 0)                                      \
+	ACCESS(__tsan_write##size, size, VX_WRITE)                              \
+	ACCESS(__tsan_unaligned_read##size, size, 0)                            \
+	ACCESS(__tsan_unaligned_write##size, size, VX_WRITE)                    \
+	ACCESS(__tsan_volatile_read##size, size, VX_MARKED)                     \
+	ACCESS(__tsan_volatile_write##size, size, VX_WRITE | VX_MARKED)         \
+	ACCESS(__tsan_unaligned_volatile_read##size, size, VX_MARKED)           \
+	ACCESS(__tsan_unaligned_volatile_write##size, size, VX_WRITE | VX_MARKED)
 
 ACCESSES(1)
 ACCESSES(2)
@@ -29,13 +32,13 @@ ACCESSES(16)
 void __tsan_read_range(void *address, size_t size)
 {
 	if (size)
-		vx_check_access(address, size, false);
+		vx_access(address, size, 0, __builtin_return_address(0));
 }
 
 void __tsan_write_range(void *address, size_t size)
 {
 	if (size)
-		vx_check_access(address, size, true);
+		vx_access(address, size, VX_WRITE, __builtin_return_address(0));
 }
 
 void __tsan_func_entry(void *caller)
@@ -58,5 +61,7 @@ void __tsan_init(void)
 
 void __kcsan_check_access(const volatile void *address, size_t size, int type)
 {
-	vx_check_access((const void *)address, size, type & 1);
+	uint32_t flags = (type & KCSAN_WRITE ? VX_WRITE : 0) | (type & KCSAN_ATOMIC ? VX_MARKED : 0);
+
+	vx_access((const void *)address, size, flags, __builtin_return_address(0));
 }

@@ -33,6 +33,8 @@ static void leave(enum vx_trap_kind kind)
 {
 	struct vx_ctx *ctx = vx_current;
 
+	if (vx_races)
+		vx_race_settle();
 	vx_look();
 	vx_shared.trap.kind = kind;
 	vx_shared.trap.ctx = ctx->id;
@@ -70,10 +72,12 @@ struct vx_ctx *vx_start(enum vx_kind kind, unsigned cpu, const char *title,
 	snprintf(ctx->title, sizeof(ctx->title), "%s", title);
 	ctx->stack = vx_take_stack();
 	/* As if it had called vx_switch() from first_step(): six registers, then where to go on. */
-	top = (void **)(ctx->stack + VX_STACK_BYTES) - 2;
+	top = (void **)(ctx->stack + VX_STACK_BYTES) - 1; /* aligned as after a call */
 	*--top = (void *)first_step;
 	vx_fill(top -= 6, 0, 6 * sizeof(*top));
 	ctx->sp = top;
+	if (vx_races)
+		vx_race_starts(ctx);
 	vx_note(VX_STARTED, ctx);
 	return ctx;
 }
@@ -167,6 +171,7 @@ bool vx_park(struct vx_queue *queue, const char *why, uint64_t deadline_ns)
 	vx_shared.trap.what = why;
 	vx_shared.trap.deadline_ns = deadline_ns;
 	leave(VX_PARKED);
+	vx_acquire(ctx);
 	if (queue && ctx->queue == queue) { /* nobody took it off: the deadline passed */
 		struct vx_ctx **link = &queue->head;
 
@@ -183,6 +188,7 @@ bool vx_park(struct vx_queue *queue, const char *why, uint64_t deadline_ns)
 
 void vx_wake(struct vx_ctx *ctx)
 {
+	vx_order(ctx); /* as by the lock of its run queue */
 	vx_note(VX_WOKEN, ctx);
 }
 
@@ -215,6 +221,7 @@ uint64_t vx_ask(enum vx_request request, uint64_t a, uint64_t b, uint64_t c, uns
 	trap->b = b;
 	trap->c = c;
 	trap->size = size;
+	vx_order(&vx_shared); /* what the host does then, it does after this */
 	leave(VX_ASKS);
 	vx_current->asked++;
 	vx_current->answer = trap->answer;

@@ -46,13 +46,14 @@ static void reset_to(const char *image)
 	kept = copy;
 	vx_pool = pool;
 	vx_pool.given = 0;
+	vx_watch_on();
+	vx_race_reset();
 }
 
 VX_EXPORT void vx_reset(void)
 {
 	reset_to(kept);
 	vx_fill(&vx_shared, 0, offsetof(struct vx_shared, notes));
-	vx_watch_on();
 }
 
 /* --- a machine that has been told its tables and not been booted --- */

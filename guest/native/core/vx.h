@@ -266,6 +266,9 @@ static inline void vx_free(void *object)
 
 void vx_is_root(const void *object);
 size_t vx_size_of(const void *object);
+bool vx_is_of(const void *address, uintptr_t low, uintptr_t high); /* allocated by this code */
+bool vx_is_apart(const void *address);
+void vx_describe(const void *address, char *text, size_t size);
 bool vx_is_live(const void *object);
 const void *vx_page_behind(uintptr_t address);
 struct vx_object { /* that is allocated */
@@ -310,6 +313,47 @@ static inline void vx_check_access(const void *address, size_t size, bool write)
 	} else if (!vx_is_ours(address)) {
 		vx_check_elsewhere(address, size, write);
 	}
+}
+
+/* --- data races: core/races.c --- */
+enum vx_access_flag { VX_WRITE = 1, VX_MARKED = 2, VX_TORN = 4 };
+
+extern uint32_t vx_races; /* whether they are looked for in this run */
+void vx_race_access(const void *address, size_t size, uint32_t flags, const void *code);
+void vx_race_acquire(const void *object);
+void vx_race_release(const void *object);
+void vx_race_starts(struct vx_ctx *ctx);
+void vx_race_allocated(const void *object, size_t size, const void *caller);
+void vx_race_settle(void);
+void vx_race_quiet(int change);
+void vx_race_reset(void);
+
+/* An access of the guest's, before it is made. */
+static inline void vx_access(const void *address, size_t size, uint32_t flags, const void *code)
+{
+	vx_check_access(address, size, flags & VX_WRITE);
+	if (vx_races)
+		vx_race_access(address, size, flags, code);
+}
+
+/* What was done before somebody else's release of the object is before what comes now. */
+static inline void vx_acquire(const void *object)
+{
+	if (vx_races)
+		vx_race_acquire(object);
+}
+
+static inline void vx_release(const void *object)
+{
+	if (vx_races)
+		vx_race_release(object);
+}
+
+/* All operations on the object come one after the other, by a lock inside of it. */
+static inline void vx_order(const void *object)
+{
+	vx_acquire(object);
+	vx_release(object);
 }
 
 #endif

@@ -12,8 +12,8 @@ void vx_check_access(const void *address, size_t size, bool write);
 void *memcpy(void *to, const void *from, size_t size)
 {
 	if (size) {
-		vx_check_access(from, size, false);
-		vx_check_access(to, size, true);
+		vx_access(from, size, 0, __builtin_return_address(0));
+		vx_access(to, size, VX_WRITE, __builtin_return_address(0));
 	}
 	vx_copy(to, from, size);
 	return to;
@@ -33,7 +33,7 @@ void *memmove(void *to, const void *from, size_t size)
 void *memset(void *to, int value, size_t size)
 {
 	if (size)
-		vx_check_access(to, size, true);
+		vx_access(to, size, VX_WRITE, __builtin_return_address(0));
 	vx_fill(to, value, size);
 	return to;
 }

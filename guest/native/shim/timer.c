@@ -12,6 +12,7 @@ static void run_timer(void *argument)
 {
 	struct timer_list *timer = argument;
 
+	vx_order(timer);
 	if (timer->entry.pprev) {
 		timer->entry.pprev = NULL;
 		timer->function(timer);
@@ -33,6 +34,7 @@ int mod_timer(struct timer_list *timer, unsigned long expires)
 {
 	int pending = timer->entry.pprev != NULL;
 
+	vx_order(timer);
 	timer->expires = expires;
 	timer->entry.pprev = (void *)timer; /* what timer_pending() looks at */
 	if (!pending)
@@ -50,6 +52,7 @@ int try_to_del_timer_sync(struct timer_list *timer)
 {
 	int pending = timer->entry.pprev != NULL;
 
+	vx_order(timer);
 	timer->entry.pprev = NULL;
 	return pending;
 }

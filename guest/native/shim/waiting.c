@@ -110,6 +110,7 @@ void vx_wait_for_lock(const void *lock, const struct vx_ctx *owner)
 
 void vx_now_holds(const void *lock)
 {
+	vx_acquire(lock);
 	if (vx_current->held_count < VX_HELD_MAX)
 		vx_current->held[vx_current->held_count++] = lock;
 }
@@ -119,6 +120,7 @@ void vx_holds_no_more(const void *lock)
 	struct vx_ctx *ctx = vx_current;
 	unsigned int i = ctx->held_count;
 
+	vx_release(lock);
 	while (i-- > 0)
 		if (ctx->held[i] == lock)
 			break;

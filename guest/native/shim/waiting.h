@@ -23,6 +23,6 @@ void vx_now_holds(const void *lock);
 void vx_holds_no_more(const void *lock);
 
 /* An object that a function of ours is about to use for somebody else: is it alive? */
-#define vx_touch(object) vx_check_access(object, sizeof(*(object)), true)
+#define vx_touch(object) (vx_check_access(object, sizeof(*(object)), true), vx_order(object))
 
 #endif

@@ -62,6 +62,7 @@ int __wrap_hv_ringbuffer_write(struct vmbus_channel *channel, const struct kvec 
 	if (vx_ring_is_full(parts, count))
 		return -EAGAIN;
 	sending.next = sendings; /* others may have come and gone at the point above */
+	vx_order(&vx_shared); /* the host may read it from now on */
 	sendings = &sending;
 	ret = __real_hv_ringbuffer_write(channel, parts, count, request, &sending.id);
 	leave(&sending);

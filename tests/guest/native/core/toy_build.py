@@ -65,6 +65,11 @@ class ToyLibrary(Library):
         "toy_digest": Row(c.c_uint64, ()),
     }
 
+    def path_range(self) -> tuple[int, int]:
+        """The addresses of all its code."""
+        found = [symbol for symbol in self._symbols if symbol.name != b"_end"]
+        return found[0].address, found[-1].address
+
 
 def first(_: Sequence[int]) -> int:
     """Natural order."""
