@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
+from guest.defects.catalogue import CATALOGUE
 from guest.native.build import Build, build
 from guest.native.data_races import look_for_races
 from guest.native.errors import BuildError
@@ -18,14 +19,15 @@ BUILDS_KEPT: Final = 16  # of one process: a campaign has one, a test of bugs ha
 
 
 @lru_cache(maxsize=BUILDS_KEPT)
-def built(tree: str | None, driver_file: str | None) -> Build:
-    """The build of a driver. Raises BuildError, which has the remedy."""
+def built(tree: str | None, driver_file: str | None, defects: tuple[str, ...] = ()) -> Build:
+    """The build of a driver with these bugs. Raises BuildError, which has the remedy."""
     if tree is None:
         raise BuildError("the real driver needs --tree: a Linux tree, or a linux-source-*.tar.xz")
     return build(
         Path(tree),
         cache=cache_folder(),
         driver_file=None if driver_file is None else Path(driver_file),
+        edits=[edit for name in defects for edit in CATALOGUE[name].edits],
     )
 
 
@@ -36,10 +38,14 @@ def loaded(shared_object: Path) -> Library:
 
 
 def native_guests(
-    tree: str | None, driver_file: str | None, *, data_races: bool = False
+    tree: str | None,
+    driver_file: str | None,
+    defects: tuple[str, ...] = (),
+    *,
+    data_races: bool = False,
 ) -> NativeGuests:
-    """What makes guests of this driver. Raises BuildError."""
-    shared_object = built(tree, driver_file).shared_object
+    """What makes guests of this driver with these bugs. Raises BuildError."""
+    shared_object = built(tree, driver_file, defects).shared_object
     return NativeGuests(partial(_looking, shared_object, data_races=data_races))
 
 

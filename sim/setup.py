@@ -102,7 +102,9 @@ def against(setup: Setup) -> dict[str, str]:
         return hashes
     from sim.native import built  # a compiler's matters
 
-    return hashes | {REAL_DRIVER: built(setup.tree, setup.driver_file).shared_object.stem}
+    return hashes | {
+        REAL_DRIVER: built(setup.tree, setup.driver_file, setup.defects).shared_object.stem
+    }
 
 
 class Lab:
@@ -119,7 +121,7 @@ class Lab:
         more = (law for path in setup.laws for law in load_laws(Path(path)))
         self._laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
-        self._guests = None if setup.driver == "model" else _native_guests(setup)
+        self._guests = _native_guests(setup, setup.defects)
 
     def world(
         self,
@@ -137,11 +139,15 @@ class Lab:
         only plays.
         Raises ValueError as World does.
         """
+        if defects is None:
+            defects = self._defects
+        elif guests is None:
+            guests = _native_guests(self.setup, tuple(defect.id for defect in defects))
         return World(
             self.scenario,
             chooser=chooser,
             load=self._load,
-            defects=self._defects if defects is None else defects,
+            defects=defects,
             fine=self.setup.fine,
             lates=self.setup.lates,
             laws=self._laws,
@@ -161,8 +167,10 @@ class Lab:
         return self._profiles[str(device.capture)]
 
 
-def _native_guests(setup: Setup) -> Guests:
-    """The real driver of a setup, built (or found built) and loaded."""
+def _native_guests(setup: Setup, defects: tuple[str, ...]) -> Guests | None:
+    """The real driver of a setup with these bugs, built (or found built); None for the model."""
+    if setup.driver == "model":
+        return None
     from sim.native import native_guests  # a compiler's and ctypes' matters
 
-    return native_guests(setup.tree, setup.driver_file, data_races=setup.data_races)
+    return native_guests(setup.tree, setup.driver_file, defects, data_races=setup.data_races)

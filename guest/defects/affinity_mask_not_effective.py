@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.irq import IrqData
+from guest.native.edits.record import Swap
 from guest.pci_hyperv.interrupts import Interrupts
 
 
@@ -31,4 +32,12 @@ DEFECT = Defect(
     why="The vectors of a NIC may go anywhere: the host sends the second to the first CPU, which"
     " has no such vector.",
     mixins=(Mixin("driver", RequestedMask),),
+    edits=(
+        Swap(
+            "hv_arch_irq_unmask",
+            ("dest",),
+            "irq_data_get_effective_affinity_mask",
+            "irq_data_get_affinity_mask",
+        ),
+    ),
 )

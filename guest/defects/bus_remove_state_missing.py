@@ -8,6 +8,7 @@ rescanned it. d3a78d8bf759 (the id is a guess) brought the state that says so.
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.native.edits.record import Force
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.remove import Remove
 from guest.vmbus.channel import HvDevice
@@ -34,4 +35,8 @@ DEFECT = Defect(
         " root bus, so it is the queue that is missing, not the bus. Commit unconfirmed."
     ),
     mixins=(Mixin("driver", StateStays),),
+    edits=(
+        Force("hv_pci_eject_device", ("hv_pcibus_removing",)),
+        Force("hv_pci_start_relations_work", ("hv_pcibus_removing",)),
+    ),
 )

@@ -8,6 +8,7 @@ the stack, and the mapping likewise.
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.native.edits.record import Force
 from guest.pci_hyperv.mapping_request import ComposeCompCtxt, MappingRequest
 
 
@@ -30,4 +31,5 @@ DEFECT = Defect(
     why="The ring is full when a mapping is asked for. The commit id is unconfirmed.",
     mixins=(Mixin("driver", ReadsTheAnswerAnyway),),
     faults={"ring-full": 1},
+    edits=(Force("hv_compose_msi_msg", ("ret",)),),
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from guest.defects.eject_state_breaks_compose import ComposeGivesUp
 from guest.defects.record import Defect, Mixin
 from guest.events import RequestCompleted
+from guest.native.edits.record import Drop
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.interrupts import Interrupts
 from guest.pci_hyperv.requests import PciPacket
@@ -53,4 +54,5 @@ DEFECT = Defect(
     " lived on the stack.",
     mixins=(Mixin("driver", ComposeGivesUp), Mixin("driver", LeavesItsRequestBehind)),
     bred_by="compose-hang-tasklet-starved",
+    edits=(Drop("hv_compose_msi_msg", ("vmbus_request_addr_match",)),),
 )

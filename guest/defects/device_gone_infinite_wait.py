@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.sync import Completion
+from guest.native.edits.record import Force
 from guest.pci_hyperv.requests import Requests
 from guest.vmbus.channel import HvDevice
 
@@ -32,4 +33,5 @@ DEFECT = Defect(
     expect="hang",
     why="The probe waits for an answer that cannot come, and the rescind waits for the probe.",
     mixins=(Mixin("driver", WaitsForTheHost),),
+    edits=(Force("wait_for_response", ("rescind",)),),
 )

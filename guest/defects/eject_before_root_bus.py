@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.sync import Mutex
+from guest.native.edits.record import EVERY, Drop
 from guest.pci_hyperv.bus import DriverBase
 
 
@@ -43,4 +44,12 @@ DEFECT = Defect(
     expect="dead-device-access",
     why="The eject work overtakes probe, which then scans and binds a function that is gone.",
     mixins=(Mixin("driver", NoStateLock),),
+    edits=(
+        Drop("hv_pci_probe", ("mutex_lock", "state_lock"), EVERY),
+        Drop("hv_pci_probe", ("mutex_unlock", "state_lock"), EVERY),
+        Drop("hv_eject_device_work", ("mutex_lock", "state_lock"), EVERY),
+        Drop("hv_eject_device_work", ("mutex_unlock", "state_lock"), EVERY),
+        Drop("pci_devices_present_work", ("mutex_lock", "state_lock"), EVERY),
+        Drop("pci_devices_present_work", ("mutex_unlock", "state_lock"), EVERY),
+    ),
 )

@@ -8,6 +8,7 @@ put only the two of new_pcichild_device().
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.native.edits.record import Drop
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.eject import Eject
 
@@ -31,4 +32,5 @@ DEFECT = Defect(
     expect="leak",
     why="Three references are taken and two given back, so no ejected function is ever freed.",
     mixins=(Mixin("driver", TwoPuts),),
+    edits=(Drop("hv_eject_device_work", ("put_pcichild",)),),
 )

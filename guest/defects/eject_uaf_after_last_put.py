@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.work import Work
+from guest.native.edits.record import Swap
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.eject import Eject
 
@@ -43,4 +44,5 @@ DEFECT = Defect(
     why="hpdev->hbus is read after the put that frees hpdev; every eject does it.",
     mixins=(Mixin("driver", BusReadAfterPut),),
     bred_by="eject-ref-leak",
+    edits=(Swap("hv_eject_device_work", ("mutex_unlock", "state_lock"), "hbus", "hpdev->hbus"),),
 )

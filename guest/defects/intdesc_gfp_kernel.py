@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.memory import GFP_KERNEL
+from guest.native.edits.record import Swap
 from guest.pci_hyperv.interrupt_requests import IntDesc
 from guest.pci_hyperv.interrupts import Interrupts
 
@@ -32,4 +33,5 @@ DEFECT = Defect(
     expect="sleep-in-atomic",
     why="request_irq() composes with the descriptor locked; an allocation of this kind may sleep.",
     mixins=(Mixin("driver", SleepingIntDesc),),
+    edits=(Swap("hv_compose_msi_msg", ("kzalloc", "int_desc"), "GFP_ATOMIC", "GFP_KERNEL"),),
 )

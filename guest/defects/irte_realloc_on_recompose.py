@@ -7,6 +7,7 @@ Until b4b77778ecc5 a mapping that existed was given back and asked for anew, wha
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.native.edits.record import Force
 from guest.pci_core.types import MsiDesc
 from guest.pci_hyperv.interrupts import Interrupts
 
@@ -30,4 +31,5 @@ DEFECT = Defect(
     why="The driver requests the first vector of its block last: the new mapping comes with dummy"
     " targets for the others, which are open already.",
     mixins=(Mixin("driver", AlwaysAnew),),
+    edits=(Force("hv_compose_msi_msg", ("chip_data", "multi_msi")),),
 )

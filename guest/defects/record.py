@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from guest.native.edits.record import Edit
+
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -29,7 +31,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True):
     is, ``fixed`` when it came. ``expect`` is the kind of violation it must end in; None where
     nothing can be shown, with the reason in ``why``. ``knobs`` and ``latency_ns`` (windows
     [earliest, latest]) are merged into the scenario's host, ``faults`` (name to how many) must be
-    on, ``protocol`` names the versions that show it (empty: all). ``bred_by`` is the bug whose fix
+    on, ``protocol`` names the versions that show it (empty: all). ``edits`` put it into the source
+    of the real driver. ``bred_by`` is the bug whose fix
     introduced this one.
     """
 
@@ -47,8 +50,13 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True):
     latency_ns: Mapping[str, tuple[int, int]] = NOTHING
     protocol: tuple[str, ...] = ()
     faults: Mapping[str, int] = NOTHING
-    drivers: tuple[str, ...] = ("model",)
+    edits: tuple[Edit, ...] = ()
     bred_by: str | None = None
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """In which guest drivers it can be shown: the real one where there are edits for it."""
+        return ("model", "kernel") if self.edits else ("model",)
 
 
 class DefectsClash(ValueError):

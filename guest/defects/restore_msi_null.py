@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.faults import NullDereference
+from guest.native.edits.record import Force
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.power import Power
 
@@ -33,4 +34,5 @@ DEFECT = Defect(
     expect="null-dereference",
     why="Nobody drives the device when the bus resumes, and it is asked for its interrupts.",
     mixins=(Mixin("driver", NoneLeftOut),),
+    edits=(Force("hv_pci_restore_msi_msg", ("msi_enabled",)),),
 )

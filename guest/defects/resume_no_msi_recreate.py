@@ -8,6 +8,7 @@ stayed. 915cff7f38c5 composes all messages again in resume, and unmasks come wha
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.native.edits.record import Drop
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.power import Power
 
@@ -33,4 +34,5 @@ DEFECT = Defect(
     expect="lost-interrupt",
     why="The GPU's driver keeps its vector, and the first interrupt after hibernation is lost.",
     mixins=(Mixin("driver", NothingComposedAgain),),
+    edits=(Drop("hv_pci_resume", ("hv_pci_restore_msi_state",)),),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from guest.defects.record import Defect, Mixin
 from guest.events import ChildRemoved
 from guest.kernel.lists import ListHead
+from guest.native.edits.record import Force
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.relations import Relations
 
@@ -37,4 +38,5 @@ DEFECT = Defect(
     expect="leak",
     why="The function is freed and its slot stays in sysfs, with nobody left to destroy it.",
     mixins=(Mixin("driver", SlotForgotten),),
+    edits=(Force("pci_devices_present_work", ("pci_slot",)),),
 )

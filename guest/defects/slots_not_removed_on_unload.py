@@ -7,6 +7,7 @@ Slots were destroyed by ejects only. 15becc2b56c6 added hv_pci_remove_slots() to
 from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
+from guest.native.edits.record import Drop
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.root_bus import RootBus
 
@@ -32,4 +33,5 @@ DEFECT = Defect(
         " returns early after a rescind: so it shows there, and no longer after a plain unload."
     ),
     mixins=(Mixin("driver", SlotsStay),),
+    edits=(Drop("hv_pci_remove", ("hv_pci_remove_slots",)),),
 )

@@ -16,9 +16,11 @@ from time import perf_counter
 from typing import NamedTuple
 
 from guest.native.compiler import find_compiler
+from guest.native.edits.applying import applied
+from guest.native.edits.record import Edit, EditDoesNotFit
 from guest.native.errors import BuildError
 from guest.native.headers import version_of, write_headers
-from guest.native.keeping import one_at_a_time
+from guest.native.keeping import content_digest, digest_of, one_at_a_time, write_whole
 from guest.native.linking import Library, Linker, Objects
 from guest.native.objects import ObjectStore, Unit
 from guest.native.progress import Progress, silent
@@ -41,14 +43,20 @@ class Build(NamedTuple):
 
 
 def build(
-    path: Path, *, cache: Path, driver_file: Path | None = None, progress: Progress = silent
+    path: Path,
+    *,
+    cache: Path,
+    driver_file: Path | None = None,
+    edits: Sequence[Edit] = (),
+    progress: Progress = silent,
 ) -> Build:
     """Build the driver of a tree, or a changed copy of it against that tree.
 
-    Raises :class:`BuildError` for what the machine or the tree lacks.
+    ``edits`` are put into a copy. Raises :class:`BuildError` for what the machine or the tree
+    lacks, and for an edit that the driver has no place for.
     """
     begin = perf_counter()
-    maker = _maker(path, cache, driver_file, progress)
+    maker = _maker(path, cache, progress, driver_file, edits)
     library = maker.find()
     cached = library is not None
     if library is None:
@@ -67,10 +75,30 @@ def build(
     )
 
 
-def _maker(path: Path, cache: Path, driver_file: Path | None, progress: Progress) -> _Maker:
+def _maker(
+    path: Path, cache: Path, progress: Progress, driver_file: Path | None, edits: Sequence[Edit]
+) -> _Maker:
     with one_at_a_time(cache, str(path.resolve()), progress):
         tree = open_tree(path, cache, progress)
-        return _Maker(tree, cache, driver_file)
+        driver = (driver_file or tree / DRIVER).resolve()
+        if edits:
+            driver = _edited(driver, edits, cache / "edited")
+        return _Maker(tree, cache, driver)
+
+
+def _edited(driver: Path, edits: Sequence[Edit], cache: Path) -> Path:
+    """A copy of the driver with the edits in it, in a folder that its content names."""
+    try:
+        text = applied(driver.read_text(encoding="utf-8", errors="surrogateescape"), edits)
+    except EditDoesNotFit as error:
+        raise EditDoesNotFit(
+            f"{driver}: {error}; that bug cannot be put into this driver"
+        ) from None
+    data = text.encode(errors="surrogateescape")
+    copy = cache / digest_of(data) / driver.name
+    if content_digest(copy) != digest_of(data):
+        write_whole(copy, data)
+    return copy
 
 
 class Found(NamedTuple):
@@ -89,7 +117,7 @@ def find_build(path: Path, *, cache: Path, driver_file: Path | None = None) -> F
     Raises :class:`BuildError` for what the machine or the tree lacks.
     """
     begin = perf_counter()
-    maker = _maker(path, cache, driver_file, silent)
+    maker = _maker(path, cache, silent, driver_file, ())
     library = maker.find()
     recipe = maker.recipe
     seconds = perf_counter() - begin
@@ -99,10 +127,9 @@ def find_build(path: Path, *, cache: Path, driver_file: Path | None = None) -> F
 class _Maker:
     """One driver of one tree, and the folder where its parts are kept."""
 
-    def __init__(self, tree: Path, cache: Path, driver_file: Path | None) -> None:
+    def __init__(self, tree: Path, cache: Path, driver: Path) -> None:
         compiler = find_compiler()
         self.version = ".".join(map(str, version_of(tree)))
-        driver = (driver_file or tree / DRIVER).resolve()
         if not driver.is_file():
             raise BuildError(f"{driver}: no such driver file; name one with --driver-file")
         headers = write_headers(tree, compiler.kconfig_version, cache / "headers")
