@@ -3,12 +3,16 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
-from tests.house.sources import PACKAGES, below, project_files, python_files, text_of, tree_of
+from tests.house.sources import PACKAGES, ROOT, below, project_files, python_files, text_of, tree_of
 
 WORDS_IN_A_SENTENCE = 3
 CODE = {".py", ".toml", ".c", ".h", ".S", ".ld", ".sh", ".in"}
+C_CODE = frozenset({".c", ".h", ".S", ".ld"})
+# The licence, then a comment of more than a word; a header's guard may come first.
+C_HEAD = re.compile(r"/\* SPDX-License-Identifier: \S+ \*/\n(?:#.*\n)*/\*\s*\*?\s*\S+ \S+ \S+")
 CODE_NAMES = {"Makefile", "run", "requirements.txt"}
 DATA = ("tests/data",)  # facts and captures keep the form they came in
 
@@ -68,6 +72,24 @@ def test_every_module_says_what_it_is() -> None:
         if tree_of(path).body and not ast.get_docstring(tree_of(path))
     ]
     assert not silent
+
+
+def test_every_c_file_says_what_it_is() -> None:
+    silent = [
+        str(path)
+        for path in project_files()
+        if path.suffix in C_CODE and not C_HEAD.match(text_of(path))
+    ]
+    assert not silent
+
+
+def test_what_the_real_driver_is_built_with_is_installed_with_the_package() -> None:
+    package = Path("guest/native")
+    settings = tomllib.loads(text_of(Path("pyproject.toml")))["tool"]["setuptools"]
+    patterns = settings["package-data"]["guest.native"]
+    shipped = {path for pattern in patterns for path in (ROOT / package).glob(pattern)}
+    needed = {ROOT / path for path in project_files() if below(path, str(package))}
+    assert {path for path in needed if path.suffix in C_CODE} <= shipped
 
 
 def test_the_driver_does_not_know_that_it_could_be_wrong() -> None:
