@@ -38,21 +38,23 @@ def difference_lines(
     """The lanes up to the difference, then how each side goes on."""
     at = difference.at
     yield f"first difference at event {at}"
-    yield from _lanes(list(rows_of(left[:at]))[-ROWS:], heading=1)
+    yield from lanes_of(list(rows_of(left[:at]))[-ROWS:], heading=1)
     for name, event, trace in (
         ("left", difference.left, left),
         ("right", difference.right, right),
     ):
-        yield f"{name}: {_told(event)}"
+        yield f"{name}: {told(event)}"
         after = [row for row in rows_of(trace) if row.seq >= at]
-        yield from _lanes(after[:ROWS], heading=0)
+        yield from lanes_of(after[:ROWS], heading=0)
 
 
-def _lanes(rows: Sequence[Row], *, heading: int) -> list[str]:
+def lanes_of(rows: Sequence[Row], *, heading: int) -> list[str]:
+    """The picture of some rows, with or without its heading."""
     return list(lines_of(rows))[1 - heading :]
 
 
-def _told(event: Stamped | None) -> str:
+def told(event: Stamped | None) -> str:
+    """One event in a line."""
     if event is None:
         return "the trace ends here"
     shown = as_dict(event)

@@ -15,10 +15,12 @@ from guest.pci_core.regs import (
     PCI_CFG_SPACE_EXP_SIZE,
     PCI_CFG_SPACE_SIZE,
     PCI_CLASS_BRIDGE_HOST,
+    PCI_EXT_CAP_ID_VNDR,
     PCI_FIND_CAP_TTL,
     PCI_HEADER_TYPE_BRIDGE,
     PCI_HEADER_TYPE_CARDBUS,
     PCI_HEADER_TYPE_NORMAL,
+    PCI_VNDR_HEADER,
 )
 from guest.pci_core.types import PciDev
 from protocol.pci_regs import (
@@ -62,18 +64,21 @@ async def pci_find_capability(dev: PciDev, cap: int) -> int:
     return 0
 
 
-async def pci_find_ext_capability(dev: PciDev, cap: int) -> int:
-    """pci_find_ext_capability(): the same in the extended space, 480 entries at most."""
+async def pci_find_ext_capability(dev: PciDev, cap: int, start: int = 0) -> int:
+    """pci_find_next_ext_capability(): the same in the extended space, 480 entries at most.
+
+    The first one behind the entry at ``start``; from the head of the list if that is 0.
+    """
     if dev.cfg_size <= PCI_CFG_SPACE_SIZE:
         return 0
     bus, devfn = dev.bus, dev.devfn
     read = bus.ops.read
-    pos = PCI_CFG_SPACE_SIZE
+    pos = start or PCI_CFG_SPACE_SIZE
     ret, header = await read(bus, devfn, pos, 4)
     if ret or not header:
         return 0
     for _ in range(_EXT_CAP_TTL):
-        if header & 0xFFFF == cap:
+        if header & 0xFFFF == cap and pos != start:
             return pos
         pos = header >> 20 & 0xFFC
         if pos < PCI_CFG_SPACE_SIZE:
@@ -101,3 +106,16 @@ async def pci_cfg_space_size(dev: PciDev) -> int:
         if value != header:
             return PCI_CFG_SPACE_EXP_SIZE
     return PCI_CFG_SPACE_SIZE
+
+
+async def pci_find_vsec_capability(dev: PciDev, vendor: int, cap: int) -> int:
+    """pci_find_vsec_capability(): a vendor's own capability, in a function of that vendor."""
+    pos = 0
+    while dev.vendor == vendor:
+        pos = await pci_find_ext_capability(dev, PCI_EXT_CAP_ID_VNDR, pos)
+        if not pos:
+            break
+        ret, header = await dev.bus.ops.read(dev.bus, dev.devfn, pos + PCI_VNDR_HEADER, 4)
+        if not ret and header & 0xFFFF == cap:
+            return pos
+    return 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from errno import EIO
 
 from guest.pci_core.bars import pci_read_bases
-from guest.pci_core.capability import pci_cfg_space_size
+from guest.pci_core.capability import pci_cfg_space_size, pci_find_vsec_capability
 from guest.pci_core.express import set_pcie_port_type
 from guest.pci_core.regs import (
     PCI_CB_SUBSYSTEM_ID,
@@ -19,6 +19,8 @@ from guest.pci_core.regs import (
     PCI_HEADER_TYPE_CARDBUS,
     PCI_HEADER_TYPE_NORMAL,
     PCI_ROM_ADDRESS1,
+    PCI_VENDOR_ID_INTEL,
+    PCI_VSEC_ID_INTEL_TBT,
 )
 from guest.pci_core.slot import pci_dev_assign_slot
 from guest.pci_core.types import PciDev
@@ -49,6 +51,8 @@ async def pci_setup_device(dev: PciDev) -> int:
     dev.revision = revision & 0xFF
     dev.class_code = revision >> 8
     dev.cfg_size = await pci_cfg_space_size(dev)
+    # set_pcie_thunderbolt(), whose answer nobody asks for here
+    await pci_find_vsec_capability(dev, PCI_VENDOR_ID_INTEL, PCI_VSEC_ID_INTEL_TBT)
     await _pci_intx_mask_broken(dev)
     return await _read_header(dev)
 

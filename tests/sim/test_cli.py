@@ -447,6 +447,7 @@ def test_two_runs_are_the_same_and_two_versions_are_not(
         "at": None,
         "left": None,
         "right": None,
+        "named": {},
     }
     assert main(["diff", paths[0], paths[2], "--json"]) == FOUND
     found = json.loads(capsys.readouterr().out)
