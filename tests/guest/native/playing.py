@@ -26,17 +26,18 @@ class Fate:
 
 
 def played(
-    library: Library,
+    library: Library | None,
     name: str,
     *faults: str,
     fate: Fate | None = None,
     protocol: str | None = None,
 ) -> tuple[World, Verdict]:
-    """A built-in scenario, to its end."""
+    """A built-in scenario, to its end; without a library on the reference guest."""
     text = find_scenario(name).read_text(encoding="utf-8")
     scenario = with_faults(parse_scenario(text, source=name, folder=Path()), faults)
     scenario = with_options(scenario, protocol=protocol, profile=None, device=None)
-    world = World(scenario, guests=NativeGuests(lambda: library), chooser=fate, lates=0)
+    guests = None if library is None else NativeGuests(lambda: library)
+    world = World(scenario, guests=guests, chooser=fate, lates=0)
     return world, world.run()
 
 
