@@ -46,3 +46,11 @@ def test_a_new_channel_begins_with_no_request() -> None:
 
 def test_a_channel_that_was_closed_has_no_request_any_more() -> None:
     assert broken(RequestIds, request(1), ChannelClosed(BUS, RELID), FIRST)
+
+
+def test_a_request_may_be_completed_while_it_is_being_sent() -> None:
+    assert holds(RequestIds, FIRST, request(1))
+
+
+def test_what_completed_a_request_early_stands_for_its_one_completion() -> None:
+    assert broken(RequestIds, FIRST, request(1), FIRST)
