@@ -99,6 +99,22 @@ const void *vx_function_named(const char *name, const void *after)
 	return NULL;
 }
 
+/* The symbol with the next address; NULL behind the last. */
+const void *vx_next_function(const void *after)
+{
+	uint32_t low = 0, high = symbols_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (symbols[middle].address <= (uintptr_t)after)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < symbols_count ? (const void *)(uintptr_t)symbols[low].address : NULL;
+}
+
 VX_EXPORT const char *vx_function_around(const void *address)
 {
 	return vx_function_name(address);

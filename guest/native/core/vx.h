@@ -246,6 +246,7 @@ void vx_name_object(const void *object, const char *name);
 void vx_forget_names(void);
 const char *vx_object_name(const void *object);
 const char *vx_function_name(const void *function);
+const void *vx_next_function(const void *after);
 const void *vx_function_named(const char *name, const void *after);
 
 /* --- memory: core/arena.c --- */

@@ -5,11 +5,13 @@
  * reads memory and tells; nothing of it changes a run. Knows no function by name.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vx.h"
 
 #define WATCHES_MAX 128
 #define FILTER_SLOTS 4096 /* watch_x86_64.S counts on it */
+#define PAGE_BYTES 4096u
 
 extern const struct vx_watch *const vx_watches_start[], *const vx_watches_end[];
 
@@ -22,6 +24,8 @@ static struct {
 static uint32_t watched_count;
 static bool looking; /* who looks may tell, which looks */
 
+extern char vx_writable_start[]; /* code lies in front of it */
+void __fentry__(void);
 uint32_t vx_watch_enter(struct vx_watched *call);
 void vx_watch_leave(struct vx_watched *call);
 
@@ -44,6 +48,46 @@ static const void *body_of(const uint8_t *function)
 	return NULL;
 }
 
+static bool is_watched(const void *body)
+{
+	for (uint32_t i = 0; i < watched_count; i++)
+		if (watched[i].body == body)
+			return true;
+	return false;
+}
+
+/*
+ * A function that nobody watches need not come by __fentry__: its call becomes a long no-op, as the kernel's own
+ * tracer has it. Where the code cannot be written the calls stay, and cost their time.
+ */
+static void let_pass(const void *function)
+{
+	static const uint8_t call[] = { 0x67, 0xe8 }; /* as the linker leaves it, with a prefix */
+	static const uint8_t no_op[] = { 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	const uint8_t *body = body_of(function);
+	uint8_t *site = (uint8_t *)body - sizeof(no_op);
+	uintptr_t page = (uintptr_t)site & ~(uintptr_t)(PAGE_BYTES - 1);
+	size_t size = (uintptr_t)body - page;
+	int32_t distance;
+
+	if (!body || is_watched(body) || memcmp(site, call, sizeof(call)))
+		return;
+	memcpy(&distance, body - sizeof(distance), sizeof(distance));
+	if (body + distance != (const uint8_t *)__fentry__ ||
+	    mprotect((void *)page, size, PROT_READ | PROT_WRITE | PROT_EXEC))
+		return;
+	memcpy(site, no_op, sizeof(no_op));
+	mprotect((void *)page, size, PROT_READ | PROT_EXEC);
+}
+
+static void let_others_pass(void)
+{
+	const void *function = NULL;
+
+	while ((function = vx_next_function(function)) && (const char *)function < vx_writable_start)
+		let_pass(function);
+}
+
 /* Find the watched functions; how many there are not in this driver. */
 VX_EXPORT uint32_t vx_watch_functions(void)
 {
@@ -64,6 +108,7 @@ VX_EXPORT uint32_t vx_watch_functions(void)
 		watched[watched_count++].what = *watch;
 		vx_watch_filter[slot_of(body)] = 1;
 	}
+	let_others_pass();
 	return missing;
 }
 

@@ -9,6 +9,8 @@
 
 #include "shim.h"
 
+#define FOUND_MAX 1021 /* a prime */
+
 /* By the function that allocates. */
 static const struct {
 	const char *function, *name;
@@ -44,7 +46,7 @@ static const struct {
 	{ "vmbus_teardown_gpadl", "ChannelMessageInfo" },
 };
 
-const char *vx_allocation_name(const void *caller)
+static const char *find_name(const void *caller)
 {
 	const char *function = vx_function_name(caller);
 	unsigned int low = 0, high = ARRAY_SIZE(allocations);
@@ -69,6 +71,22 @@ static bool begun;
 void vx_begin_faults(void)
 {
 	begun = true;
+}
+
+/* Looked up once for each place in the code: there are some hundred, and thousands of allocations. */
+const char *vx_allocation_name(const void *caller)
+{
+	static struct {
+		const void *caller;
+		const char *name;
+	} found[FOUND_MAX] VX_LEFT;
+	unsigned int slot = (unsigned long)caller % FOUND_MAX;
+
+	if (found[slot].caller != caller) {
+		found[slot].caller = caller;
+		found[slot].name = find_name(caller);
+	}
+	return found[slot].name;
 }
 
 /* `name` as vx_allocation_name() gives it; what has none does not fail. */

@@ -18,10 +18,7 @@ static void *allocate(size_t size, gfp_t flags, size_t align, unsigned long call
 		vx_point_named("kzalloc", name);
 	if (vx_allocation_fails(name))
 		return NULL;
-	object = vx_alloc(size, align, (void *)caller);
-	if (object && (flags & __GFP_ZERO))
-		memset(object, 0, size);
-	return object;
+	return vx_alloc(size, align, (void *)caller); /* zero, whether asked for or not: it is fresh */
 }
 
 /* In the name of whoever called the function that calls this. */
