@@ -54,12 +54,12 @@ class BusShell:
         self._told("driver_override", error)
 
     async def _write(self, file: str, instance: UUID, store: Store) -> None:
-        bus = self._guest.vmbus.bus
+        bus, driver = self._guest.vmbus.bus, self._guest.driver
         device = bus.find(str(instance))
-        error = -ENODEV
+        error = -ENODEV if bus.files.has(driver) else -ENOENT
         if device is not None:
             get_device(device)
-            error = await bus.files.write(self._guest.driver, device, store)
+            error = await bus.files.write(driver, device, store)
             await put_device(device)
         self._told(file, error)
 

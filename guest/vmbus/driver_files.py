@@ -38,6 +38,10 @@ class BindFiles:
         """add_bind_files()."""
         self._there.append(driver)
 
+    def has(self, driver: HvDriver) -> bool:
+        """Whether there are such files."""
+        return driver in self._there
+
     async def remove(self, driver: HvDriver) -> None:
         """remove_bind_files(): waits for whoever is writing."""
         self._there.remove(driver)
@@ -46,7 +50,7 @@ class BindFiles:
 
     async def write(self, driver: HvDriver, device: HvDevice, store: Store) -> int:
         """Open, write, close. -ENOENT where there is no such file."""
-        if driver not in self._there:
+        if not self.has(driver):
             return -ENOENT
         self._writers.append(driver)
         error = await store(device, driver)

@@ -127,10 +127,13 @@ steps = [{ after_ns = 1_000_000 }, { do = "offer", device = "first" }]
 [[actor]]
 name = "user"
 steps = [
+  { after_ns = 500_000 },
   { do = "driver-override", device = "first", driver = "uio_hv_generic" },
+  { do = "bind-bus", device = "first" },
+  { do = "unload" },
   { do = "bind-bus", device = "first" },
 ]
 """
     result = play(parse_scenario(text, source="early.toml", folder=HERE))
     told = [(error.function, error.errno) for error in result.errors]
-    assert told == [("driver_override", -ENOENT), ("bind", -ENODEV)]
+    assert told == [("driver_override", -ENOENT), ("bind", -ENODEV), ("bind", -ENOENT)]
