@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.scenario import Do, Pause, Scenario, ScenarioError, Wait, why_unplayable
+from sim.scenario import (
+    Do,
+    Pause,
+    Scenario,
+    ScenarioError,
+    Wait,
+    drivers_of,
+    why_unplayable,
+)
 from sim.scenario_grammar import STEPS, TABLES, grammar_lines
 from sim.scenario_kinds import RANGE_SAYS
 from sim.scenario_reader import (
@@ -423,3 +431,16 @@ def test_a_damaged_scenario_is_a_scenario_or_one_line(data: st.DataObject) -> No
     for _ in range(data.draw(st.integers(1, 4))):
         text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(9, 126))
     assert "\n" not in complaint(text.decode())
+
+
+def test_a_crash_kernel_is_the_models_alone() -> None:
+    crash = '{ do = "crash" }'
+    crashes, boots = (
+        read(HEAD + f'[[actor]]\nname = "fate"\nsteps = [{steps}]\n')
+        for steps in (crash, f'{crash}, {{ do = "boot" }}')
+    )
+    assert drivers_of(crashes) == ("model", "kernel")
+    assert drivers_of(boots) == ("model",)
+    reason = why_unplayable(boots, protocol="1.4", profile="hyperv", driver="kernel")
+    assert reason is not None
+    assert "boots none" in reason
