@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from msgspec.structs import replace
@@ -37,6 +37,9 @@ def replay_schedule(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every event here, as JSON lines.")
     ] = None,
+    gdb: Annotated[
+        bool, typer.Option("--gdb", help="In gdb, stopped where the real driver goes wrong.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Play a schedule again and show what it ends in.
@@ -47,6 +50,8 @@ def replay_schedule(
     Example: vpcisim replay vpcisim-schedules/eject-idle-leak-00ff00ff.json
     """
     schedule = _read(file, law or [])
+    if gdb:
+        _debug(file, schedule)
     replay = _replayed(file, schedule)
     result = replay.played.result
     if trace is not None:
@@ -58,6 +63,15 @@ def replay_schedule(
         for line in _lines(schedule, replay):
             print(encodable(line, sys.stdout.encoding))
     return FOUND if result.violation else OK
+
+
+def _debug(file: Path, schedule: Schedule) -> NoReturn:
+    """Raises InputError for what has no place in C code."""
+    if schedule.setup.driver != "kernel":
+        raise InputError(f"{file}: --gdb is for schedules of the real driver (--driver kernel)")
+    from sim.commands.debugging import debug  # a compiler's matters
+
+    debug(file)
 
 
 def _read(file: Path, laws: list[Path]) -> Schedule:

@@ -35,9 +35,12 @@ __fentry__:
 	.hidden vx_watched_call
 	.type vx_watched_call, @function
 vx_watched_call:
+	.cfi_startproc
 	popq	%r11		/* the function's body; now the stack is as at its very beginning */
 	pushq	%rbp
 	movq	%rsp, %rbp
+	.cfi_def_cfa rbp, 16 /* for a debugger, which shows who called */
+	.cfi_offset rbp, -16
 	subq	$(BYTES + STACKED), %rsp
 	movq	%rdi, STACKED + ARGUMENTS(%rsp)
 	movq	%rsi, STACKED + ARGUMENTS + 8(%rsp)
@@ -83,6 +86,7 @@ vx_watched_call:
 	movq	STACKED + SECOND(%rsp), %rdx
 	leave
 	ret
+	.cfi_endproc
 	.size vx_watched_call, . - vx_watched_call
 
 	.section .note.GNU-stack, "", @progbits
