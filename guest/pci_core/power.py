@@ -49,7 +49,11 @@ async def _pci_pm_freeze_noirq(dev: PciDev) -> int:
 
 
 async def _pci_pm_restore_noirq(dev: PciDev) -> int:
-    """pci_pm_restore_noirq() and pci_pm_thaw_noirq(), which differ in PME only."""
+    """pci_pm_restore_noirq() and pci_pm_thaw_noirq(), which differ in PME only.
+
+    Each half of pci_pm_power_up_and_verify_state() reads the power-management register.
+    """
+    await pci_update_current_state(dev)  # pci_power_up(), of a function that is in D0
     await pci_update_current_state(dev)
     await pci_restore_state(dev)
     return 0
