@@ -7,7 +7,9 @@ One library is one machine's memory; who wants another run resets it. Knows no s
 from __future__ import annotations
 
 import ctypes as c
+import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import IntEnum, IntFlag
@@ -189,7 +191,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         """Raises :class:`BuildError` if the machine cannot give it its memory."""
         self.path = path
-        self.call = c.CDLL(str(path))
+        self.call = _loaded(path)
         for name, row in self.functions.items():
             function = getattr(self.call, name)
             function.restype, function.argtypes = row.result, row.arguments
@@ -254,6 +256,18 @@ class Library:
             assert name.value is not None, "every kind has a name"
             held[name.value.decode()] = number
         raise AssertionError("counting has no end")
+
+
+def _loaded(path: Path) -> c.CDLL:
+    """The library with memory as its file has it, however often it was loaded before.
+
+    Of a file that is in the process already the system would give what runs have left in it, and
+    the memory at fixed addresses has been another library's meanwhile; so a copy is loaded then.
+    """
+    if str(path.resolve()) not in Path("/proc/self/maps").read_text():
+        return c.CDLL(str(path))
+    with tempfile.TemporaryDirectory() as folder:
+        return c.CDLL(shutil.copy(path, folder))
 
 
 def _symbols(path: Path) -> Iterator[tuple[int, int, str]]:
