@@ -10,7 +10,6 @@ from __future__ import annotations
 from errno import EPROTO
 
 from guest.defects.record import Defect, Mixin
-from guest.native.edits.record import Force
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.d0 import D0
 from guest.vmbus.channel import HvDevice
@@ -34,5 +33,4 @@ DEFECT = Defect(
     expect="lost-device",
     why="The crash kernel's probe ends in EPROTO: it has no disk to write its dump to.",
     mixins=(Mixin("driver", OneTry),),
-    edits=(Force("hv_pci_enter_d0", ("completion_status", "retry")),),
 )
