@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final
 
 from guest.native.errors import BuildError
 from guest.native.keeping import UNFINISHED, digest_of, trim_folders, used
@@ -57,9 +57,9 @@ def _unpack(archive: Path, folder: Path) -> None:
         with tarfile.open(archive, "r|*") as tar:
             for member in tar:
                 wanted = _wanted(member)
-                if wanted is not None:
-                    member.name = wanted
-                    tar.extract(member, making, set_attrs=False, filter="data")
+                content = None if wanted is None else tar.extractfile(member)
+                if wanted is not None and content is not None:
+                    _write(making / wanted, content)
         making.rename(folder)
     except (tarfile.TarError, LZMAError, EOFError, zlib.error) as error:
         raise BuildError(
@@ -69,11 +69,17 @@ def _unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(making, ignore_errors=True)
 
 
+def _write(target: Path, content: IO[bytes]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        shutil.copyfileobj(content, file)
+
+
 def _wanted(member: tarfile.TarInfo) -> str | None:
-    """The member's path below the tree, if a build needs it."""
+    """The member's path below the tree, if a build needs it; it needs plain files only."""
     parts = PurePosixPath(member.name).parts[1:]
     path = "/".join(parts)
-    if not member.isfile() and not member.issym():
+    if not member.isfile() or ".." in parts:
         return None
     header = path.endswith(".h") and parts[0] in HEADER_FOLDERS
     needed = path in FILES or header or any(path.startswith(f"{folder}/") for folder in FOLDERS)
