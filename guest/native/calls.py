@@ -34,6 +34,11 @@ class Place(NamedTuple):
         """Whether it is in the core or the shim, not in the kernel's own files."""
         return Path(self.file).is_relative_to(OURS)
 
+    @property
+    def is_in_a_kernel_file(self) -> bool:
+        """Whether it is the kernel's, and no inline function of a header."""
+        return not self.is_ours and self.file.endswith(".c")
+
     def __str__(self) -> str:
         return f"{self.function} ({Path(self.file).name}:{self.line})"
 

@@ -68,7 +68,7 @@ class _Resumed:
     def place(self) -> str:
         """Its innermost function that is the kernel's own; "" before it has begun."""
         places = self._calls.places(self._calls.of_context(self._number))
-        return next((str(place) for place in places if not place.is_ours), "")
+        return next((str(place) for place in places if place.is_in_a_kernel_file), "")
 
 
 Answer = Callable[["NativeContext", "Trap"], int]
