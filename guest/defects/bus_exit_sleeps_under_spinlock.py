@@ -10,6 +10,7 @@ from __future__ import annotations
 from guest.defects.record import Defect, Mixin
 from guest.defects.slots_not_removed_on_unload import SlotsStay
 from guest.events import ChildRemoved
+from guest.native.edits.record import Drop, Move
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.d0 import D0
 
@@ -47,4 +48,9 @@ DEFECT = Defect(
     ),
     mixins=(Mixin("driver", RemovedUnderLock), Mixin("driver", SlotsStay)),
     bred_by="remove-vs-pending-work",
+    edits=(
+        Drop("hv_pci_remove", ("hv_pci_remove_slots",)),
+        Move("hv_pci_bus_exit", ("spin_lock_irqsave",), behind=("list_del",)),
+        Move("hv_pci_bus_exit", ("spin_unlock_irqrestore",), behind=("put_pcichild",)),
+    ),
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel import ops
+from guest.native.edits.record import EVERY, Drop
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.mapping_request import POLL_US, ComposeCompCtxt, MappingRequest
@@ -38,4 +39,9 @@ DEFECT = Defect(
     " answer.",
     mixins=(Mixin("driver", OnlyLooks),),
     bred_by="compose-sleeps",
+    edits=(
+        Drop("hv_compose_msi_msg", ("tasklet_disable_in_atomic",)),
+        Drop("hv_compose_msi_msg", ("hv_pci_onchannelcallback",)),
+        Drop("hv_compose_msi_msg", ("tasklet_enable",), EVERY),
+    ),
 )

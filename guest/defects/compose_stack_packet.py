@@ -8,7 +8,7 @@ up and call it under one lock: so neither comes in between.
 
 from __future__ import annotations
 
-from guest.defects.eject_state_breaks_compose import ComposeGivesUp
+from guest.defects.eject_state_breaks_compose import GIVES_UP, ComposeGivesUp
 from guest.defects.record import Defect, Mixin
 from guest.events import RequestCompleted
 from guest.native.edits.record import Drop
@@ -54,5 +54,8 @@ DEFECT = Defect(
     " lived on the stack.",
     mixins=(Mixin("driver", ComposeGivesUp), Mixin("driver", LeavesItsRequestBehind)),
     bred_by="compose-hang-tasklet-starved",
-    edits=(Drop("hv_compose_msi_msg", ("vmbus_request_addr_match",)),),
+    edits=(
+        GIVES_UP,
+        Drop("hv_compose_msi_msg", ("vmbus_request_addr_match",)),
+    ),
 )

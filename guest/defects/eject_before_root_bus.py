@@ -44,12 +44,9 @@ DEFECT = Defect(
     expect="dead-device-access",
     why="The eject work overtakes probe, which then scans and binds a function that is gone.",
     mixins=(Mixin("driver", NoStateLock),),
-    edits=(
-        Drop("hv_pci_probe", ("mutex_lock", "state_lock"), EVERY),
-        Drop("hv_pci_probe", ("mutex_unlock", "state_lock"), EVERY),
-        Drop("hv_eject_device_work", ("mutex_lock", "state_lock"), EVERY),
-        Drop("hv_eject_device_work", ("mutex_unlock", "state_lock"), EVERY),
-        Drop("pci_devices_present_work", ("mutex_lock", "state_lock"), EVERY),
-        Drop("pci_devices_present_work", ("mutex_unlock", "state_lock"), EVERY),
+    edits=tuple(
+        Drop(function, (call, "state_lock"), EVERY)
+        for function in ("hv_pci_probe", "hv_eject_device_work", "pci_devices_present_work")
+        for call in ("mutex_lock", "mutex_unlock")
     ),
 )

@@ -8,8 +8,11 @@ its answer the device is assigned, so 2738d5ab7929 polls on, and hv_irq_unmask()
 
 from __future__ import annotations
 
+from typing import Final
+
 from guest.defects.record import Defect, Mixin
 from guest.kernel.irq import IrqData
+from guest.native.edits.record import Force, Swap
 from guest.pci_hyperv.device import HvPciDev
 from guest.pci_hyperv.interrupts import Interrupts
 
@@ -31,6 +34,13 @@ class UnmaskNeverLooks(Interrupts):
         return True
 
 
+GIVES_UP: Final = Swap(
+    "hv_compose_msi_msg",
+    ("hv_pcifront_get_vendor_id",),
+    "hv_pcifront_get_vendor_id",
+    "hpdev->wrk.func || hv_pcifront_get_vendor_id",
+)
+
 DEFECT = Defect(
     id="eject-state-breaks-compose",
     subject="PCI: hv: Fix a race condition in hv_irq_unmask() that can cause panic",
@@ -42,5 +52,6 @@ DEFECT = Defect(
     expect="null-dereference",
     why="EJECT arrives while a vector is being composed, which is then unmasked without a mapping.",
     mixins=(Mixin("driver", ComposeGivesUp), Mixin("driver", UnmaskNeverLooks)),
+    edits=(GIVES_UP, Force("hv_arch_irq_unmask", ("int_desc",))),
     bred_by="compose-hang-tasklet-starved",
 )

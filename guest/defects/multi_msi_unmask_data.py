@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.irq import IrqData
+from guest.native.edits.record import Swap
 from guest.pci_core.types import irq_data_get_msi_desc
 from guest.pci_hyperv.interrupts import Interrupts
 
@@ -33,4 +34,5 @@ DEFECT = Defect(
     why="Only the first entry of the block is ever aimed, last of all at the last vector; the"
     " others keep their dummy targets.",
     mixins=(Mixin("driver", DescriptorsMessage),),
+    edits=(Swap("hv_arch_irq_unmask", ("as_uint32", "data"), "int_desc", "(&msi_desc->msg)"),),
 )

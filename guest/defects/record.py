@@ -32,8 +32,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True):
     nothing can be shown, with the reason in ``why``. ``knobs`` and ``latency_ns`` (windows
     [earliest, latest]) are merged into the scenario's host, ``faults`` (name to how many) must be
     on, ``protocol`` names the versions that show it (empty: all). ``edits`` put it into the source
-    of the real driver. ``bred_by`` is the bug whose fix
-    introduced this one.
+    of the real driver, where it then ends in ``expect`` as well; ``why_model_only`` says what in
+    the real one keeps it from showing. ``bred_by`` is the bug whose fix introduced this one.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True):
     protocol: tuple[str, ...] = ()
     faults: Mapping[str, int] = NOTHING
     edits: tuple[Edit, ...] = ()
+    why_model_only: str = ""
     bred_by: str | None = None
 
     @property

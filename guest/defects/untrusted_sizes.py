@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from guest.defects.record import Defect, Mixin
 from guest.kernel.faults import OutOfBounds
+from guest.native.edits.record import Force
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.channel import Channel
 
@@ -30,4 +31,8 @@ DEFECT = Defect(
     expect="out-of-bounds",
     why="A hostile host sends a list that claims more functions than the packet holds.",
     mixins=(Mixin("driver", NeverMeasures),),
+    edits=tuple(
+        Force("hv_pci_onchannelcallback", ("bytes_recvd", measured))
+        for measured in ("pci_response", "bus_rel", "bus_rel2", "dev_message", "inval")
+    ),
 )

@@ -67,7 +67,8 @@ def _check(defects: list[Defect], ready: Scenario, driver: str) -> None:
     """Refuse bugs that cannot show here, or not together."""
     for defect in defects:
         if driver not in defect.drivers:
-            raise InputError(f"{defect.id} can be shown by {' or '.join(defect.drivers)} only")
+            only = f"{defect.id} can be shown by {' or '.join(defect.drivers)} only"
+            raise InputError(f"{only}. {defect.why_model_only}".removesuffix(". "))
         if defect.protocol and not set(defect.protocol) & set(ready.guest.protocol):
             raise InputError(f"{defect.id} shows at protocol {' or '.join(defect.protocol)} only")
     try:

@@ -49,7 +49,7 @@ def of_defect(defect: Defect) -> dict[str, Any]:
         "scenario": defect.scenario,
         "drivers": list(defect.drivers) if defect.expect else [],
         "expect": defect.expect,
-        "why": defect.why,
+        "why": f"{defect.why} {defect.why_model_only}".rstrip(),
     }
 
 

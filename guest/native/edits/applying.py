@@ -15,6 +15,7 @@ from guest.native.edits.statements import Span, blanked, functions, mentions, pi
 
 _CONDITIONS: Final = ("if", "while")
 _STATEMENTS: Final = ("statement",)
+_ANYTHING: Final = _CONDITIONS + _STATEMENTS
 _Change = tuple[Span, str]
 
 
@@ -41,7 +42,7 @@ def _condition(text: str, span: Span, value: int) -> str:
 
 def _swap(text: str, edit: Swap) -> list[_Change]:
     """A name may stand for several things in one statement; all of them are meant."""
-    (span,) = _found(text, edit, (*edit.names, edit.old), edit.nth)
+    (span,) = _found(text, edit, (*edit.names, edit.old), edit.nth, _ANYTHING)
     new = re.sub(rf"(?<![\w>.])\b{edit.old}\b", edit.new, text[span.start : span.end])
     return [(span, new)]
 

@@ -32,7 +32,8 @@ class Force(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """In ``function``, in the ``nth`` statement with ``names``, write ``new`` for ``old``."""
+    """In ``function``, in the ``nth`` statement or condition with ``names``, write ``new`` for
+    ``old``."""
 
     function: str
     names: tuple[str, ...]

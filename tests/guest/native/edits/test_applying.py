@@ -44,6 +44,7 @@ def changed(edit: Edit) -> list[str]:
         (Force("work", ("ready",)), ["if (0)"]),
         (Force("work", ("ready", "b"), 1), ["if (1)"]),
         (Swap("work", ("give",), "a", "b->a"), ["give(b->a);"]),
+        (Swap("work", ("b",), "ready", "late || ready"), ["if (a == late || ready && b)"]),
         (Move("work", ("drop", "late"), behind=("give",)), [";", "give(a); drop(late);"]),
     ],
 )

@@ -14,7 +14,7 @@ from sim.setup import Lab, Setup, read_setup
 from sim.violation import Violation
 
 # What natural order shows, so that one run of each is enough.
-SHOWN_AT_ONCE = ("bus-remove-state-missing", "eject-ref-leak")
+SHOWN_AT_ONCE = ("bus-remove-state-missing", "compose-stack-packet", "eject-ref-leak")
 
 
 def found(setup: Setup) -> Violation | None:
