@@ -102,8 +102,8 @@ class NativeShell:
         self, instance: UUID, devfn: Devfn, vector: int, cpus: Sequence[int]
     ) -> None:
         """Write a vector's ``smp_affinity``; it moves with its next interrupt."""
-        mask = sum(1 << cpu for cpu in cpus)
-        await self._guest.command(Command(Verb.SET_AFFINITY, instance, devfn, vector, mask))
+        mask = sum(1 << cpu for cpu in cpus).to_bytes(max(cpus) // 8 + 1, "little")
+        await self._guest.command(Command(Verb.SET_AFFINITY, instance, devfn, vector, text=mask))
 
     async def move_channel(self, instance: UUID, cpu: int) -> None:
         """Write the VMBus channel's ``cpu``: its interrupts go there from then on."""

@@ -119,7 +119,7 @@ int vx_use_function(struct vx_command *command)
 	return vx_submit(dev, command->a, COMMAND_TIMEOUT_MS);
 }
 
-/* write_irq_affinity() of kernel/irq/proc.c. */
+/* write_irq_affinity() of kernel/irq/proc.c; the text has a bit for each CPU, 0 first. */
 int vx_set_affinity(struct vx_command *command)
 {
 	struct pci_dev *dev = function_of(command);
@@ -135,8 +135,8 @@ int vx_set_affinity(struct vx_command *command)
 		return irq;
 	if (!irq_can_set_affinity_usr(irq))
 		return -EIO;
-	for (cpu = 0; cpu < nr_cpu_ids; cpu++)
-		if (command->b >> cpu & 1)
+	for (cpu = 0; cpu < min(nr_cpu_ids, command->size * 8); cpu++)
+		if (command->text[cpu / 8] >> cpu % 8 & 1)
 			cpumask_set_cpu(cpu, &mask);
 	if (!cpumask_intersects(&mask, cpu_online_mask))
 		return -EINVAL;

@@ -5,6 +5,7 @@ from errno import EBUSY, ENODEV, ENOENT
 
 import pytest
 
+from guest.events import MsiRetargeted
 from guest.native.library import Library
 from guest.pci_core.events import DriverUnbound
 from sim.choices import RandomChooser
@@ -101,3 +102,13 @@ def test_an_interrupt_moves_with_the_next_one_after_its_affinity_was_set(library
     moved = [names(told(scenario, each)).count("MsiRetargeted") for each in (library, None)]
     stays = names(told(story("", devices=UNMANAGED), library)).count("MsiRetargeted")
     assert stays < moved[0] == moved[1]
+
+
+def test_an_interrupt_moves_to_a_cpu_that_no_word_has_a_bit_for(library: Library) -> None:
+    commands = """{ do = "set-affinity", device = "nvme0", vector = 0, cpus = [129] },
+{ do = "submit", device = "nvme0", count = 1 }"""
+    scenario = story(commands, devices=UNMANAGED, vcpus=130)
+    for each in (library, None):
+        trace = told(scenario, each).trace
+        moved = [x.event.cpus for x in trace if isinstance(x.event, MsiRetargeted)]
+        assert moved[-1] == (129,)
