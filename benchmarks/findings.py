@@ -11,28 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from sim.exploration import explored, keeping
 from sim.keeping import Kept, written
-from sim.scenario import drivers_of
+from sim.real_driver import playable_setups
 from sim.scenario_reader import built_in_names
-from sim.setup import Setup, read_setup
+from sim.setup import Setup
 
 SCHEDULES: Final = 100_000
 SAVE: Final = Path("vpcisim-findings")
-
-
-def setups(names: list[str], tree: Path) -> Iterator[Setup]:
-    """Those of the scenarios that the real driver can play, with it."""
-    for name in names:
-        setup = msgspec.structs.replace(read_setup(name), driver="kernel", tree=str(tree.resolve()))
-        if setup.driver in drivers_of(setup.scenario()):
-            yield setup
 
 
 def findings(setup: Setup, *, schedules: int, seed: int, jobs: int, save: Path) -> list[Kept]:
@@ -66,7 +55,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, default=SAVE)
     asked = parser.parse_args()
     failed = False
-    for setup in setups(asked.scenarios, asked.tree):
+    for setup in playable_setups(asked.scenarios, asked.tree):
         for kept in findings(
             setup,
             schedules=asked.schedules,

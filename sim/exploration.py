@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 
 from sim.campaign import Found, PlayAll, Progress, Result, campaign
 from sim.explore.profile import Baseline, baseline_of
 from sim.explore.strategies import STRATEGIES
+from sim.explore.strategy import Plan, RunReport
 from sim.keeping import Kept, as_found, explaining, shortened
 from sim.player import Player, outcome
 from sim.setup import Lab, Setup
@@ -25,17 +27,40 @@ def baseline(setup: Setup) -> Baseline:
     return baseline_of(lambda chooser: outcome(lab.world(chooser)))
 
 
-def players(setup: Setup, *, jobs: int) -> AbstractContextManager[PlayAll]:
-    """What plays plans of a setup, in so many processes."""
-    return at_work(partial(Player, setup), jobs=jobs)
+def players(
+    setup: Setup, *, jobs: int, counts: Path | None = None
+) -> AbstractContextManager[PlayAll]:
+    """What plays plans of a setup, in so many processes.
+
+    ``counts`` is a folder where they add up which lines of the real driver they run.
+    """
+    return at_work(partial(_player, setup, counts), jobs=jobs)
+
+
+def _player(setup: Setup, counts: Path | None) -> Callable[[Plan], RunReport]:
+    if counts is None:
+        return Player(setup)
+    from sim.coverage import CountingPlayer  # ctypes' matters
+
+    return CountingPlayer(setup, counts)
 
 
 def explored(
-    setup: Setup, *, strategy: str, schedules: int, seed: int, jobs: int, progress: Progress
+    setup: Setup,
+    *,
+    strategy: str,
+    schedules: int,
+    seed: int,
+    jobs: int,
+    progress: Progress,
+    counts: Path | None = None,
 ) -> Result:
-    """Play many schedules by the strategy of that name. Raises NotDeterministic and WorkersDie."""
+    """Play many schedules by the strategy of that name; ``counts`` as :func:`players` has it.
+
+    Raises NotDeterministic and WorkersDie.
+    """
     source = STRATEGIES[strategy](baseline(setup), seed)
-    with players(setup, jobs=jobs) as run:
+    with players(setup, jobs=jobs, counts=counts) as run:
         return campaign(source, run, schedules=schedules, progress=progress)
 
 

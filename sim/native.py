@@ -19,8 +19,16 @@ BUILDS_KEPT: Final = 16  # of one process: a campaign has one, a test of bugs ha
 
 
 @lru_cache(maxsize=BUILDS_KEPT)
-def built(tree: str | None, driver_file: str | None, defects: tuple[str, ...] = ()) -> Build:
-    """The build of a driver with these bugs. Raises BuildError, which has the remedy."""
+def built(
+    tree: str | None,
+    driver_file: str | None,
+    defects: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+) -> Build:
+    """The build of a driver with these bugs, compiled with these flags more than usual.
+
+    Raises BuildError, which has the remedy.
+    """
     if tree is None:
         raise BuildError("the real driver needs --tree: a Linux tree, or a linux-source-*.tar.xz")
     return build(
@@ -28,6 +36,7 @@ def built(tree: str | None, driver_file: str | None, defects: tuple[str, ...] = 
         cache=cache_folder(),
         driver_file=None if driver_file is None else Path(driver_file),
         edits=[edit for name in defects for edit in CATALOGUE[name].edits],
+        driver_flags=flags,
     )
 
 
@@ -43,9 +52,10 @@ def native_guests(
     defects: tuple[str, ...] = (),
     *,
     data_races: bool = False,
+    flags: tuple[str, ...] = (),
 ) -> NativeGuests:
-    """What makes guests of this driver with these bugs. Raises BuildError."""
-    shared_object = built(tree, driver_file, defects).shared_object
+    """What makes guests of this driver with these bugs, built so. Raises BuildError."""
+    shared_object = built(tree, driver_file, defects, flags).shared_object
     return NativeGuests(partial(_looking, shared_object, data_races=data_races))
 
 

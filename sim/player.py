@@ -25,8 +25,9 @@ class Player:
     The real driver's plans are played without one where that is known to come to the same.
     """
 
-    def __init__(self, setup: Setup) -> None:
-        self._lab = Lab(setup)
+    def __init__(self, setup: Setup, lab: Lab | None = None) -> None:
+        """``lab`` is the setup's, if it is to be made in another way than usual."""
+        self._lab = lab or Lab(setup)
         self._play = self._in_a_world if setup.driver == "model" else _quick(self._lab)
 
     def __call__(self, plan: Plan) -> RunReport:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a built-in scenario does not end on Linux 6.12's driver as on the reference guest.
+"""What the real driver can play, and where a scenario does not end as on the reference guest.
 
 In natural order every other one that it can play sends the same messages and has the same verdict;
 a test plays them all. A row that no longer holds fails that test, too.
@@ -7,10 +7,16 @@ a test plays them all. A row that no longer holds fails that test, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
+
+import msgspec
+
+from sim.scenario import drivers_of
+from sim.setup import Setup, read_setup
 
 
 class Kind(Enum):
@@ -57,3 +63,11 @@ DIFFERENCES: Final[Mapping[str, Difference]] = MappingProxyType(
         ),
     }
 )
+
+
+def playable_setups(names: Sequence[str], tree: Path) -> Iterator[Setup]:
+    """Those of the scenarios that the real driver can play, with that of a tree."""
+    for name in names:
+        setup = msgspec.structs.replace(read_setup(name), driver="kernel", tree=str(tree.resolve()))
+        if setup.driver in drivers_of(setup.scenario()):
+            yield setup

@@ -114,14 +114,16 @@ class Lab:
     BuildError where the real driver cannot be built.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, *, driver_flags: tuple[str, ...] = ()) -> None:
+        """``driver_flags``: what the real driver's file is compiled with beyond the usual."""
         self.setup = setup
         self.scenario = setup.scenario()
         self._defects = tuple(CATALOGUE[name] for name in setup.defects)
         more = (law for path in setup.laws for law in load_laws(Path(path)))
         self._laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
-        self._guests = _native_guests(setup, setup.defects)
+        self._driver_flags = driver_flags
+        self._guests = _native_guests(setup, setup.defects, driver_flags)
 
     def world(
         self,
@@ -142,7 +144,8 @@ class Lab:
         if defects is None:
             defects = self._defects
         elif guests is None:
-            guests = _native_guests(self.setup, tuple(defect.id for defect in defects))
+            named = tuple(defect.id for defect in defects)
+            guests = _native_guests(self.setup, named, self._driver_flags)
         return World(
             self.scenario,
             chooser=chooser,
@@ -167,10 +170,12 @@ class Lab:
         return self._profiles[str(device.capture)]
 
 
-def _native_guests(setup: Setup, defects: tuple[str, ...]) -> Guests | None:
+def _native_guests(setup: Setup, defects: tuple[str, ...], flags: tuple[str, ...]) -> Guests | None:
     """The real driver of a setup with these bugs, built (or found built); None for the model."""
     if setup.driver == "model":
         return None
     from sim.native import native_guests  # a compiler's and ctypes' matters
 
-    return native_guests(setup.tree, setup.driver_file, defects, data_races=setup.data_races)
+    return native_guests(
+        setup.tree, setup.driver_file, defects, data_races=setup.data_races, flags=flags
+    )

@@ -35,6 +35,7 @@ class Build(NamedTuple):
     tree: Path
     version: str
     driver_file: Path
+    driver_object: Path
     shared_object: Path
     cached: bool
     seconds: float
@@ -48,15 +49,17 @@ def build(
     cache: Path,
     driver_file: Path | None = None,
     edits: Sequence[Edit] = (),
+    driver_flags: tuple[str, ...] = (),
     progress: Progress = silent,
 ) -> Build:
     """Build the driver of a tree, or a changed copy of it against that tree.
 
-    ``edits`` are put into a copy. Raises :class:`BuildError` for what the machine or the tree
-    lacks, and for an edit that the driver has no place for.
+    ``edits`` are put into a copy; ``driver_flags`` are gcc's, for the driver's file alone. Raises
+    :class:`BuildError` for what the machine or the tree lacks, and for an edit that the driver has
+    no place for.
     """
     begin = perf_counter()
-    maker = _maker(path, cache, progress, driver_file, edits)
+    maker = _maker(path, cache, progress, driver_file, edits, driver_flags)
     library = maker.find()
     cached = library is not None
     if library is None:
@@ -67,6 +70,7 @@ def build(
         tree=path,
         version=maker.version,
         driver_file=recipe.driver,
+        driver_object=maker.driver_object(),
         shared_object=library.path,
         cached=cached,
         seconds=perf_counter() - begin,
@@ -76,14 +80,19 @@ def build(
 
 
 def _maker(
-    path: Path, cache: Path, progress: Progress, driver_file: Path | None, edits: Sequence[Edit]
+    path: Path,
+    cache: Path,
+    progress: Progress,
+    driver_file: Path | None,
+    edits: Sequence[Edit] = (),
+    driver_flags: tuple[str, ...] = (),
 ) -> _Maker:
     with one_at_a_time(cache, str(path.resolve()), progress):
         tree = open_tree(path, cache, progress)
         driver = (driver_file or tree / DRIVER).resolve()
         if edits:
             driver = _edited(driver, edits, cache / "edited")
-        return _Maker(tree, cache, driver)
+        return _Maker(tree, cache, driver, driver_flags)
 
 
 def _edited(driver: Path, edits: Sequence[Edit], cache: Path) -> Path:
@@ -117,7 +126,7 @@ def find_build(path: Path, *, cache: Path, driver_file: Path | None = None) -> F
     Raises :class:`BuildError` for what the machine or the tree lacks.
     """
     begin = perf_counter()
-    maker = _maker(path, cache, silent, driver_file, ())
+    maker = _maker(path, cache, silent, driver_file)
     library = maker.find()
     recipe = maker.recipe
     seconds = perf_counter() - begin
@@ -127,19 +136,19 @@ def find_build(path: Path, *, cache: Path, driver_file: Path | None = None) -> F
 class _Maker:
     """One driver of one tree, and the folder where its parts are kept."""
 
-    def __init__(self, tree: Path, cache: Path, driver: Path) -> None:
+    def __init__(self, tree: Path, cache: Path, driver: Path, flags: tuple[str, ...]) -> None:
         compiler = find_compiler()
         self.version = ".".join(map(str, version_of(tree)))
         if not driver.is_file():
             raise BuildError(f"{driver}: no such driver file; name one with --driver-file")
         headers = write_headers(tree, compiler.kconfig_version, cache / "headers")
-        self.recipe = Recipe(tree, driver, headers)
+        self.recipe = Recipe(tree, driver, headers, flags)
         overlay = sorted(str(path.relative_to(OVERLAY)) for path in OVERLAY.rglob("*.h"))
         self._store = ObjectStore(cache / "objects", compiler, overlay)
         self._linker = Linker(cache, compiler)
         self._units = tuple(self.recipe.units())
         self._core_units = tuple(self.recipe.core_units())
-        self.name = f"{tree} {driver}"
+        self.name = " ".join((str(tree), str(driver), *flags))
 
     def find(self) -> Library | None:
         """The library, if all of it is as it was."""
@@ -154,6 +163,10 @@ class _Maker:
         progress("linking", 0, 1)
         self._store.trim()
         return self._linker.find(objects) or self._linker.link(objects)
+
+    def driver_object(self) -> Path:
+        """The driver's own part of a library that has been made."""
+        return self._store.compile(self._units[0])
 
     def _compiled(self, units: Sequence[Unit], progress: Progress) -> list[Path]:
         """The objects in order; the first error ends it all, and the driver comes first."""

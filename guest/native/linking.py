@@ -18,14 +18,17 @@ from guest.native.recipe import LINKER_SCRIPT
 LIBRARIES_KEPT: Final = 48  # some ten megabytes each; all historical bugs have half as many
 FILES_EACH: Final = 2  # a shared object, and what is noted of it
 
-# Functions of the kernel that the shim stands before.
+# Functions that the shim stands before: the kernel's, and the end of counting what is run.
 WRAPPED: Final = ("hv_ringbuffer_write", "vmbus_setevent", "pci_get_device", "__request_region")
+_WRAPPED_TOO: Final = ("__gcov_exit",)
 
 _ARGUMENTS: Final = (
     *("-shared", "-Wl,-z,defs", "-Wl,--gc-sections", "-Wl,-z,norelro"),
     *("-Xlinker", "-T", "-Xlinker", str(LINKER_SCRIPT)),
-    *(f"-Wl,--wrap={name}" for name in WRAPPED),
+    *(f"-Wl,--wrap={name}" for name in (*WRAPPED, *_WRAPPED_TOO)),
 )
+_LIBRARIES: Final = ("-lgcov",)  # of which only a driver that counts its lines takes anything
+_GCOVS: Final = "__gcov_"
 # What the linker makes: ends of sections, and the inside of a wrapped function.
 _LINKERS_FIRST: Final = "__real_"
 _LINKERS_ENDS: Final = ("_start", "_end")
@@ -83,7 +86,8 @@ class Linker:
         try:
             source.write_text(_stub_text(stubs))
             files = map(str, (*objects.kernel, *objects.core, source))
-            self._compiler.run((*_ARGUMENTS, "-o", str(making), *files), "the shared object")
+            arguments = (*_ARGUMENTS, "-o", str(making), *files, *_LIBRARIES)
+            self._compiler.run(arguments, "the shared object")
             linked = Linked(content_digest(making), stubs)
             making.replace(target)
             write_whole(target.with_suffix(".json"), msgspec.json.encode(linked))
@@ -126,7 +130,7 @@ def _symbols(objects: Sequence[Path]) -> Iterator[tuple[str, str]]:
 
 def _is_the_linkers(name: str) -> bool:
     ours = name.startswith("vx_") and name.endswith(_LINKERS_ENDS)
-    return ours or name.startswith(_LINKERS_FIRST) or name in _LINKERS_OWN
+    return ours or name.startswith((_LINKERS_FIRST, _GCOVS)) or name in _LINKERS_OWN
 
 
 def _stub_text(names: Sequence[str]) -> str:

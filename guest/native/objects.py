@@ -31,10 +31,14 @@ class Unit(NamedTuple):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What an object was made from: each file read, with its digest; and the object's own."""
+    """What an object was made from: each file read, with its digest; and the object's own.
+
+    ``notes`` is the digest of what gcc has noted for gcov, "" if it was not asked for that.
+    """
 
     inputs: dict[str, str]
     object: str
+    notes: str = ""
 
 
 class ObjectStore:
@@ -56,10 +60,11 @@ class ObjectStore:
             return None
         target = self._object(made)
         fresh = all(_digest_of_file(path) == digest for path, digest in made.inputs.items())
-        if not fresh or content_digest(target) != made.object:
+        whole = (content_digest(target), content_digest(notes_of(target)))
+        if not fresh or whole != (made.object, made.notes):
             return None
-        used(manifest)
-        used(target)
+        for path in (manifest, target, notes_of(target)):
+            used(path)
         return target
 
     def compile(self, unit: Unit) -> Path:
@@ -77,12 +82,14 @@ class ObjectStore:
             arguments = (*unit.flags, *depends, "-c", str(unit.source), "-o", str(making))
             self._compiler.run(arguments, unit.name)
             inputs = {path: _digest_of_file(path) for path in _listed(listing.read_text())}
-            made = Made(inputs, content_digest(making))
+            made = Made(inputs, content_digest(making), content_digest(notes_of(making)))
             target = self._object(made)
+            if made.notes:
+                notes_of(making).replace(notes_of(target))
             making.replace(target)
             write_whole(self._manifest(unit), msgspec.json.encode(made))
         finally:
-            for left in (making, listing):
+            for left in (making, listing, notes_of(making)):
                 left.unlink(missing_ok=True)
         return target
 
@@ -92,6 +99,11 @@ class ObjectStore:
     def _manifest(self, unit: Unit) -> Path:
         parts = (unit.name, str(unit.source), *unit.flags, *self._around)
         return self._folder / f"{digest_of(chr(0).join(parts).encode())}.json"
+
+
+def notes_of(target: Path) -> Path:
+    """Where gcc puts an object's notes for gcov, if it makes any."""
+    return target.with_suffix(".gcno")
 
 
 def _listed(rule: str) -> list[str]:

@@ -51,11 +51,15 @@ _LINES_ONLY: Final = ("-gdwarf-4", "-g1")  # a fifth less to compile
 
 
 class Recipe(NamedTuple):
-    """One driver and what it is built with. ``headers`` has those that a kernel build generates."""
+    """One driver and what it is built with. ``headers`` has those that a kernel build generates.
+
+    ``driver_flags`` are for the driver's file alone.
+    """
 
     tree: Path
     driver: Path
     headers: Path
+    driver_flags: tuple[str, ...] = ()
 
     def real_files(self) -> tuple[str, ...]:
         """The tree's own files that this version has, and the driver's place.
@@ -74,7 +78,8 @@ class Recipe(NamedTuple):
     def units(self) -> Iterator[Unit]:
         """What includes the kernel's headers: the driver first, then the tree's and the shim."""
         driver = HERE / "shim" / _WRAPPER
-        yield Unit(str(self.driver), driver, (*self._driver_flags(), *WATCHED_FLAGS))
+        flags = (*self._driver_flags(), *WATCHED_FLAGS, *self.driver_flags)
+        yield Unit(str(self.driver), driver, flags)
         for name in self.real_files()[:-1]:
             watched = WATCHED_FLAGS if name in WATCHED else ()
             source = self.tree / name

@@ -33,6 +33,11 @@ DataRaces: TypeAlias = Annotated[
     typer.Option("--data-races", help="Look for data races too, in kernel. Costs time."),
 ]
 
+Coverage: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write there which lines of kernel's driver have been run."),
+]
+
 
 class DriverChoice(NamedTuple):
     """``name`` is one of DRIVERS; the real driver is built from ``tree`` and ``file``."""
@@ -41,11 +46,17 @@ class DriverChoice(NamedTuple):
     tree: Path | None = None
     file: Path | None = None
     data_races: bool = False
+    coverage: Path | None = None
 
     def checked(self) -> DriverChoice:
         """The choice, if it goes together. Raises InputError."""
         choose(self.name, DRIVERS, "driver")
-        given = {"--tree": self.tree, "--driver-file": self.file, "--data-races": self.data_races}
+        given = {
+            "--tree": self.tree,
+            "--driver-file": self.file,
+            "--data-races": self.data_races,
+            "--coverage": self.coverage,
+        }
         if self.name == "model" and any(given.values()):
             option = next(name for name, value in given.items() if value)
             raise InputError(f"{option} is for the real driver; add --driver kernel")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,7 +12,14 @@ import typer
 from sim.cli import FOUND, INTERRUPTED, OK
 from sim.commands import calling
 from sim.commands.calling import AsJson, Seed, choose, print_json
-from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
+from sim.commands.driver_choice import (
+    Coverage,
+    DataRaces,
+    Driver,
+    DriverChoice,
+    DriverFile,
+    Tree,
+)
 from sim.commands.playing import (
     Device,
     Laws,
@@ -27,8 +33,7 @@ from sim.commands.playing import (
 from sim.report.lanes import encodable
 
 if TYPE_CHECKING:
-    from sim.campaign import Result
-    from sim.keeping import Kept
+    from sim.commands.exploring import Done
     from sim.setup import Setup
 
 SCHEDULES: Final = 2_000
@@ -76,6 +81,7 @@ def explore_scenario(
     tree: Tree = None,
     driver_file: DriverFile = None,
     data_races: DataRaces = False,
+    coverage: Coverage = None,
     as_json: AsJson = False,
 ) -> int:
     """Play many orders of one scenario; save one for each way in which the driver breaks.
@@ -84,13 +90,13 @@ def explore_scenario(
 
     Example: vpcisim explore eject-during-probe --defect eject-before-root-bus
     """
-    choice = DriverChoice(driver, tree, driver_file, data_races)
+    choice = DriverChoice(driver, tree, driver_file, data_races, coverage)
     ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
-    from sim.commands.exploring import Asked, carried_out, check_folder, setup_of  # the engine
+    from sim.commands.exploring import Asked, carried_out, check_folders, setup_of  # the engine
     from sim.explore.strategies import STRATEGIES
 
     choose(strategy, STRATEGIES, "strategy")
-    check_folder(save)
+    check_folders({"--save": save, "--coverage": coverage})
     setup = setup_of(
         scenario,
         ready,
@@ -105,19 +111,21 @@ def explore_scenario(
     )
     played(ready, seed=seed, driver=choice, laws=law or [])  # what run refuses, this refuses too
     with one_line(ready):
-        result, kept = carried_out(
-            setup, Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain)
+        done = carried_out(
+            setup,
+            Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain),
+            coverage,
         )
-    _print(setup, ready.name, result, kept, as_json=as_json)
-    return FOUND if kept else INTERRUPTED if result.cut_short else OK
+    _print(setup, ready.name, done, as_json=as_json)
+    return FOUND if done.kept else INTERRUPTED if done.result.cut_short else OK
 
 
-def _print(setup: Setup, name: str, result: Result, kept: Sequence[Kept], *, as_json: bool) -> None:
+def _print(setup: Setup, name: str, done: Done, *, as_json: bool) -> None:
     from sim.report.exploration import closing_lines, document, kept_lines
 
     if as_json:
-        print_json(document(setup, name, result, kept))
+        print_json(document(setup, name, done.result, done.kept) | done.coverage.document)
         return
-    lines = [line for one in kept for line in kept_lines(one)]
-    for line in (*lines, *closing_lines(result)):
+    lines = [line for one in done.kept for line in kept_lines(one)]
+    for line in (*lines, *done.coverage.lines, *closing_lines(done.result)):
         print(encodable(line, sys.stdout.encoding))

@@ -7,6 +7,7 @@ Knows what is refused and how far it is; exploring is ``sim/exploration.py``'s.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from guest.defects.catalogue import CATALOGUE
 from guest.defects.record import Defect, DefectsClash, mixins_by_part
 from sim.campaign import NotDeterministic, Result
 from sim.commands.calling import InputError, LackingError, choose
+from sim.commands.covering import Told, counting, coverage_told
 from sim.commands.driver_choice import DriverChoice
 from sim.exploration import explored, keeping
 from sim.faults import FAULTS
@@ -77,13 +79,19 @@ def _check(defects: list[Defect], ready: Scenario, driver: str) -> None:
         raise InputError(str(error)) from None
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a place where no file can be made before hours are spent on finding one."""
+def check_folders(folders: Mapping[str, Path | None]) -> None:
+    """Refuse, of each option, a place where no file can be made before hours are spent."""
+    for option, folder in folders.items():
+        if folder is not None:
+            _check_folder(folder, option)
+
+
+def _check_folder(folder: Path, option: str) -> None:
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"--save {folder}: no file can be made there; name another folder")
+        raise InputError(f"{option} {folder}: no file can be made there; name another folder")
 
 
 class Asked(NamedTuple):
@@ -97,22 +105,33 @@ class Asked(NamedTuple):
     explain: bool
 
 
-def carried_out(setup: Setup, asked: Asked) -> tuple[Result, list[Kept]]:
+class Done(NamedTuple):
+    """A campaign, what was kept of it, and what it has run of the driver if that was asked."""
+
+    result: Result
+    kept: list[Kept]
+    coverage: Told
+
+
+def carried_out(setup: Setup, asked: Asked, coverage: Path | None) -> Done:
     """Explore, and keep what is found; Ctrl-C ends each of the two and not the other.
 
+    ``coverage`` is a folder for the page of what the schedules explored have run, not the rest.
     Raises InputError where one schedule came out in two ways, LackingError where no process lives.
     """
     try:
-        result = _explored(setup, asked)
-        return result, _kept(setup, asked, result)
+        with counting(coverage) as counts:
+            result = _explored(setup, asked, counts)
+            kept = _kept(setup, asked, result)
+            return Done(result, kept, coverage_told(setup, counts, coverage))
     except NotDeterministic as error:
-        told = f"{error}; the lab, or a law of yours, is not deterministic"
-        raise InputError(told) from None
+        why = f"{error}; the lab, or a law of yours, is not deterministic"
+        raise InputError(why) from None
     except WorkersDie as error:
         raise LackingError(str(error)) from None
 
 
-def _explored(setup: Setup, asked: Asked) -> Result:
+def _explored(setup: Setup, asked: Asked, counts: Path | None) -> Result:
     with progress_of("exploring", asked.schedules) as progress:
         return explored(
             setup,
@@ -121,6 +140,7 @@ def _explored(setup: Setup, asked: Asked) -> Result:
             seed=asked.seed,
             jobs=asked.jobs,
             progress=progress,
+            counts=counts,
         )
 
 

@@ -17,9 +17,16 @@ TREE = Path("linux")
         (DriverChoice("driver"), "no driver 'driver'; there are model, kernel"),
         (DriverChoice(tree=TREE), "--tree is for the real driver; add --driver kernel"),
         (DriverChoice(file=TREE), "--driver-file is for the real driver; add --driver kernel"),
+        (DriverChoice(coverage=TREE), "--coverage is for the real driver; add --driver kernel"),
         (DriverChoice("kernel"), "--driver kernel needs --tree: a Linux tree, "),
     ],
-    ids=["unknown", "tree for the model", "file for the model", "no tree"],
+    ids=[
+        "unknown",
+        "tree for the model",
+        "file for the model",
+        "coverage of the model",
+        "no tree",
+    ],
 )
 def test_options_that_do_not_go_together_are_refused(choice: DriverChoice, told: str) -> None:
     with pytest.raises(InputError) as error:
