@@ -22,7 +22,7 @@ REAL_DRIVERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "hbus->wq": ("is queued on no workqueue",),
         "hbus->wq is NULL": ("is queued on no workqueue",),
         "irq domain with interrupts": ("kernel/irq/irqdomain.c",),
-        "never read to its end": ("without a trap",),
+        "never read to its end": ("without a trap", "things and does not end"),
         "probed_bar": ("of new_pcichild_device",),
         "ring of channel": ("hv_ringbuffer_", "hv_pkt_iter_"),
     }

@@ -4,6 +4,7 @@
 import msgspec
 import pytest
 
+from sim.choices import RandomChooser
 from sim.pci_view import guest_view
 from sim.report.lspci import print_functions
 from sim.setup import Lab, Setup, against, read_setup
@@ -39,3 +40,12 @@ def test_two_runs_of_the_real_driver_are_equal(arrival: Setup) -> None:
 
 def test_a_schedule_is_against_the_driver_that_was_built(arrival: Setup) -> None:
     assert changed(against(read_setup("arrival")), against(arrival)) == ("the real driver",)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_callback_that_never_returns_is_found_in_any_order(arrival: Setup, seed: int) -> None:
+    setup = msgspec.structs.replace(
+        read_setup("hostile-write-index"), driver="kernel", tree=arrival.tree
+    )
+    verdict = Lab(setup).world(RandomChooser(seed)).run()
+    assert (verdict.verdict, verdict.known) == ("known", ("O30",))

@@ -5,11 +5,23 @@
 
 #include "vx.h"
 
+/* What cannot wait does all that it does at one moment, however often others come between. */
+static void check_that_it_ends(enum vx_note_kind kind)
+{
+	bool may_wait = !vx_current || vx_current->kind < VX_SOFTIRQ;
+
+	if (kind == VX_LOG || may_wait || ++vx_current->noted <= VX_NOTES_MAX)
+		return;
+	vx_finding("hang", "%s does more than %u things and does not end", vx_current->title,
+		   VX_NOTES_MAX);
+}
+
 struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx)
 {
 	struct vx_note *note;
 
 	vx_look();
+	check_that_it_ends(kind);
 	if (vx_shared.notes_count == VX_NOTES_MAX)
 		vx_finding("hang", "more than %u notes without a trap", VX_NOTES_MAX);
 	note = &vx_shared.notes[vx_shared.notes_count++];

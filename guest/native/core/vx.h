@@ -51,6 +51,7 @@ struct vx_ctx {
 	char *stack;
 	struct vx_watched *watched; /* the innermost watched function it is in */
 	uint64_t asked, answer; /* how often it asked the host, and the last answer */
+	uint32_t noted; /* how much it did to others */
 	const void *frame; /* the innermost, while it does not run */
 };
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Contexts of the C core: they switch, wait for each other and for time, and start others."""
 
+import pytest
+
 from tests.guest.native.core.toy_build import Toy
 
 
@@ -55,3 +57,14 @@ def test_a_context_starts_another_which_runs_after_it(toy: Toy) -> None:
     toy.run("starts_another")
     assert toy.log == ["from the parent", "from the child"]
     assert toy.library.call.vx_cpu_of(1) == 1
+
+
+def test_a_softirq_that_does_things_for_ever_is_found_though_others_come_between(toy: Toy) -> None:
+    found = toy.run("softirq_without_an_end")
+    assert found is not None
+    assert found[:3] == ("hang", "busy does more than 4096 things and does not end", "busy")
+
+
+@pytest.mark.parametrize("name", ["softirq_with_much_to_do", "thread_with_much_to_do"])
+def test_who_only_has_much_to_do_is_left_in_peace(toy: Toy, name: str) -> None:
+    assert toy.run(name) is None

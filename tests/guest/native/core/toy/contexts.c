@@ -60,3 +60,16 @@ TOY(starts_another)
 	vx_start(VX_SOFTIRQ, 1, "child", child, "from the child");
 	toy_note("from the parent");
 }
+
+/* Others may come between, at every point; for itself no time passes. */
+static void do_things(void *count)
+{
+	for (uintptr_t i = 0; i < (uintptr_t)count; i++) {
+		vx_note(VX_POWERED_ON, NULL);
+		vx_point("between", NULL);
+	}
+}
+
+TOY(softirq_without_an_end) { vx_start(VX_SOFTIRQ, 1, "busy", do_things, (void *)UINTPTR_MAX); }
+TOY(softirq_with_much_to_do) { vx_start(VX_SOFTIRQ, 1, "busy", do_things, (void *)4000); }
+TOY(thread_with_much_to_do) { do_things((void *)5000); }
