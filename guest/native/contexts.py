@@ -141,6 +141,16 @@ class Contexts:
                 self._kernel.scheduler.wake_at(context, trap.deadline_ns)
         return str(what)
 
+    def entered(self) -> None:
+        """After a call that is no context's: :meth:`settle`.
+
+        Raises :class:`NativeFault` for what the C side found in the call.
+        """
+        trap = self._library.shared.trap
+        if self._library.shared.found_outside:
+            raise NativeFault(trap.what.decode(), trap.text.decode(), self._calls, ())
+        self.settle()
+
     def settle(self) -> None:
         """Hand on what the C side did since it was last asked."""
         for note in self._library.notes():

@@ -78,7 +78,7 @@ class NativeGuest:
         self._contexts = Contexts(
             library, self.kernel, self._answer, self._told, self._processors.places
         )
-        self._host = HostSide(library, self.kernel, self._contexts.settle)
+        self._host = HostSide(library, self.kernel, self._contexts.entered)
         self._cpu_of_vp = {cpu.vp: cpu.index for cpu in self.kernel.cpus}
         self._devices: dict[str, NativeDevice] = {}
         self._seen: list[FunctionSeen] = []
@@ -110,7 +110,7 @@ class NativeGuest:
         """Start the kernel; its context."""
         self._library.shared.faults = self._faults()
         self._library.call.vx_boot()
-        self._contexts.settle()
+        self._contexts.entered()
         return self._contexts.last()
 
     async def command(self, command: Command) -> None:
@@ -126,7 +126,7 @@ class NativeGuest:
             command.text,
             len(command.text),
         )
-        self._contexts.settle()
+        self._contexts.entered()
         await self.kernel.join(self._contexts.last())
 
     def shell(self) -> NativeShell:
@@ -143,7 +143,7 @@ class NativeGuest:
 
     async def _crash(self) -> None:
         self._library.call.vx_crash(self.kernel.current_cpu().index)
-        self._contexts.settle()
+        self._contexts.entered()
         await self.kernel.join(self._contexts.last())
 
     def devices(self) -> list[NativeDevice]:

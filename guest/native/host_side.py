@@ -39,11 +39,11 @@ _INPUT_BYTES: Final[Mapping[int, int]] = {  # fixed part of each call's input
 class HostSide:
     """Between one library and one host."""
 
-    def __init__(self, library: Library, kernel: Kernel, settle: Callable[[], None]) -> None:
+    def __init__(self, library: Library, kernel: Kernel, entered: Callable[[], None]) -> None:
         self._library = library
         self._port = kernel.port
         self._kernel = kernel
-        self._settle = settle
+        self._entered = entered
         self._emit = kernel.emit
         self.output = b""  # of the last hypercall
 
@@ -77,12 +77,12 @@ class HostSide:
     def message(self, cpu: int, message: bytes) -> None:
         """Into the CPU's slot, or behind those that wait for it; one that is off is not told."""
         self._library.call.vx_deliver_message(cpu, message, len(message), self._is_told(cpu))
-        self._settle()
+        self._entered()
 
     def event(self, cpu: int, flag: int) -> None:
         """Set a channel's event flag."""
         self._library.call.vx_deliver_event(cpu, flag, self._is_told(cpu))
-        self._settle()
+        self._entered()
 
     def _is_told(self, cpu: int) -> bool:
         """Whether an interrupt comes through to it."""
@@ -93,7 +93,7 @@ class HostSide:
         if self._kernel.dead or not self._kernel.cpus[cpu].online:
             return
         self._library.call.vx_device_interrupt(cpu, vector)
-        self._settle()
+        self._entered()
 
 
 def _input(control: int, input_at: int) -> bytes:

@@ -114,6 +114,7 @@ class Shared(c.Structure):
     _fields_ = (
         ("now_ns", c.c_uint64),
         *((name, c.c_uint32) for name in ("crowded", "notes_count", "cpus", "faults", "quiet")),
+        ("found_outside", c.c_uint32),
         ("vp_of_cpu", c.c_uint32 * CPUS_MAX),
         ("trap", Trap),
         ("notes", Note * NOTES_MAX),

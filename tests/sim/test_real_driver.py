@@ -4,7 +4,11 @@
 import msgspec
 import pytest
 
+from guest.native.contexts import NativeFault
+from guest.native.library import NOTES_MAX
+from protocol.ids import Vector, VpIndex
 from sim.choices import RandomChooser
+from sim.guests import NativeGuests
 from sim.pci_view import guest_view
 from sim.report.lspci import print_functions
 from sim.setup import Lab, Setup, against, read_setup
@@ -49,3 +53,14 @@ def test_a_callback_that_never_returns_is_found_in_any_order(arrival: Setup, see
     )
     verdict = Lab(setup).world(RandomChooser(seed)).run()
     assert (verdict.verdict, verdict.known) == ("known", ("O30",))
+
+
+def test_what_a_delivery_finds_is_a_fault_of_the_guest(arrival: Setup) -> None:
+    lab = Lab(arrival)
+    world = lab.world()
+    world.run()
+    assert isinstance(lab.guests, NativeGuests)
+    for _ in range(NOTES_MAX):  # interrupts that nobody has fetched
+        lab.guests.library().call.vx_device_interrupt(0, 0x40)
+    with pytest.raises(NativeFault, match="more than 4096 notes"):
+        world.machine.guest.deliver_vector(VpIndex(0), Vector(0x40))

@@ -87,6 +87,8 @@ bool vx_drain_notes(void)
 	uint32_t count = vx_shared.notes_count;
 
 	vx_shared.notes_count = 0;
+	if (vx_shared.found_outside)
+		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct vx_note *note = &vx_shared.notes[i];
 		const struct vx_ctx *ctx;

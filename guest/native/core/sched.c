@@ -243,6 +243,8 @@ void vx_finding(const char *kind, const char *format, ...)
 	}
 	vx_shared.trap.what = kind;
 	vx_shared.trap.text = finding_text;
+	if (!vx_current)
+		vx_leave_by_door();
 	for (;;)
 		leave(VX_FOUND);
 }

@@ -119,6 +119,7 @@ struct vx_shared { /* one block that both sides of the binding read and write */
 	uint32_t cpus;
 	uint32_t faults; /* which the other side is to be asked about */
 	uint32_t quiet; /* nobody reads what is printed */
+	uint32_t found_outside; /* while no context ran: `what` and `text` of the trap say it */
 	uint32_t vp_of_cpu[VX_CPUS_MAX];
 	struct vx_trap trap;
 	struct vx_note notes[VX_NOTES_MAX];
@@ -163,6 +164,26 @@ uint64_t vx_ask(enum vx_request request, uint64_t a, uint64_t b, uint64_t c, uns
 void vx_finding(const char *kind, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 void vx_queue_init(struct vx_queue *queue, const char *name);
+
+/* --- what is found while no context runs: core/door.c --- */
+struct vx_door { /* where a call from the other side is left from its midst; on that call's stack */
+	void *way[5]; /* as __builtin_setjmp() has them */
+	struct vx_door *outer;
+};
+
+void vx_open_door(struct vx_door *door);
+void vx_shut_door(struct vx_door *door);
+void vx_leave_by_door(void) __attribute__((noreturn));
+
+/*
+ * At the head of a function that the other side calls and that may find something: it returns then,
+ * with vx_shared.found_outside set. In a context it changes nothing.
+ */
+#define VX_DOOR                                                                                \
+	struct vx_door door __attribute__((cleanup(vx_shut_door)));                           \
+	vx_open_door(&door);                                                                  \
+	if (__builtin_setjmp(door.way))                                                       \
+		return
 
 /* --- stacks: core/stacks.c --- */
 #define VX_STACK_BYTES (64u << 10) /* a kernel stack is 16 KiB; printing needs more */

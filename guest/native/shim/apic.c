@@ -144,6 +144,7 @@ static void device_interrupt(void *argument)
 
 VX_EXPORT void vx_device_interrupt(unsigned int cpu, unsigned int vector)
 {
+	VX_DOOR;
 	vx_start(VX_HARDIRQ, cpu, "common_interrupt", device_interrupt, (void *)(unsigned long)vector);
 }
 

@@ -84,6 +84,7 @@ static void boot(void *argument)
 /* On the last CPU: VMBus's interrupts come in on the first, and meet it from there. */
 VX_EXPORT void vx_boot(void)
 {
+	VX_DOOR;
 	vx_init_cpus();
 	vx_start(VX_THREAD, vx_shared.cpus - 1, "hv_acpi_init", boot, NULL);
 }

@@ -46,6 +46,7 @@ static void run_panic_notifiers(void *argument)
 /* Whoever runs contexts has dropped all others. */
 VX_EXPORT void vx_crash(unsigned int cpu)
 {
+	VX_DOOR;
 	vx_is_crashing = true;
 	vx_start(VX_THREAD, cpu, "panic", run_panic_notifiers, NULL);
 }

@@ -75,8 +75,10 @@ static void run_command(void *argument)
 VX_EXPORT void vx_shell(const char *title, u32 cpu, u32 verb, const guid_t *instance, u32 devfn,
 			u64 a, u64 b, const void *text, u32 size)
 {
-	struct started *started = vx_alloc(sizeof(*started), 8, __builtin_return_address(0));
+	struct started *started;
+	VX_DOOR;
 
+	started = vx_alloc(sizeof(*started), 8, __builtin_return_address(0));
 	vx_is_root(started);
 	*started = (struct started){ verb, { .devfn = devfn, .a = a, .b = b } };
 	guid_copy(&started->command.instance, instance);

@@ -45,6 +45,7 @@ VX_EXPORT void vx_deliver_message(u32 cpu, const void *message, u32 size, u32 on
 {
 	struct hv_message *slot = (struct hv_message *)slot_of(vx_message_page(cpu));
 	struct waiting *last = &waiting[waiting_count];
+	VX_DOOR;
 
 	if (!slot)
 		return;
@@ -95,6 +96,7 @@ void vx_slot_is_free(u32 cpu)
 VX_EXPORT void vx_deliver_event(u32 cpu, u32 flag, u32 online)
 {
 	u8 *flags = slot_of(vx_event_page(cpu));
+	VX_DOOR;
 
 	if (!flags)
 		return;

@@ -57,11 +57,12 @@ class Found(NamedTuple):
 
 
 class ToyLibrary(Library):
-    """The core and the toy's own two functions."""
+    """The core and the toy's own functions."""
 
     functions: ClassVar = {
         **CORE_FUNCTIONS,
         "toy_start": Row(None, (c.c_char_p, c.c_uint32, c.c_void_p)),
+        "toy_deliver": Row(None, (c.c_uint32,)),
         "toy_digest": Row(c.c_uint64, ()),
     }
 

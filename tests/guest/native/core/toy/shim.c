@@ -3,6 +3,7 @@
 #include "toy.h"
 
 VX_EXPORT void toy_start(const char *title, unsigned cpu, void (*entry)(void *));
+VX_EXPORT void toy_deliver(uint32_t count);
 VX_EXPORT uint64_t toy_digest(void);
 
 void *toy_new(size_t size)
@@ -23,6 +24,19 @@ void toy_note(const char *text)
 void toy_start(const char *title, unsigned cpu, void (*entry)(void *))
 {
 	vx_start(VX_THREAD, cpu, title, entry, NULL);
+}
+
+static void take(void *argument)
+{
+	(void)argument;
+}
+
+/* As a host delivers interrupts: no context runs, and each starts one. */
+void toy_deliver(uint32_t count)
+{
+	VX_DOOR;
+	while (count--)
+		vx_start(VX_HARDIRQ, 0, "interrupt", take, NULL);
 }
 
 /* Of all memory that the guest can have written, so that two runs can be compared. */
