@@ -55,6 +55,14 @@ def test_a_callback_that_never_returns_is_found_in_any_order(arrival: Setup, see
     assert (verdict.verdict, verdict.known) == ("known", ("O30",))
 
 
+def test_what_the_driver_core_loses_is_not_the_drivers_leak(arrival: Setup) -> None:
+    """In this order the driver registers while VMBus adds the device."""
+    setup = msgspec.structs.replace(
+        read_setup("eject-during-probe"), driver="kernel", tree=arrival.tree
+    )
+    assert Lab(setup).world(RandomChooser(156)).run().leaks == ()
+
+
 def test_what_a_delivery_finds_is_a_fault_of_the_guest(arrival: Setup) -> None:
     lab = Lab(arrival)
     world = lab.world()

@@ -4,6 +4,7 @@
  * are taken and that no living bus or channel accounts for, and names for objects that are lost.
  */
 #include "driver_types.h"
+#include "../../drivers/base/base.h"
 #include "../../drivers/hv/hyperv_vmbus.h"
 
 u32 vx_domains_taken(void); /* driver.c */
@@ -40,6 +41,20 @@ VX_EXPORT u32 vx_relid_in_use(u32 relid)
 
 	return channel && vx_is_live(channel) && !channel->rescind;
 }
+
+/*
+ * Why a device's probe is deferred. Model: somebody always needs that. The driver core loses it where a
+ * driver registers while the device is still being added (docs/findings.md), which no driver can help.
+ */
+static void keep_reason(struct vx_watched *call)
+{
+	const struct device *dev = (const struct device *)call->arguments[0];
+
+	if (dev->p->deferred_probe_reason)
+		vx_is_root(dev->p->deferred_probe_reason);
+}
+
+VX_WATCH(device_set_deferred_probe_reason, .leave = keep_reason);
 
 /* --- what is taken, less what living buses have --- */
 
