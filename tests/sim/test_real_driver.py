@@ -8,6 +8,8 @@ from guest.native.contexts import NativeFault
 from guest.native.library import NOTES_MAX
 from protocol.ids import Vector, VpIndex
 from sim.choices import RandomChooser
+from sim.explore.delaying import DelayChooser
+from sim.explore.delays import Delay
 from sim.guests import NativeGuests
 from sim.pci_view import guest_view
 from sim.report.lspci import print_functions
@@ -61,6 +63,20 @@ def test_what_the_driver_core_loses_is_not_the_drivers_leak(arrival: Setup) -> N
         read_setup("eject-during-probe"), driver="kernel", tree=arrival.tree
     )
     assert Lab(setup).world(RandomChooser(156)).run().leaks == ()
+
+
+def test_what_the_pci_core_loses_is_not_the_drivers_leak(arrival: Setup) -> None:
+    """In this order the function goes while the scan of its bus reads it."""
+    setup = msgspec.structs.replace(
+        read_setup("rescind-during-probe"), driver="kernel", tree=arrival.tree
+    )
+    held = Delay("administrator", "pause", 32, "ended sysvec_hyperv_callback#10")
+    chooser = DelayChooser([held])
+    world = Lab(setup).world(chooser)
+    verdict = world.run()
+    assert not chooser.unapplied
+    assert any("unknown header type" in line for _, _, line in world.machine.guest.kernel.log_lines)
+    assert [(leak.what, leak.known) for leak in verdict.leaks] == [("HvPciDev", "O9")]
 
 
 def test_what_a_delivery_finds_is_a_fault_of_the_guest(arrival: Setup) -> None:
