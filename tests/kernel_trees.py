@@ -41,6 +41,12 @@ def _place(version: str) -> Path:
     return Path(os.environ.get(VARIABLES[version]) or SOURCES / f"linux-source-{version}.tar.xz")
 
 
+def gdb() -> str:
+    """The debugger, for a test that starts it; skips or fails without one."""
+    found = shutil.which("gdb")
+    return found or _lacking("gdb is missing: apt-get install gdb")
+
+
 def _lacking(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"CI must test the real driver, but {what}")

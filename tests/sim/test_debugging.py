@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """``vpcisim replay FILE --gdb``: gdb, at the line of the driver where it goes wrong."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from guest.native.errors import BuildError
 from sim.commands import debugging
-from tests.kernel_trees import tree_of
+from tests.kernel_trees import gdb, tree_of
 
 MAIN = "from sim.cli import main; main()"
 ROOT = Path(__file__).parents[2]
@@ -34,6 +33,7 @@ def schedule(tmp_path: Path) -> Path:
     """A schedule in which the driver, without its wait for queued work, uses a dead stack."""
     from sim.native import built
 
+    gdb()
     tree = str(tree_of("6.12"))
     text = built(tree, None).driver_file.read_text()
     head, function, rest = text.partition("static int hv_pci_query_relations(")
@@ -47,7 +47,6 @@ def schedule(tmp_path: Path) -> Path:
     return found
 
 
-@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is missing: apt-get install gdb")
 def test_gdb_stops_in_the_drivers_own_source(schedule: Path) -> None:
     printed = vpcisim("replay", str(schedule), "--gdb")
     assert "dead-stack" in printed
