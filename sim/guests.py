@@ -107,6 +107,18 @@ class NativeGuests:
 
         return NativeMemory()
 
+    def fresh_library(self, number: int) -> Library:
+        """The library, put back to where it was when it had been loaded.
+
+        Raises LocalProtocolError for a second kernel: there is one library, and the first is in it.
+        """
+        if number > 1:
+            raise LocalProtocolError("the real driver's library holds one kernel")
+        library = self.library()
+        library.call.vx_reset()
+        library.ready_for = None
+        return library
+
     def guest(
         self,
         config: GuestConfig,
@@ -117,17 +129,10 @@ class NativeGuests:
         scheduler: Scheduler,
         emit: Callable[[object], None],
     ) -> NativeGuest:
-        """A guest in a library that was put back to where it was when it had been loaded.
-
-        Raises LocalProtocolError for a second kernel: there is one library, and the first is in it.
-        """
+        """A guest in a fresh library. Raises LocalProtocolError as :meth:`fresh_library`."""
         from guest.native.guest import NativeGuest  # as above
 
-        if number > 1:
-            raise LocalProtocolError("the real driver's library holds one kernel")
-        library = self.library()
-        library.call.vx_reset()
-        library.ready_for = None
+        library = self.fresh_library(number)
         return NativeGuest(
             library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
         )

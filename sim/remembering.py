@@ -23,7 +23,6 @@ from guest.native.known import ENTER, NO_CPU, Does, Input, Known, Who
 from guest.native.library import NoteKind, Request, TrapKind
 from guest.port import HostPort
 from guest.reference import GuestConfig
-from protocol.errors import LocalProtocolError
 from protocol.ids import Vector, VpIndex
 from sim.choices import Chooser, Option
 from sim.engine import Engine
@@ -297,10 +296,7 @@ class RememberingGuests(NativeGuests):
         emit: Callable[[object], None],
     ) -> RememberedGuest:
         assert isinstance(scheduler, RememberingEngine), "who remembers is told by the engine"
-        if number > 1:
-            raise LocalProtocolError("the real driver's library holds one kernel")
-        library = self.library()
-        library.call.vx_reset()
+        library = self.fresh_library(number)
         guest = RememberedGuest(
             library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
         )

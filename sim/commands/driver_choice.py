@@ -24,9 +24,12 @@ Tree: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="TREE", help="A Linux tree or linux-source-*.tar.xz, for kernel."),
 ]
+NeededTree: TypeAlias = Annotated[
+    Path, typer.Option(metavar="TREE", help="A Linux tree, or a linux-source-*.tar.xz.")
+]
 DriverFile: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Your pci-hyperv.c in place of the tree's, for kernel."),
+    typer.Option(metavar="FILE", help="Your pci-hyperv.c in place of the tree's."),
 ]
 DataRaces: TypeAlias = Annotated[
     bool,

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from guest.native.build import find_build
 from guest.native.keeping import cache_folder
 from sim.commands import calling
 from sim.commands.calling import AsJson, print_json
+from sim.commands.driver_choice import DriverFile, NeededTree
 from sim.report.kernel import found_dict, found_lines
 
 
@@ -20,13 +18,8 @@ def application() -> typer.Typer:
 
 
 def tell_of_driver(
-    tree: Annotated[
-        Path, typer.Option(metavar="TREE", help="A Linux tree, or a linux-source-*.tar.xz.")
-    ],
-    driver_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your pci-hyperv.c in place of the tree's."),
-    ] = None,
+    tree: NeededTree,
+    driver_file: DriverFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what a driver is built from and whether it has been; compiles nothing.
