@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What an implementation does against the protocol: cases as data, a small check each."""

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""One case of the suite, for a host or for a guest, and what a check may find.
+
+A case is data and one small function. Knows neither how a peer is reached nor how an outcome is
+shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
+
+from protocol.versions import VPCI_1_1, VPCI_1_2, VPCI_1_3, VPCI_1_4
+
+if TYPE_CHECKING:
+    from sim.conformance.host_bench import HostBench
+    from sim.conformance.seen import Seen
+
+Strength: TypeAlias = Literal["must", "linux", "hyperv", "openvmm", "unknown"]
+"""Whose rule it is: every peer's, that of Linux's guest, of Windows hosts as Linux expects them, of
+OpenVMM's host; ``unknown``: no source establishes it, so what is seen is told and never a failure.
+"""
+
+STRENGTHS: Final = ("must", "linux", "hyperv", "openvmm", "unknown")
+ALL: Final = tuple(dialect.name for dialect in (VPCI_1_1, VPCI_1_2, VPCI_1_3, VPCI_1_4))
+FROM_1_2: Final = ALL[1:]
+FROM_1_3: Final = ALL[2:]
+
+
+class Nonconforming(Exception):
+    """The peer did not do what the case asks for; one line that says what was seen instead.
+
+    ``at`` is the place in the trace of the first message that differs, None for the last one.
+    """
+
+    def __init__(self, why: str, at: int | None = None) -> None:
+        super().__init__(why)
+        self.at = at
+
+
+class NotOffered(Exception):
+    """The peer cannot be put to this case, or not here; one line that says what is missing."""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What every case says.
+
+    ``id`` is unique among cases of both sides. ``versions`` are the agreed versions it applies to.
+    ``given``, ``when`` and ``then`` are a sentence each, without the full stop. ``source`` says
+    where the rule comes from. ``broken_by`` gives, by profile, why an implementation of that
+    profile is known not to keep the rule.
+    """
+
+    id: str
+    strength: Strength
+    given: str
+    when: str
+    then: str
+    source: str
+    versions: tuple[str, ...] = ALL
+    broken_by: dict[str, str] = {}
+
+
+class HostCase(Case, frozen=True, kw_only=True):
+    """A case for a host. ``bus`` is what it must offer, a name of ``own_host.BUSES``."""
+
+    check: Callable[[HostBench], None]
+    bus: str = "one"
+
+
+class GuestCase(Case, frozen=True, kw_only=True):
+    """A case for a guest: a host plays ``scenario`` to it, and ``check`` reads what was seen.
+
+    ``scenario`` is TOML as in a scenario file, without name and story; without a device it gets
+    ``nvme0``, an NVMe SSD with its driver.
+    """
+
+    scenario: str
+    check: Callable[[Seen], None]

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""All cases of both sides, a module a theme. Knows no case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Final
+
+from sim.conformance.case import GuestCase, HostCase
+from sim.conformance.guest_cases import negotiation as guest_negotiation
+from sim.conformance.host_cases import negotiation as host_negotiation
+
+HOST_THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
+    "negotiation": host_negotiation.CASES,
+}
+GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
+    "negotiation": guest_negotiation.CASES,
+}
+HOST_CASES: Final = tuple(chain.from_iterable(HOST_THEMES.values()))
+GUEST_CASES: Final = tuple(chain.from_iterable(GUEST_THEMES.values()))

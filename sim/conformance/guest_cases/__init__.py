@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What a guest must do, a module a theme."""

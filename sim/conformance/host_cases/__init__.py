@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What a host must do, a module a theme."""

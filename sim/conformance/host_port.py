@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""A host under test as the suite reaches it: one vPCI channel at a time, packets and registers.
+
+Ours in this process and somebody else's behind a socket stand behind the same protocol.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from protocol.hypercall import HypercallResult
+from protocol.ids import Vector, VpIndex
+from protocol.ring import Packet
+from sim.trace import Stamped
+
+Channel = int  # a relid, or what another process calls it
+
+
+class HostUnderTest(Protocol):
+    """One host, fresh. What it cannot do raises :class:`~sim.conformance.case.NotOffered`."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+
+    def trace(self) -> list[Stamped]:
+        """What crossed so far."""
+
+    def offers(self) -> dict[Channel, UUID]:
+        """The instance ids of what is offered and not rescinded, oldest first."""
+
+    def open(self, channel: Channel) -> int:
+        """Open a channel; the status of the answer, 0 for success."""
+
+    def close(self, channel: Channel) -> None:
+        """Close it."""
+
+    def send(
+        self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
+    ) -> None:
+        """Send one packet."""
+
+    def receive(self, channel: Channel) -> list[Packet]:
+        """Let the host act, and take what it has sent on the channel, oldest first."""
+
+    def mmio_read(self, gpa: int, size: int) -> int:
+        """Read guest-physical memory that the host answers for."""
+
+    def mmio_write(self, gpa: int, size: int, value: int) -> None:
+        """Write it."""
+
+    def hypercall(self, control: int, data: bytes) -> HypercallResult:
+        """Issue a hypercall."""
+
+    def interrupts(self) -> list[tuple[VpIndex, Vector]]:
+        """Let the host act, and take the device interrupts since the last question."""
+
+    def pass_time(self, for_ns: int) -> None:
+        """Let so much time pass."""
+
+    def order(self, what: str, channel: Channel, **arguments: int | str | tuple[int, ...]) -> None:
+        """Have the host's administrator do something: ``eject``, ``rescind``, ``relations``…"""

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Our own host under test: a whole partition, reached through VMBus and rings.
+
+Knows no case; what a case needs on the bus it names in ``BUSES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from host.devices import PROFILES as DEVICES
+from host.settings import BusConfig, FunctionConfig, PartitionConfig
+from protocol.errors import LocalProtocolError
+from protocol.hypercall import HypercallResult
+from protocol.ids import RelId, SlotNumber, Vector, VpIndex
+from protocol.ring import Packet
+from sim.conformance.case import NotOffered
+from sim.conformance.host_port import Channel
+from sim.identity import instance_id
+from sim.peer.bare_guest import BareGuest
+from sim.trace import Stamped
+
+NAME: Final = "disk"
+VCPUS: Final = 4
+
+BUSES: Final[Mapping[str, tuple[FunctionConfig, ...]]] = {
+    "one": (FunctionConfig(DEVICES["nvme-ssd"]),),
+    "numa": (FunctionConfig(DEVICES["nvme-ssd"], numa_node=1),),
+    "two": (
+        FunctionConfig(DEVICES["nvme-ssd"]),
+        FunctionConfig(DEVICES["nic-vf"], SlotNumber(1)),
+    ),
+    "blocks": (FunctionConfig(DEVICES["nic-vf"]),),
+}
+"""What can be on the bus under test."""
+
+
+class OwnHost:
+    """A partition that offers one bus, called ``disk``; implements ``HostUnderTest``.
+
+    Raises ValueError for a profile or knobs that do not fit, NotOffered for a bus that the profile
+    cannot have.
+    """
+
+    def __init__(self, profile: str, bus: str, knobs: Mapping[str, object]) -> None:
+        self.name: Final = f"our host, profile {profile}"
+        config = BusConfig(NAME, instance_id(NAME), BUSES[bus])
+        try:
+            self._guest = BareGuest(
+                PartitionConfig(buses=(config,), profile=profile, knobs=knobs, vcpus=VCPUS)
+            )
+        except ValueError as cannot:
+            raise NotOffered(str(cannot)) from None
+        self._guest.partition.offer(NAME)
+        self._guest.connect()
+
+    def trace(self) -> list[Stamped]:
+        """What happened so far."""
+        return self._guest.trace
+
+    def offers(self) -> dict[Channel, UUID]:
+        """By relid."""
+        return {offer.relid: offer.instance_id for offer in self._guest.offers()}
+
+    def open(self, channel: Channel) -> int:
+        """Through VMBus, with rings of Linux's size."""
+        return self._guest.open(RelId(channel))
+
+    def close(self, channel: Channel) -> None:
+        """Through VMBus."""
+        self._guest.close(RelId(channel))
+
+    def send(
+        self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
+    ) -> None:
+        """Through the ring."""
+        self._guest.write(RelId(channel), packet_type, flags, transaction_id, payload)
+
+    def receive(self, channel: Channel) -> list[Packet]:
+        """Out of the ring, again and again until nothing comes any more."""
+        found: list[Packet] = []
+        while True:
+            self._guest.run()
+            more = self._guest.read(RelId(channel))
+            if not more:
+                return found
+            found += more
+
+    def mmio_read(self, gpa: int, size: int) -> int:
+        """An intercepted read."""
+        return self._guest.mmio_read(gpa, size)
+
+    def mmio_write(self, gpa: int, size: int, value: int) -> None:
+        """An intercepted write."""
+        self._guest.mmio_write(gpa, size, value)
+
+    def hypercall(self, control: int, data: bytes) -> HypercallResult:
+        """On VP 0."""
+        return self._guest.hypercall(control, data)
+
+    def interrupts(self) -> list[tuple[VpIndex, Vector]]:
+        """Those since the last question."""
+        self._guest.run()
+        found, self._guest.interrupts = self._guest.interrupts, []
+        return found
+
+    def pass_time(self, for_ns: int) -> None:
+        """Simulated, so at once."""
+        self._guest.clock.pass_time(for_ns)
+
+    def order(self, what: str, channel: Channel, **arguments: int | str | tuple[int, ...]) -> None:
+        """What the administrator's method of that name does. Raises NotOffered as it refuses."""
+        del channel  # there is one bus
+        try:
+            getattr(self._guest.partition, what.replace("-", "_"))(NAME, **arguments)
+        except LocalProtocolError as refused:
+            raise NotOffered(str(refused)) from None
+        self._guest.run()

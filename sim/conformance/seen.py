@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""What a guest's case reads: a run, as packets, register accesses and hypercalls.
+
+Only what crossed the border counts, so that the same check judges the reference guest, the real
+driver and a guest in another process. Knows no case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from protocol import vmbus, vpci
+from protocol.errors import WireFormatError
+from protocol.link import Direction, MessagePosted, PacketPublished
+from protocol.versions import Dialect
+from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND, ChannelMessageType
+from protocol.vpci import MessageType
+from sim.conformance.case import Nonconforming
+from sim.result import RunResult
+from sim.trace import Stamped
+
+E = TypeVar("E", bound=msgspec.Struct)
+
+
+class SeenPacket(NamedTuple):
+    """One ring packet; ``seq`` is its place in the trace, ``name`` the message's."""
+
+    seq: int
+    at_ns: int
+    name: str
+    transaction_id: int
+    flags: int
+    payload: bytes
+
+
+class Seen:
+    """One run. ``dialect`` is the version that the case is about."""
+
+    def __init__(self, result: RunResult, dialect: Dialect) -> None:
+        self.result: Final = result
+        self.dialect: Final = dialect
+        self.trace: Final[tuple[Stamped, ...]] = result.trace
+
+    # Packets
+
+    def sent(self, *types: MessageType) -> list[SeenPacket]:
+        """The guest's in-band packets of these types, of all types if none is given."""
+        return self._packets("guest-to-host", types)
+
+    def told(self, *types: MessageType) -> list[SeenPacket]:
+        """The host's unsolicited packets, likewise."""
+        return self._packets("host-to-guest", types)
+
+    def only(self, message: MessageType) -> SeenPacket:
+        """The one such packet that the guest sent. Raises Nonconforming for none or more."""
+        found = self.sent(message)
+        if len(found) != 1:
+            at = found[1].seq if found else None
+            raise Nonconforming(f"{len(found)} {message.name} were sent, not 1", at)
+        return found[0]
+
+    def none(self, *messages: MessageType) -> None:
+        """Raise Nonconforming if the guest sent one of these."""
+        for packet in self.sent(*messages):
+            raise Nonconforming(f"{packet.name} was sent", packet.seq)
+
+    def answer_to(self, request: SeenPacket) -> SeenPacket | None:
+        """The completion of a request, None if none came."""
+        later = (s for s in self.trace if s.seq > request.seq)
+        for stamped in later:
+            event = stamped.event
+            if (
+                isinstance(event, PacketPublished)
+                and event.packet_type == VM_PKT_COMP
+                and event.transaction_id == request.transaction_id
+            ):
+                return _packet(stamped, event)
+        return None
+
+    # Control messages, registers, hypercalls
+
+    def posted(
+        self, message: ChannelMessageType, direction: Direction = "guest-to-host"
+    ) -> list[Stamped]:
+        """The control messages of that type."""
+        return [
+            stamped
+            for stamped in self.trace
+            if isinstance(stamped.event, MessagePosted)
+            and stamped.event.direction == direction
+            and vmbus.message_type(stamped.event.payload) == message
+        ]
+
+    def events(self, kind: type[E]) -> list[tuple[int, E]]:
+        """The events of one kind, each with its place in the trace."""
+        return [(s.seq, s.event) for s in self.trace if isinstance(s.event, kind)]
+
+    def _packets(self, direction: Direction, types: Iterable[MessageType]) -> list[SeenPacket]:
+        wanted = frozenset(kind.name for kind in types)
+        found = []
+        for stamped in self.trace:
+            event = stamped.event
+            if not isinstance(event, PacketPublished) or event.direction != direction:
+                continue
+            if event.packet_type == VM_PKT_DATA_INBAND:
+                packet = _packet(stamped, event)
+                if not wanted or packet.name in wanted:
+                    found.append(packet)
+        return found
+
+
+def _packet(stamped: Stamped, event: PacketPublished) -> SeenPacket:
+    return SeenPacket(
+        stamped.seq,
+        stamped.at_ns,
+        "completion" if event.packet_type == VM_PKT_COMP else _name(event.payload),
+        event.transaction_id,
+        event.flags,
+        event.payload,
+    )
+
+
+def _name(payload: bytes) -> str:
+    try:
+        return vpci.message_name(payload)
+    except WireFormatError:
+        return "(too short)"
+
+
+def expect_all(
+    packets: Iterable[SeenPacket], holds: Callable[[SeenPacket], bool], what: str
+) -> None:
+    """Raise Nonconforming at the first packet for which it does not hold."""
+    for packet in packets:
+        if not holds(packet):
+            raise Nonconforming(f"{packet.name} {what}", packet.seq)

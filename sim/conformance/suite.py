@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Runs cases against a peer and says what came of each. Knows no peer and no way to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+
+from protocol.versions import vpci_dialect
+from sim.conformance.case import STRENGTHS, Case, GuestCase, HostCase, Nonconforming, NotOffered
+from sim.conformance.guest_play import play_case
+from sim.conformance.host_bench import HostBench
+from sim.conformance.host_port import HostUnderTest
+from sim.guests import Guests
+from sim.trace import Stamped
+
+Result: TypeAlias = Literal["passed", "failed", "skipped", "observed"]
+RESULTS: Final[tuple[Result, ...]] = ("passed", "failed", "skipped", "observed")
+
+# Whose rules bind whom; what another strength's case finds is told, and no failure.
+BINDING: Final[Mapping[str, frozenset[str]]] = {
+    "guest": frozenset({"must", "linux"}),
+    "hyperv": frozenset({"must", "hyperv"}),
+    "openvmm": frozenset({"must", "openvmm"}),
+    "stranger": frozenset({"must"}),
+}
+assert set().union(*BINDING.values()) <= set(STRENGTHS)
+
+
+class Outcome(NamedTuple):
+    """What came of one case at one version.
+
+    ``result``: ``observed`` is a rule that does not bind this peer and that it does not follow, or
+    one that nobody established; ``why`` says what was seen, or what is missing. ``trace`` is what
+    crossed, and ``at`` the place in it of the first message that differs.
+    """
+
+    case: Case
+    version: str
+    result: Result
+    why: str
+    trace: Sequence[Stamped]
+    at: int | None
+
+
+class Target(NamedTuple):
+    """Who is tested: ``profile`` is the host's, or the guest's opposite; ``binding`` as above."""
+
+    side: Literal["guest", "host"]
+    peer: str
+    profile: str
+    binding: frozenset[str]
+
+
+C = TypeVar("C", bound=Case)
+
+
+def plan(
+    cases: Iterable[C], versions: Sequence[str] = (), strengths: Sequence[str] = ()
+) -> Iterator[tuple[C, str]]:
+    """Each case with each version it is to run at; empty selections select all."""
+    for case in cases:
+        if strengths and case.strength not in strengths:
+            continue
+        yield from ((case, v) for v in case.versions if not versions or v in versions)
+
+
+MakeHost = Callable[[HostCase, str], HostUnderTest]
+
+
+def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) -> Outcome:
+    """One case against a fresh host."""
+    if target.profile in case.broken_by:
+        return Outcome(case, version, "skipped", case.broken_by[target.profile], (), None)
+    host: HostUnderTest | None = None
+    try:
+        host = make(case, version)
+        case.check(HostBench(host, vpci_dialect(version)))
+    except NotOffered as missing:
+        return Outcome(case, version, "skipped", str(missing), (), None)
+    except Nonconforming as wrong:
+        trace = () if host is None else tuple(host.trace())
+        return _wrong(case, version, target, wrong, trace)
+    return Outcome(case, version, "passed", "", (), None)
+
+
+def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests | None) -> Outcome:
+    """One case against a fresh guest."""
+    try:
+        seen, wrong = play_case(case, version, profile=target.profile, guests=guests)
+    except NotOffered as missing:
+        return Outcome(case, version, "skipped", str(missing), (), None)
+    if wrong is not None:
+        return _wrong(case, version, target, wrong, seen.trace)
+    return Outcome(case, version, "passed", "", (), None)
+
+
+def _wrong(
+    case: Case, version: str, target: Target, wrong: Nonconforming, trace: Sequence[Stamped]
+) -> Outcome:
+    result: Result = "failed" if case.strength in target.binding else "observed"
+    at = wrong.at if wrong.at is not None else (trace[-1].seq if trace else None)
+    return Outcome(case, version, result, str(wrong), trace, at)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The suite's own cases against our own peers, and what it says of one that does wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from sim.conformance.case import GuestCase
+from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
+from sim.conformance.own_host import OwnHost
+from sim.conformance.suite import (
+    BINDING,
+    Outcome,
+    Target,
+    plan,
+    run_guest_case,
+    run_host_case,
+)
+
+HYPERV = Target("host", "our host", "hyperv", BINDING["hyperv"])
+
+
+def host_outcomes(profile: str, knobs: Mapping[str, object]) -> list[Outcome]:
+    target = Target("host", "our host", profile, BINDING[profile])
+    return [
+        run_host_case(case, version, target, lambda case, _: OwnHost(profile, case.bus, knobs))
+        for case, version in plan(HOST_CASES)
+    ]
+
+
+@pytest.mark.parametrize("profile", ["hyperv", "openvmm"])
+def test_our_host_passes_every_case_that_binds_its_profile(profile: str) -> None:
+    failed = [
+        (o.case.id, o.version, o.why) for o in host_outcomes(profile, {}) if o.result == "failed"
+    ]
+    assert failed == []
+
+
+def test_a_host_that_refuses_with_another_status_fails_where_it_first_shows() -> None:
+    outcomes = host_outcomes("hyperv", {"version_refusal_status": 0xC0000001})
+    failed = {o.case.id for o in outcomes if o.result == "failed"}
+    assert failed == {"unknown-version-refused"}
+    assert all(o.trace and o.at is not None for o in outcomes if o.result == "failed")
+
+
+@pytest.mark.parametrize("case", GUEST_CASES, ids=lambda case: case.id)
+def test_the_reference_guest_passes(case: GuestCase) -> None:
+    target = Target("guest", "the reference guest", "hyperv", BINDING["guest"])
+    for one, version in plan([case]):
+        outcome = run_guest_case(one, version, target, None)
+        assert outcome.result in ("passed", "skipped"), outcome.why
+
+
+def test_every_case_has_an_id_of_its_own() -> None:
+    ids = [case.id for case in (*HOST_CASES, *GUEST_CASES)]
+    assert len(ids) == len(set(ids))
