@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,10 +21,10 @@ from sim.distinct import mistake_of
 from sim.explore.explain import Explanation, explained
 from sim.explore.named import Named
 from sim.explore.places import PlaceWatcher
-from sim.explore.shrink import DoesNotFail, shrink
+from sim.explore.shrink import DoesNotFail, Story, shrink
 from sim.player import outcome
 from sim.replay import recorded
-from sim.schedule import Schedule, schedule_text, write_schedule
+from sim.schedule import AnOrder, Order, Schedule, schedule_text, write_schedule
 from sim.setup import Lab, Setup, against
 
 
@@ -51,7 +52,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 def as_found(setup: Setup, found: Found, *, seed: int) -> Kept:
     """The schedule as it was found: one run more, for names and stacks. Raises NotDeterministic."""
-    with _again(found):
+    with again(found):
         schedule = _recorded(setup, DecisionChooser(found.report.decisions), seed=seed)
     return Kept(found=found, schedule=msgspec.structs.replace(schedule, in_words=False))
 
@@ -59,20 +60,26 @@ def as_found(setup: Setup, found: Found, *, seed: int) -> Kept:
 def shortened(setup: Setup, found: Found, *, seed: int) -> Kept:
     """The shortest schedule that shows the mistake: hundreds of runs; as it was found if it cannot
     be put into words. Raises NotDeterministic."""
-    with _again(found):
+    with again(found):
         shrunk = shrink(setup, found.report.decisions)
     if shrunk is None:
         return as_found(setup, found, seed=seed)
-    with _again(found):
-        watcher = PlaceWatcher(ReplayChooser(shrunk.choices), (d.stop for d in shrunk.delays))
-        schedule = _recorded(shrunk.setup, watcher, seed=seed)
-    twin = shrunk.passing_twin
-    words = {
-        "delays": watcher.placed(Named(shrunk.delays)).delays,
-        "faults": shrunk.faults,
-        "passing_twin": None if twin is None else watcher.placed(twin),
-    }
-    return Kept(found=found, schedule=msgspec.structs.replace(schedule, **words))
+    with again(found):
+        schedule = worded(shrunk, partial(_recorded, shrunk.setup, seed=seed))
+    return Kept(found=found, schedule=schedule)
+
+
+def worded(story: Story, record: Callable[[Chooser], AnOrder]) -> AnOrder:
+    """The schedule of a story, which is recorded once more, in the story's words."""
+    watcher = PlaceWatcher(ReplayChooser(story.choices), (d.stop for d in story.delays))
+    order = record(watcher)
+    twin = story.passing_twin
+    return msgspec.structs.replace(
+        order,
+        delays=watcher.placed(Named(story.delays)).delays,
+        faults=story.faults,
+        passing_twin=None if twin is None else watcher.placed(twin),
+    )
 
 
 def explaining(kept: Kept) -> Kept:
@@ -89,7 +96,7 @@ def explaining(kept: Kept) -> Kept:
 
 
 @contextmanager
-def _again(found: Found) -> Iterator[None]:
+def again(found: Found) -> Iterator[None]:
     """What failed once fails whenever it is played. Raises NotDeterministic where it does not."""
     try:
         yield
@@ -118,20 +125,26 @@ def _recorded(setup: Setup, chooser: Chooser, *, seed: int) -> Schedule:
 
 
 def written(kept: Kept, folder: Path) -> Kept:
-    """Write the schedule's file into the folder, which is made if need be.
-
-    The same schedule has the same name, so that exploring again adds nothing.
-    """
-    file = folder / file_name(kept.schedule)
+    """Write the schedule's file into the folder; what hinders that is told in ``unwritten``."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_schedule(file, kept.schedule)
+        return msgspec.structs.replace(kept, file=str(saved(kept.schedule, folder)))
     except OSError as error:
+        file = folder / file_name(kept.schedule)
         return msgspec.structs.replace(kept, unwritten=f"{file}: {error.strerror or error}")
-    return msgspec.structs.replace(kept, file=str(file))
 
 
-def file_name(schedule: Schedule) -> str:
-    """Scenario, kind of violation, and what tells it from others of that kind."""
-    digest = hashlib.sha256(schedule_text(schedule).encode()).hexdigest()[:8]
-    return f"{schedule.scenario}-{schedule.violation.kind}-{digest}.json"
+def saved(order: Order, folder: Path) -> Path:
+    """Write an order's file into the folder, which is made if need be. Raises OSError.
+
+    The same order has the same name, so that exploring again adds nothing.
+    """
+    file = folder / file_name(order)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_schedule(file, order)
+    return file
+
+
+def file_name(order: Order) -> str:
+    """What was played, the kind of violation, and what tells it from others of that kind."""
+    digest = hashlib.sha256(schedule_text(order).encode()).hexdigest()[:8]
+    return f"{order.story}-{order.violation.kind}-{digest}.json"

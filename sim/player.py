@@ -7,7 +7,7 @@ A worker has one of these. Knows no strategy: a report goes back to whoever sent
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from sim.actors import UnplayedStep
 from sim.choices import Chooser, RecordingChooser
@@ -17,6 +17,18 @@ from sim.setup import Lab, Setup
 from sim.world import World
 
 CLEAN: Final = Verdict("clean", None, (), ())
+
+
+class Ending(NamedTuple):
+    """How one run by a chooser ended, whatever it was that was played.
+
+    ``fingerprint`` and ``unplayed`` are as :class:`RunReport` has them.
+    """
+
+    verdict: Verdict
+    unplayed: str | None
+    fingerprint: int
+    steps: int
 
 
 class Player:
@@ -45,20 +57,31 @@ def _quick(lab: Lab) -> Callable[[Plan], RunReport]:
 
 def played(plan: Plan, make: Callable[[Chooser], World]) -> RunReport:
     """The report on a plan, played in the world that ``make`` makes for a chooser."""
+
+    def play(chooser: Chooser) -> Ending:
+        world = make(chooser)
+        verdict, unplayed = outcome(world)
+        return Ending(verdict, unplayed, world.fingerprint, world.engine.steps)
+
+    return reported(plan, play)
+
+
+def reported(plan: Plan, play: Callable[[Chooser], Ending]) -> RunReport:
+    """The report on a plan, of which ``play`` plays one run."""
     chooser = plan.chooser()
     recorder = RecordingChooser(chooser)
-    world = make(recorder)
-    verdict, unplayed = outcome(world)
+    ending = play(recorder)
+    violation = ending.verdict.violation
     return RunReport(
-        verdict=verdict.verdict,
-        fingerprint=world.fingerprint,
-        steps=world.engine.steps,
+        verdict=ending.verdict.verdict,
+        fingerprint=ending.fingerprint,
+        steps=ending.steps,
         choices=len(recorder.decisions),
-        violation=verdict.violation,
-        known=verdict.known,
-        decisions=tuple(recorder.decisions) if verdict.violation else (),
+        violation=violation,
+        known=ending.verdict.known,
+        decisions=tuple(recorder.decisions) if violation else (),
         branches=chooser.branches() if isinstance(chooser, Brancher) else (),
-        unplayed=unplayed,
+        unplayed=ending.unplayed,
     )
 
 

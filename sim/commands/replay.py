@@ -20,7 +20,7 @@ from sim.report.lanes import encodable
 from sim.scenario_grammar import DRIVERS, PROFILES, PROTOCOLS
 
 if TYPE_CHECKING:
-    from sim.replay import Replay
+    from sim.replay import Played, Replay
     from sim.schedule import Schedule
     from sim.setup import Setup
 
@@ -89,7 +89,7 @@ def _read(file: Path, laws: list[Path]) -> Schedule:
     return replace(schedule, setup=replace(schedule.setup, laws=tuple(map(str, laws))))
 
 
-def _replayed(file: Path, schedule: Schedule) -> Replay:
+def _replayed(file: Path, schedule: Schedule) -> Replay[Played]:
     from guest.defects.record import DefectsClash
     from sim.replay import CannotReplay, replayed
     from sim.scenario import ScenarioError
@@ -122,8 +122,8 @@ def _check_names(file: Path, setup: Setup) -> None:
                 raise InputError(f"{told}; there are {', '.join(filter(None, valid)) or 'none'}")
 
 
-def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
-    from sim.report.exploration import schedule_lines, unmet_lines
+def _lines(schedule: Schedule, replay: Replay[Played]) -> Iterator[str]:
+    from sim.report.exploration import mode_line, schedule_lines, unmet_lines
     from sim.report.moment import moment_lines
     from sim.report.violation import report_lines
 
@@ -135,17 +135,4 @@ def _lines(schedule: Schedule, replay: Replay) -> Iterator[str]:
     yield from summary(result)
     yield from schedule_lines(schedule)
     yield from unmet_lines(schedule, replay.unmet)
-    yield f"mode     {_mode(replay)}"
-
-
-def _mode(replay: Replay) -> str:
-    """How it was played, and what that is worth."""
-    if not replay.changed:
-        return replay.mode
-    what = ", ".join(replay.changed)
-    if replay.diverged_at is None:
-        return f"{replay.mode}: the code has changed ({what}), and every choice still fits"
-    return (
-        f"{replay.mode}: the code has changed ({what}) and the recorded choices no longer fit from"
-        f" choice {replay.diverged_at} on"
-    )
+    yield mode_line(replay)

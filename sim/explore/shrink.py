@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """From the choices of a failing schedule to the shortest story of it: few delays, a small scenario.
 
-First the order is put into named delays and shortened; then the scenario loses what the failure
-does not need; at last comes the twin that passes. Everything is tried in runs, as many as a budget
-allows, always the same ones.
+First the order is put into named delays and shortened; then the scenario, if it is one that is
+played, loses what the failure does not need; at last comes the twin that passes. Everything is
+tried in runs, as many as a budget allows, always the same ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -34,15 +34,13 @@ STEPS_MAX: Final = 1_000_000
 TRIALS_MIN: Final = 8
 
 
-class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left of a failing schedule.
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a failing order.
 
-    ``setup`` has the smaller scenario, in which natural order but for ``delays`` and ``faults``
-    ends in ``violation``; ``choices`` are that run's. ``passing_twin`` passes there and differs in
-    one delay or fault; None if no such was found.
+    Natural order but for ``delays`` and ``faults`` ends in ``violation``; ``choices`` are that
+    run's. ``passing_twin`` passes and differs in one delay or fault; None if no such was found.
     """
 
-    setup: Setup
     delays: tuple[Delay, ...]
     faults: tuple[FaultAt, ...]
     choices: tuple[Choice, ...]
@@ -50,8 +48,31 @@ class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
     passing_twin: Named | None
 
 
+class Shrunk(Story, frozen=True, kw_only=True):
+    """What is left of a failing schedule: the story and the smaller scenario it is told in."""
+
+    setup: Setup
+
+
 class DoesNotFail(ValueError):
     """There is nothing to make short: the schedule passes."""
+
+
+class Plays(Protocol):
+    """Plays choosers to their violation, if any; ``steps`` are the engine's in all runs."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def __call__(self, chooser: Chooser) -> Violation | None: ...
+
+
+class _Begun(NamedTuple):
+    """A failing order in words, and how many more trials of each kind are affordable."""
+
+    named: Named
+    violation: Violation
+    affordable: int
 
 
 def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
@@ -59,28 +80,42 @@ def shrink(setup: Setup, decisions: Sequence[int]) -> Shrunk | None:
 
     Raises ScheduleDiverged if the decisions are none of this setup, and DoesNotFail.
     """
-    play = Playing(Lab(setup))
+    begun = _in_words(Playing(Lab(setup)), decisions)
+    if begun is None:
+        return None
+    most = min(SCENARIO_TRIALS_MAX, begun.affordable)
+    smaller = Smaller(setup, begun.named, begun.violation, most)
+    text = reduced(setup.text, smaller.fails) if smaller.sound else setup.text
+    setup = replace(setup, text=text)
+    story = _told(Playing(Lab(setup)), begun._replace(named=smaller.named))
+    return Shrunk(setup=setup, **msgspec.structs.asdict(story))
+
+
+def shrink_order(play: Plays, decisions: Sequence[int]) -> Story | None:
+    """The same where nothing but the order can be made smaller."""
+    begun = _in_words(play, decisions)
+    return None if begun is None else _told(play, begun)
+
+
+def _in_words(play: Plays, decisions: Sequence[int]) -> _Begun | None:
+    """The order in as few delays as can be found. Raises DoesNotFail."""
     run = profiled(play, DecisionChooser(decisions))
     if run.violation is None:
         raise DoesNotFail("a schedule that does not fail cannot be shrunk")
     affordable = max(TRIALS_MIN, STEPS_MAX // max(1, play.steps))
     order = Trials(play, run.violation, min(ORDER_TRIALS_MAX, affordable))
     found = shortest(order, run)
-    if found is None:
-        return None
-    smaller = Smaller(setup, found, run.violation, min(SCENARIO_TRIALS_MAX, affordable))
-    text = reduced(setup.text, smaller.fails) if smaller.sound else setup.text
-    return _told(replace(setup, text=text), smaller.named, run.violation, affordable)
+    return None if found is None else _Begun(found, run.violation, affordable)
 
 
-def _told(setup: Setup, found: Named, wanted: Violation, affordable: int) -> Shrunk:
-    """The end of the story: how it is said best in this scenario, and its twin."""
-    trials = Trials(Playing(Lab(setup)), wanted, min(TWIN_TRIALS_MAX, affordable))
+def _told(play: Plays, begun: _Begun) -> Story:
+    """The end of the story: how it is said best in what is played now, and its twin."""
+    found = begun.named
+    trials = Trials(play, begun.violation, min(TWIN_TRIALS_MAX, begun.affordable))
     found = retold(trials, found) if trials.fails(found) else found
-    run = profiled(trials.play, found.chooser())
+    run = profiled(play, found.chooser())
     assert run.violation is not None, "it has failed before, and nothing has changed"
-    return Shrunk(
-        setup=setup,
+    return Story(
         delays=found.delays,
         faults=found.faults,
         choices=run.choices,

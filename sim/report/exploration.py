@@ -14,10 +14,11 @@ from sim.closing import many, statement
 from sim.explore.delays import Delay
 from sim.explore.named import Named
 from sim.keeping import Kept
+from sim.replay import ARun, Replay
 from sim.report.curve import curve_lines
 from sim.report.sentences import Sentence, sentences
 from sim.report.violation import report_lines
-from sim.schedule import Schedule
+from sim.schedule import Order
 from sim.setup import Setup
 
 NATURAL: Final = Sentence("order", "natural")
@@ -76,7 +77,7 @@ def kept_lines(kept: Kept) -> Iterator[str]:
     yield f"replay   {kept.replay}" if kept.file else f"unsaved  {kept.unwritten}"
 
 
-def schedule_lines(schedule: Schedule) -> Iterator[str]:
+def schedule_lines(schedule: Order) -> Iterator[str]:
     """The order of a schedule in words, and what differs from it by little and passes."""
     if not schedule.in_words:
         yield f"order    {len(schedule.choices):,} choices that were not put into words"
@@ -94,13 +95,24 @@ def schedule_lines(schedule: Schedule) -> Iterator[str]:
     yield from (f"passes   with one more {' '.join(one)}" for one in twin if one not in words)
 
 
-def unmet_lines(schedule: Schedule, unmet: tuple[Delay, ...]) -> Iterator[str]:
+def unmet_lines(schedule: Order, unmet: tuple[Delay, ...]) -> Iterator[str]:
     """The delays of a schedule that ended when nothing else could go on, and not as they say."""
     for _, words in sentences(Named(unmet), _names(schedule)):
         yield f"unmet    {words}: that did not come, and it went on last"
 
 
-def _names(schedule: Schedule) -> set[str]:
+def mode_line(replay: Replay[ARun]) -> str:
+    """How it was played, and what that is worth."""
+    told = f"mode     {replay.mode}"
+    if not replay.changed:
+        return told
+    told += f": the code has changed ({', '.join(replay.changed)})"
+    if replay.diverged_at is None:
+        return f"{told}, and every choice still fits"
+    return f"{told} and the recorded choices no longer fit from choice {replay.diverged_at} on"
+
+
+def _names(schedule: Order) -> set[str]:
     """All who had a turn."""
     return {choice.name for choice in schedule.choices}
 
