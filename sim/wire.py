@@ -4,18 +4,21 @@
 Control messages, ring packets, hypercalls, accesses to configuration space and to device memory,
 with every byte as sent: padding, transaction ids and GPADL handles, too. What does not cross is not
 compared: time, contexts, and on which processor a call was made. Addresses of the guest's own
-memory are numbered as they come in a lane, since each guest has its own. Knows no guest.
+memory are numbered as they come in a lane, since each guest has its own; so are those that a
+call's input still holds of an earlier message. Knows no guest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from struct import Struct
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from protocol.errors import WireFormatError
+from protocol.hypercall import HVCALL_MMIO_READ, HVCALL_MMIO_WRITE
 from protocol.ids import VpIndex
 from protocol.link import (
     BarRead,
@@ -44,6 +47,8 @@ WIRE: Final = frozenset(
 )
 PAGE_BYTES: Final = 4096
 _VP: Final = VpIndex(0)  # whoever made a call
+_WORD: Final = Struct("<Q")
+_FILLED_IN_PART: Final = frozenset({HVCALL_MMIO_READ, HVCALL_MMIO_WRITE})
 
 Number = Callable[[int], int]  # of one of the guest's pages, by its frame
 
@@ -71,7 +76,10 @@ def wire_of(events: Iterable[Stamped]) -> tuple[Crossing, ...]:
             def number(frame: int, known: dict[int, int] = known) -> int:
                 return known.setdefault(frame, len(known) + 1)
 
-            crossed.append(Crossing(stamped.seq, lane, _comparable(stamped.event, number)))
+            event = _comparable(stamped.event, number)
+            if isinstance(event, HypercallMade) and event.code in _FILLED_IN_PART:
+                event = msgspec.structs.replace(event, input=_known_numbered(event.input, known))
+            crossed.append(Crossing(stamped.seq, lane, event))
     return tuple(crossed)
 
 
@@ -81,6 +89,16 @@ def _comparable(event: msgspec.Struct, number: Number) -> msgspec.Struct:
     if isinstance(event, MessagePosted) and event.direction == "guest-to-host":
         return msgspec.structs.replace(event, payload=_numbered(event.payload, number))
     return event
+
+
+def _known_numbered(data: bytes, known: Mapping[int, int]) -> bytes:
+    """A call's input, of which the guest fills in a part, with pages that were told before."""
+
+    def word(value: int) -> int:
+        frame, offset = divmod(value, PAGE_BYTES)
+        return value if offset else known.get(frame, frame) * PAGE_BYTES
+
+    return b"".join(_WORD.pack(word(value)) for (value,) in _WORD.iter_unpack(data))
 
 
 def _numbered(payload: bytes, number: Number) -> bytes:

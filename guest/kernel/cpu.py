@@ -14,6 +14,7 @@ from __future__ import annotations
 from enum import Enum
 
 from guest.kernel.context import Context, Kind
+from guest.kernel.pages import PAGE_BYTES
 from protocol.ids import CpuId, VpIndex
 
 NUMA_NO_NODE = -1
@@ -32,15 +33,18 @@ class Cpu:
     ``online`` says so to those who ask at every turn.
 
     ``place`` is how traces call it: its index, in a second kernel after the kernel's number.
+    ``input_page`` is hyperv_pcpu_input_arg, where hypercalls are written while interrupts are off:
+    what a call does not fill in is still what the last one left there.
     """
 
-    __slots__ = ("hardirq", "index", "online", "place", "softirq", "softirqs_pending", "thread",
-                 "vp")  # fmt: skip
+    __slots__ = ("hardirq", "index", "input_page", "online", "place", "softirq", "softirqs_pending",
+                 "thread", "vp")  # fmt: skip
 
     def __init__(self, index: CpuId, vp: VpIndex, place: str) -> None:
         self.index = index
         self.vp = vp
         self.place = place
+        self.input_page = bytearray(PAGE_BYTES)
         self.clear()
 
     def clear(self) -> None:

@@ -80,11 +80,6 @@ class Kernel:
         self.freezer = Freezer(self)
         self.pm = DevicePm(self)
 
-    @property
-    def follows_crash(self) -> bool:
-        """Whether devices are as a dead kernel left them; kdump says ``reset_devices`` then."""
-        return self.number > 1
-
     def now_ns(self) -> int:
         """Simulated time, nanoseconds."""
         return self.scheduler.now_ns()

@@ -32,6 +32,7 @@ from protocol.pci_regs import (
 )
 
 PCI_D3COLD = 4
+_STATES = ("D0", "D1", "D2", "D3hot", "D3cold", "unknown")  # pci_power_names[]
 _LATENCY_MIN = 16
 _LATENCY_DEFAULT = 64
 
@@ -45,6 +46,8 @@ async def pci_enable_device(dev: PciDev) -> int:
     dev.enable_cnt += 1
     if dev.enable_cnt > 1:
         return 0
+    if dev.current_state != PCI_D0:
+        await _pci_set_full_power_state(dev)
     ret = await _pci_enable_resources(dev)
     if ret < 0:
         dev.enable_cnt -= 1
@@ -66,6 +69,22 @@ async def pci_update_current_state(dev: PciDev) -> None:
     control = (await bus.ops.read(bus, devfn, dev.pm_cap + PCI_PM_CTRL, 2))[1]
     gone = control == ALL_ONES & 0xFFFF
     dev.current_state = PCI_D3COLD if gone else control & PCI_PM_CTRL_STATE_MASK
+
+
+async def _pci_set_full_power_state(dev: PciDev) -> None:
+    """pci_set_full_power_state(): one that can be reached is asked where it is now."""
+    await pci_power_up(dev)
+    if dev.pm_cap and dev.current_state != PCI_D3COLD:
+        await pci_update_current_state(dev)
+
+
+async def pci_power_up(dev: PciDev) -> None:
+    """pci_power_up(): whether the function is there is asked, and said if it is not."""
+    asleep = dev.current_state
+    await pci_update_current_state(dev)
+    if dev.pm_cap and dev.current_state == PCI_D3COLD:
+        text = f"Unable to change power state from {_STATES[asleep]} to D0, device inaccessible"
+        dev.kernel.log("err", f"pci {dev.name}: {text}")
 
 
 async def _pci_enable_resources(dev: PciDev) -> int:

@@ -15,8 +15,14 @@ from guest.pci_core.msi_regs import (
     pci_write_msi_msg,
 )
 from guest.pci_core.msix import msix_change_control
+from guest.pci_core.regs import PCI_MSI_FLAGS, PCI_MSI_FLAGS_QSIZE_SHIFT
 from guest.pci_core.types import PciDev
-from protocol.pci_cap_rows import PCI_MSIX_FLAGS_ENABLE, PCI_MSIX_FLAGS_MASKALL
+from protocol.pci_cap_rows import (
+    PCI_MSI_FLAGS_ENABLE,
+    PCI_MSI_FLAGS_QSIZE,
+    PCI_MSIX_FLAGS_ENABLE,
+    PCI_MSIX_FLAGS_MASKALL,
+)
 from protocol.pci_regs import PCI_COMMAND, PCI_COMMAND_MEMORY
 
 
@@ -29,13 +35,16 @@ async def pci_restore_msi_state(dev: PciDev) -> None:
 
 
 async def _restore_msi(dev: PciDev) -> None:
-    """__pci_restore_msi_state()."""
+    """__pci_restore_msi_state(): the control register is read before the mask is written."""
     desc = dev.msi_descs[0]
     await pci_intx(dev, enable=0)
     await msi_set_enable(dev, 0)
     await pci_write_msi_msg(desc, desc.msg)
+    bus, devfn, pos = dev.bus, dev.devfn, dev.msi_cap + PCI_MSI_FLAGS
+    control = (await bus.ops.read(bus, devfn, pos, 2))[1] & ~PCI_MSI_FLAGS_QSIZE
     await pci_msi_update_mask(desc, clear=0, add=0)
-    await msi_set_enable(dev, 1)
+    control |= desc.multiple << PCI_MSI_FLAGS_QSIZE_SHIFT | PCI_MSI_FLAGS_ENABLE
+    await bus.ops.write(bus, devfn, pos, 2, control)
 
 
 async def _restore_msix(dev: PciDev) -> None:

@@ -3,8 +3,6 @@
 
 Accesses to the capability and the table come in Linux's order. Refuses to know who wants the
 vectors.
-
-Model: entries that nobody set up are left alone (see ``_msix_mask_all()``).
 """
 
 from __future__ import annotations
@@ -127,20 +125,11 @@ async def _msix_setup_interrupts(
 
 
 async def _msix_mask_all(dev: PciDev, entries: int) -> None:
-    """msix_mask_all(): no entry may fire before its interrupt is requested.
-
-    Model: Linux writes every entry of the table; here those that were set up and found unmasked,
-    as a table comes out of reset masked and a real device's has hundreds of entries. Only after a
-    crash, without a reset, there are others unmasked, which must not fire in the crash kernel.
-    """
-    for desc in dev.msi_descs.values():
-        if not desc.msix_ctrl & PCI_MSIX_ENTRY_CTRL_MASKBIT:
-            await pci_msix_mask(desc)
-    if dev.kernel.follows_crash:
-        assert dev.msix_base is not None, "the table has been mapped"
-        for index in range(len(dev.msi_descs), entries):
-            ctrl = dev.msix_base + index * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL
-            await dev.kernel.mmio_write(ctrl, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT)
+    """msix_mask_all(): no entry may fire before its interrupt is requested, set up or not."""
+    assert dev.msix_base is not None, "the table has been mapped"
+    first = dev.msix_base + PCI_MSIX_ENTRY_VECTOR_CTRL
+    for ctrl in range(first, first + entries * PCI_MSIX_ENTRY_SIZE, PCI_MSIX_ENTRY_SIZE):
+        await dev.kernel.mmio_write(ctrl, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT)
 
 
 async def msix_shutdown(dev: PciDev) -> None:

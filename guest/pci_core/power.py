@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 from guest.kernel.dpm import Hold, PmOps
-from guest.pci_core.enable import pci_update_current_state
+from guest.pci_core.enable import pci_power_up, pci_update_current_state
 from guest.pci_core.refs import pci_dev_get, pci_dev_put
 from guest.pci_core.state import pci_restore_state, pci_save_state
 from guest.pci_core.types import PCI_UNKNOWN, PciDev
@@ -53,7 +53,7 @@ async def _pci_pm_restore_noirq(dev: PciDev) -> int:
 
     Each half of pci_pm_power_up_and_verify_state() reads the power-management register.
     """
-    await pci_update_current_state(dev)  # pci_power_up(), of a function that is in D0
+    await pci_power_up(dev)
     await pci_update_current_state(dev)
     await pci_restore_state(dev)
     return 0

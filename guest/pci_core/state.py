@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A function's configuration space, saved and written back: pci_save_state() of pci.c.
 
-Model: a PCI-X or virtual-channel capability, or one of resizable BARs, is looked for and not kept.
+Model: a PCI-X or virtual-channel capability is looked for and not kept.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from guest.kernel import ops
-from guest.pci_core.capability import pci_find_capability, pci_find_ext_capability
+from guest.pci_core.capability import pci_find_capability
 from guest.pci_core.express import pci_restore_pcie_state, pci_save_pcie_state
 from guest.pci_core.init_capabilities import find_virtual_channels
 from guest.pci_core.msi_restore import pci_restore_msi_state
+from guest.pci_core.rebar import pci_restore_rebar_state
 from guest.pci_core.regs import PCI_CAP_ID_PCIX
 from guest.pci_core.types import PciDev
-from protocol.pci_caps import PCI_EXT_CAP_ID_REBAR
 
 CONFIG_DWORDS: Final = 16
 # Dwords in the order in which a header of type 0 is written back, and how often each is tried
@@ -38,13 +38,13 @@ async def pci_save_state(dev: PciDev) -> None:
 
 
 async def pci_restore_state(dev: PciDev) -> None:
-    """pci_restore_state(): PCI Express, what has changed of the header, then the interrupts.
+    """pci_restore_state(): PCI Express, BAR sizes, what of the header has changed, interrupts.
 
     Model: every header is written back as one of type 0, since vPCI has no bridges.
     """
     await pci_restore_pcie_state(dev)
     await find_virtual_channels(dev)
-    await pci_find_ext_capability(dev, PCI_EXT_CAP_ID_REBAR)
+    await pci_restore_rebar_state(dev)
     saved = dev.saved_config_space
     if saved is not None:
         for dword, retries in RESTORED:

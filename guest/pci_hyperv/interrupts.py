@@ -7,7 +7,7 @@ Composing runs under interrupt locks. How a CPU is finally chosen belongs to the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guest.events import MsiFreed
 from guest.kernel.faults import NullDereference
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from guest.kernel.irq import IrqData
     from guest.pci_core.types import MsiDesc, PciDev
+
+# sizeof(struct hv_retarget_device_interrupt), of a set as far as its mask of banks.
+_CLEARED_BYTES: Final = 64
 
 
 class Interrupts(Compose):
@@ -101,6 +104,9 @@ class Interrupts(Compose):
         The input lies in a page of this CPU, and nobody else gets at it while interrupts are off.
         """
         await self.kernel.local_irq_save()
+        page = self.kernel.current_cpu().input_page
+        page[:_CLEARED_BYTES] = bytes(_CLEARED_BYTES)
+        page[: len(payload)] = payload
         status = self.kernel.hypercall(control, payload).status
         await self.kernel.local_irq_restore()
         return status

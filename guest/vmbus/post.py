@@ -19,7 +19,7 @@ from protocol.hypercall import (
     HVCALL_POST_MESSAGE,
 )
 from protocol.link import MessagePosted
-from protocol.synic import HV_MESSAGE_PAYLOAD_BYTE_COUNT, HvInputPostMessage
+from protocol.synic import POSTED_PAYLOAD_AT, HvInputPostMessage
 from protocol.vmbus import ChannelMessageType
 
 if TYPE_CHECKING:
@@ -66,17 +66,16 @@ async def vmbus_post_msg(vmbus: Posting, payload: bytes) -> int:
     -ENOBUFS or -EINVAL as the last try ended.
     """
     kernel = vmbus.kernel
-    data = HvInputPostMessage(
-        connectionid=vmbus.msg_conn_id,
-        payload_size=len(payload),
-        payload=payload.ljust(HV_MESSAGE_PAYLOAD_BYTE_COUNT, b"\0"),
-    ).build()
+    call = HvInputPostMessage(connectionid=vmbus.msg_conn_id, payload_size=len(payload)).build()
+    filled_in = call[:POSTED_PAYLOAD_AT] + payload
     delay_us = 1
     error = 0
     for attempt in range(POST_TRIES):
         if kernel.crowded:
             await ops.offer(kernel, "post_message")
-        status = kernel.hypercall(HVCALL_POST_MESSAGE, data).status
+        page = kernel.current_cpu().input_page
+        page[: len(filled_in)] = filled_in
+        status = kernel.hypercall(HVCALL_POST_MESSAGE, bytes(page[: len(call)])).status
         if status == HV_STATUS_SUCCESS:
             kernel.emit(MessagePosted("guest-to-host", payload))
             return 0

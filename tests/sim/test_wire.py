@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What of a trace counts as having crossed, and what of it two guests need not share."""
 
+import struct
 from typing import Any
 
 import msgspec
@@ -9,7 +10,12 @@ import pytest
 from guest.events import BusStateChanged
 from host.events import ChannelOffered
 from protocol.codec import WireRecord
-from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HVCALL_SIGNAL_EVENT
+from protocol.hypercall import (
+    HVCALL_MMIO_WRITE,
+    HVCALL_RETARGET_INTERRUPT,
+    HVCALL_SIGNAL_EVENT,
+    HvMmioWriteInput,
+)
 from protocol.ids import RelId, SlotNumber, TransactionId, VpIndex
 from protocol.link import (
     ConfigRead,
@@ -73,6 +79,18 @@ def test_pages_of_the_guest_are_numbered_as_they_come() -> None:
     assert message_of(first).range[0].pfn_array == (1, 2, 3)
     assert message_of(second).pfn == (3, 2)
     assert {first.lane, second.lane} == {"nvme0"}
+
+
+def test_so_are_those_that_an_earlier_message_has_left_in_a_call_s_input() -> None:
+    contact = VmbusChannelInitiateContact(monitor_page1=0x999000, monitor_page2=0x777000)
+    call = HvMmioWriteInput(gpa=0xC000_0000, size=4).build()
+    left = struct.pack("<4Q", 0x777000, 0x999000, 0x999001, 0x888000)
+    call = call[:24] + left + call[24 + len(left) :]
+    made = HypercallMade(VpIndex(0), HVCALL_MMIO_WRITE, 0, call)
+    crossed = wire_of(stamped(posted(contact), made))[1].event
+    assert isinstance(crossed, HypercallMade)
+    assert struct.unpack_from("<4Q", crossed.input, 24) == (0x2000, 0x1000, 0x999001, 0x888000)
+    assert (crossed.input[:24], crossed.input[56:]) == (call[:24], call[56:])
 
 
 @pytest.mark.parametrize(("page", "shown"), [(0x123000, 4096), (2, 2)])

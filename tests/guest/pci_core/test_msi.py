@@ -80,13 +80,20 @@ def test_a_message_is_written_address_first() -> None:
     rig = Rig()
     dev = up(nvme(), rig)
     alloc(rig, dev, 1, 1, PCI_IRQ_MSIX)
-    assert rig.port.log == [
+    assert rig.port.log[:5] == [
         ("r", TABLE + 12, 1),
         ("w", TABLE + 0, 0xFEE0_1000),
         ("w", TABLE + 4, 0),
         ("w", TABLE + 8, SHUTDOWN),
         ("r", TABLE + 8, SHUTDOWN),  # flushes
     ]
+
+
+def test_the_whole_table_is_masked_before_msix_is_let_loose() -> None:
+    rig = Rig()
+    dev = up(nvme(), rig)
+    alloc(rig, dev, 1, 1, PCI_IRQ_MSIX)
+    assert rig.port.log[5:] == [("w", TABLE + 16 * index + 12, 1) for index in range(9)]
 
 
 def test_an_entry_found_unmasked_is_masked_around_the_message_and_for_good() -> None:

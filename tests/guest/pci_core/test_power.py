@@ -6,6 +6,7 @@ from __future__ import annotations
 from errno import EIO
 
 from guest.kernel.dpm import PmEvent
+from guest.pci_core.enable import pci_enable_device
 from guest.pci_core.msi import PCI_IRQ_MSI, PCI_IRQ_MSIX
 from guest.pci_core.state import CONFIG_DWORDS, pci_restore_state, pci_save_state
 from guest.pci_core.types import PCI_D0, PCI_UNKNOWN, PciBus, PciDev
@@ -158,6 +159,22 @@ def test_the_message_of_msi_comes_back_while_msi_is_off() -> None:
     ]
     assert enabled[0] is False
     assert enabled[-1] is True
+    assert [(kind, where) for kind, where, _, _ in rig.ops.log if where in (0x52, 0x60)][-3:] == [
+        ("r", 0x52),
+        ("w", 0x60),  # the mask
+        ("w", 0x52),
+    ]
+
+
+def test_a_function_that_is_gone_is_asked_twice_where_it_is_and_said_to_be_inaccessible() -> None:
+    rig = Rig()
+    dev = bare(rig)
+    rig.ops.functions[0].put(0x44, 2, 0xFFFF)
+    dev.enable_cnt = 0
+    rig.ops.log.clear()
+    assert rig.run(pci_enable_device(dev)) == 0
+    assert [where for _, where, _, _ in rig.ops.log] == [0x44, 0x44, COMMAND, 0x3D]
+    assert rig.kernel.log_lines[-1][2].endswith("from D3cold to D0, device inaccessible")
 
 
 def play(rig: Rig, *, restore: bool = True) -> list[int]:

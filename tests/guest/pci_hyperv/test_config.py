@@ -291,6 +291,24 @@ def test_a_failed_call_writes_nothing_and_goes_on() -> None:
     assert story.reads([(COMMAND, 2)]) != [(0x0006, True)]
 
 
+def test_what_a_call_does_not_fill_in_is_what_the_cpus_page_held() -> None:
+    story = CountingHostStory(use_calls=True)
+    story.arrive()
+    hypercall, inputs = story.host.hypercall, list[bytes]()
+
+    def told(vp: VpIndex, control_word: int, data: bytes) -> HypercallResult:
+        inputs.append(data)
+        return hypercall(vp, control_word, data)
+
+    story.host.hypercall = told  # type: ignore[method-assign]  # the fake's own method
+    for cpu in story.kernel.cpus:
+        cpu.input_page[:256] = b"\x5a" * 256
+    story.reads([(COMMAND, 2)])
+    choose, read = inputs
+    assert choose[12:] == b"\x5a" * 4 + bytes(4) + b"\x5a" * 60  # a slot of four bytes
+    assert read[12:] == b"\x5a" * 4
+
+
 def test_a_function_whose_choice_failed_is_not_the_one_that_is_reached() -> None:
     story = CountingHostStory(use_calls=True, profiles=(NVME_SSD, NVME_SSD))
     story.arrive()
