@@ -47,6 +47,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "device import": Command("device_import", "import a real device from an lspci capture"),
     "kernel build": Command("kernel_build", "build the real driver out of a Linux tree"),
     "kernel info": Command("kernel_info", "tell what a driver was built from"),
+    "conformance host": Command("conformance_host", "put a host to the suite, case by case"),
+    "conformance guest": Command("conformance_guest", "put a guest driver to the suite"),
     "bench codec": Command("bench_codec", "measure the codec beside construct's"),
     "bench lifecycle": Command("bench_lifecycle", "measure what a device's life costs"),
     "bench explore": Command("bench_explore", "measure what a schedule costs"),

@@ -3,54 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from protocol.versions import vpci_dialect
-from sim.conformance.case import STRENGTHS, Case, GuestCase, HostCase, Nonconforming, NotOffered
+from sim.conformance.case import Case, GuestCase, HostCase, Nonconforming, NotOffered
 from sim.conformance.guest_play import play_case
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_port import HostUnderTest
+from sim.conformance.outcome import Outcome, Result, Target
 from sim.guests import Guests
 from sim.trace import Stamped
-
-Result: TypeAlias = Literal["passed", "failed", "skipped", "observed"]
-RESULTS: Final[tuple[Result, ...]] = ("passed", "failed", "skipped", "observed")
-
-# Whose rules bind whom; what another strength's case finds is told, and no failure.
-BINDING: Final[Mapping[str, frozenset[str]]] = {
-    "guest": frozenset({"must", "linux"}),
-    "hyperv": frozenset({"must", "hyperv"}),
-    "openvmm": frozenset({"must", "openvmm"}),
-    "stranger": frozenset({"must"}),
-}
-assert set().union(*BINDING.values()) <= set(STRENGTHS)
-
-
-class Outcome(NamedTuple):
-    """What came of one case at one version.
-
-    ``result``: ``observed`` is a rule that does not bind this peer and that it does not follow, or
-    one that nobody established; ``why`` says what was seen, or what is missing. ``trace`` is what
-    crossed, and ``at`` the place in it of the first message that differs.
-    """
-
-    case: Case
-    version: str
-    result: Result
-    why: str
-    trace: Sequence[Stamped]
-    at: int | None
-
-
-class Target(NamedTuple):
-    """Who is tested: ``profile`` is the host's, or the guest's opposite; ``binding`` as above."""
-
-    side: Literal["guest", "host"]
-    peer: str
-    profile: str
-    binding: frozenset[str]
-
 
 C = TypeVar("C", bound=Case)
 

@@ -13,11 +13,23 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "protocol": frozenset({"protocol", "construct", "msgspec"}),
     "guest": frozenset({"guest", "protocol", "msgspec"}),
     "host": frozenset({"host", "protocol", "msgspec", "numpy"}),
-    "sim": frozenset({*PACKAGES, "msgspec", "numpy", "rich", "simpy", "typer"}),
+    "sim": frozenset(
+        {*PACKAGES, "jinja2", "junitparser", "msgspec", "numpy", "rich", "simpy", "typer"}
+    ),
     "benchmarks": frozenset({*PACKAGES, "msgspec", "numpy", "rich", "simpy", "typer"}),
     "examples": frozenset({*PACKAGES, "pytest"}),
     "tests": frozenset(
-        {*PACKAGES, "tests", "construct", "hypothesis", "msgspec", "numpy", "pytest", "simpy"}
+        {
+            *PACKAGES,
+            "tests",
+            "construct",
+            "hypothesis",
+            "msgspec",
+            "numpy",
+            "pytest",
+            "simpy",
+            "xmlschema",
+        }
         | {"rich", "typer"}
     ),
 }

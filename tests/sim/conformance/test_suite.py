@@ -9,15 +9,9 @@ import pytest
 
 from sim.conformance.case import GuestCase
 from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
+from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import OwnHost
-from sim.conformance.suite import (
-    BINDING,
-    Outcome,
-    Target,
-    plan,
-    run_guest_case,
-    run_host_case,
-)
+from sim.conformance.suite import plan, run_guest_case, run_host_case
 
 HYPERV = Target("host", "our host", "hyperv", BINDING["hyperv"])
 

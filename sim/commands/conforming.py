@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""What the commands of the suite share: which cases are run, and how it is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple, TypeAlias, TypeVar
+
+import typer
+
+from sim.cli import FOUND, INTERRUPTED, OK
+from sim.commands.calling import InputError, choose, print_json, unwritable
+from sim.conformance.case import ALL, STRENGTHS, Case
+from sim.conformance.outcome import Outcome, Target
+from sim.files import whole_file
+from sim.report.conformance import (
+    conformance_dict,
+    outcome_lines,
+    skipped_lines,
+    summary_line,
+    table_lines,
+)
+from sim.report.lanes import encodable
+from sim.report.progress import progress_of
+from sim.scenario_tables import hint
+
+Versions: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--protocol", metavar="V", help="Only at this version; may be repeated."),
+]
+CaseIds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--case", metavar="ID", help="Only this case; may be repeated."),
+]
+Strengths: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strength", metavar="S", help="Only cases of this strength, which bind then; repeatable."
+    ),
+]
+JUnit: TypeAlias = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML here.")
+]
+Html: TypeAlias = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a page here.")
+]
+
+C = TypeVar("C", bound=Case)
+FAILURES_SHOWN: Final = 10  # whole, with lanes; the page and JUnit have all
+
+
+class Selection(NamedTuple):
+    """Which cases, at which versions; empty selects all."""
+
+    versions: tuple[str, ...]
+    cases: tuple[str, ...]
+    strengths: tuple[str, ...]
+
+
+class Files(NamedTuple):
+    """Where else the outcomes go."""
+
+    junit: Path | None
+    html: Path | None
+
+
+def selection(
+    versions: Sequence[str] | None, cases: Sequence[str] | None, strengths: Sequence[str] | None
+) -> Selection:
+    """What was asked for. Raises InputError for a version or a strength that does not exist."""
+    for version in versions or ():
+        choose(version, ALL, "protocol")
+    for strength in strengths or ():
+        choose(strength, STRENGTHS, "strength")
+    return Selection(tuple(versions or ()), tuple(cases or ()), tuple(strengths or ()))
+
+
+def bound(target: Target, selected: Selection) -> Target:
+    """The target, bound by the strengths that were asked for, if any were."""
+    if not selected.strengths:
+        return target
+    return target._replace(binding=frozenset(selected.strengths) - {"unknown"})
+
+
+def run_cases(
+    themes: Mapping[str, tuple[C, ...]],
+    selected: Selection,
+    run: Callable[[C, str], Outcome],
+) -> tuple[list[Outcome], bool]:
+    """The outcomes, and whether somebody interrupted; raises InputError for an unknown case."""
+    known = {case.id: case for cases in themes.values() for case in cases}
+    for name in selected.cases:
+        if name not in known:
+            raise InputError(f"no case {name!r}; {hint(name, known)}")
+    chosen = [known[name] for name in selected.cases] or list(known.values())
+    from sim.conformance.suite import plan  # brings the engine
+
+    planned = list(plan(chosen, selected.versions, selected.strengths))
+    if not planned:
+        raise InputError("no case is left; ask for other versions or strengths")
+    outcomes: list[Outcome] = []
+    with progress_of("Cases", len(planned)) as progress:
+        try:
+            for case, version in planned:
+                outcomes.append(run(case, version))
+                failed = sum(outcome.result == "failed" for outcome in outcomes)
+                progress(len(outcomes), failed)
+        except KeyboardInterrupt:
+            return outcomes, True
+    return outcomes, False
+
+
+def show(
+    target: Target,
+    themes: Mapping[str, tuple[C, ...]],
+    outcomes: list[Outcome],
+    files: Files,
+    *,
+    interrupted: bool,
+    as_json: bool,
+) -> int:
+    """Print and write the outcomes; the exit status."""
+    _write(target, themes, outcomes, files)
+    if as_json:
+        print_json(conformance_dict(target, outcomes))
+    else:
+        _print(target, themes, outcomes)
+    if any(outcome.result == "failed" for outcome in outcomes):
+        return FOUND
+    return INTERRUPTED if interrupted else OK
+
+
+def _print(target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[Outcome]) -> None:
+    lines = list(table_lines(themes, outcomes))
+    failed = [outcome for outcome in outcomes if outcome.result == "failed"]
+    for outcome in failed[:FAILURES_SHOWN]:
+        lines += ["", *outcome_lines(outcome)]
+    if len(failed) > FAILURES_SHOWN:
+        more = len(failed) - FAILURES_SHOWN
+        lines += ["", f"and {more} more that failed; --html FILE tells about each"]
+    for outcome in outcomes:
+        if outcome.result == "observed":
+            lines.append(f"observed  {outcome.case.id} {outcome.version}: {outcome.why}")
+    lines += ["", *skipped_lines(outcomes), summary_line(target, outcomes)]
+    encoding = sys.stdout.encoding
+    print("\n".join(encodable(line, encoding) for line in lines))
+
+
+def _write(
+    target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[Outcome], files: Files
+) -> None:
+    if files.junit is not None:
+        from sim.report.junit import write_junit  # a library that only this needs
+
+        theme_of = {case.id: theme for theme, cases in themes.items() for case in cases}
+        try:
+            with whole_file(files.junit) as file:
+                write_junit(file, target, outcomes, theme_of)
+        except OSError as error:
+            raise unwritable(files.junit, error) from None
+    if files.html is not None:
+        from sim.report.conformance_page import page_text  # as above
+
+        try:
+            with whole_file(files.html) as file:
+                file.write(page_text(target, themes, outcomes).encode())
+        except OSError as error:
+            raise unwritable(files.html, error) from None

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""What comes of a case, and whom its rule binds. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from sim.conformance.case import STRENGTHS, Case
+from sim.trace import Stamped
+
+Result: TypeAlias = Literal["passed", "failed", "skipped", "observed"]
+RESULTS: Final[tuple[Result, ...]] = ("passed", "failed", "skipped", "observed")
+
+# Whose rules bind whom; what another strength's case finds is told, and no failure.
+BINDING: Final[Mapping[str, frozenset[str]]] = {
+    "guest": frozenset({"must", "linux"}),
+    "hyperv": frozenset({"must", "hyperv"}),
+    "openvmm": frozenset({"must", "openvmm"}),
+    "stranger": frozenset({"must"}),
+}
+assert set().union(*BINDING.values()) <= set(STRENGTHS)
+
+
+class Outcome(NamedTuple):
+    """What came of one case at one version.
+
+    ``result``: ``observed`` is a rule that does not bind this peer and that it does not follow, or
+    one that nobody established; ``why`` says what was seen, or what is missing. ``trace`` is what
+    crossed, and ``at`` the place in it of the first message that differs.
+    """
+
+    case: Case
+    version: str
+    result: Result
+    why: str
+    trace: Sequence[Stamped]
+    at: int | None
+
+
+class Target(NamedTuple):
+    """Who is tested: ``profile`` is the host's, or the guest's opposite; ``binding`` as above."""
+
+    side: Literal["guest", "host"]
+    peer: str
+    profile: str
+    binding: frozenset[str]

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""``vpcisim conformance guest`` and ``host``: what they take, print and write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sim.cli import BAD_INPUT, FOUND, INTERRUPTED, OK, main
+from sim.conformance import suite
+from sim.conformance.case import Nonconforming
+from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
+from sim.conformance.host_bench import HostBench
+
+CASE = HOST_CASES[0].id
+GUEST_CASE = GUEST_CASES[0].id
+
+
+def test_one_case_at_one_version_is_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["conformance", "host", "--case", CASE, "--protocol", "1.4"])
+    out = capsys.readouterr().out
+    assert status == OK
+    assert CASE in out
+    assert "1 case: 1 passed, 0 failed, 0 skipped, 0 observed" in out
+
+
+@pytest.mark.parametrize(("side", "case"), [("host", CASE), ("guest", GUEST_CASE)])
+def test_json_is_the_documented_document(
+    side: str, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conformance", side, "--case", case, "--protocol", "1.3", "--json"]) == OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["target"] == side
+    assert document["cases"] == [
+        {"id": case, "version": "1.3", "strength": "must", "result": "passed", "why": ""}
+    ]
+    assert document.keys() >= {"peer", "profile", "passed", "failed", "skipped"}
+
+
+def test_a_case_that_fails_is_told_and_written_and_ends_in_status_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WrongBench(HostBench):
+        def ready(self) -> None:
+            raise Nonconforming("the host says nothing")
+
+    monkeypatch.setattr(suite, "HostBench", WrongBench)
+    junit, page = tmp_path / "host.xml", tmp_path / "host.html"
+    arguments = ["--case", CASE, "--protocol", "1.4", "--junit", str(junit), "--html", str(page)]
+    assert main(["conformance", "host", *arguments]) == FOUND
+    out = capsys.readouterr().out
+    assert f"failed: {CASE}, version 1.4 (must)" in out
+    assert "  seen   the host says nothing" in out
+    assert "the host says nothing" in junit.read_text(encoding="utf-8")
+    assert "the host says nothing" in page.read_text(encoding="utf-8")
+
+
+def test_ctrl_c_keeps_what_was_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient(HostBench):
+        def ready(self) -> None:
+            if self.dialect.name == "1.3":
+                raise KeyboardInterrupt
+            super().ready()
+
+    monkeypatch.setattr(suite, "HostBench", Impatient)
+    assert main(["conformance", "host", "--case", CASE]) == INTERRUPTED
+    assert "2 cases: 2 passed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--case", "no-such-case"], "no case 'no-such-case'"),
+        (["--protocol", "2.0"], "no protocol '2.0'; there are 1.1, 1.2, 1.3, 1.4"),
+        (["--strength", "should"], "no strength 'should'; there are must, linux"),
+        (["--profile", "xen"], "no profile 'xen'; there are hyperv, openvmm"),
+        (["--case", CASE, "--strength", "unknown"], "no case is left"),
+        (["--case", CASE, "--junit", "/nowhere/host.xml"], "/nowhere/host.xml: "),
+    ],
+)
+def test_bad_use_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conformance", "host", *arguments]) == BAD_INPUT
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
