@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "bench codec": Command("bench_codec", "measure the codec beside construct's"),
     "bench lifecycle": Command("bench_lifecycle", "measure what a device's life costs"),
     "bench explore": Command("bench_explore", "measure what a schedule costs"),
+    "bench conformance": Command("bench_conformance", "measure what the suite costs"),
 }
 
 _EXAMPLE: Final = "vpcisim run arrival --protocol 1.4"
