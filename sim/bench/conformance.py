@@ -7,11 +7,13 @@ Wall-clock results only, in timeouts of bare simpy that were measured in the sam
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from host.profiles import PROFILES
 from sim.bench.unit import simpy_timeouts_per_s
+from sim.conformance.case import HostCase
 from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
 from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import OwnHost
@@ -39,17 +41,15 @@ def _row(peer: str, runs: list[Callable[[], Outcome]]) -> dict[str, Any]:
 
 def _host_runs(profile: str) -> list[Callable[[], Outcome]]:
     target = Target("host", profile, profile, BINDING[profile])
-    return [
-        lambda case=case, version=version: run_host_case(
-            case, version, target, lambda one, _: OwnHost(profile, one.bus, {})
-        )
-        for case, version in plan(HOST_CASES)
-    ]
+
+    def fresh(case: HostCase, _version: str) -> OwnHost:
+        return OwnHost(profile, case.bus, {})
+
+    planned = plan(HOST_CASES)
+    return [partial(run_host_case, case, version, target, fresh) for case, version in planned]
 
 
 def _guest_runs() -> list[Callable[[], Outcome]]:
     target = Target("guest", "model", "hyperv", BINDING["guest"])
-    return [
-        lambda case=case, version=version: run_guest_case(case, version, target, None)
-        for case, version in plan(GUEST_CASES)
-    ]
+    planned = plan(GUEST_CASES)
+    return [partial(run_guest_case, case, version, target, None) for case, version in planned]
