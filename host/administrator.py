@@ -6,8 +6,10 @@ Scenario actors call these by name. Knows no channel and no message; offering is
 
 from host.bus import VpciBus
 from host.clock import Clock
+from host.events import RequestIgnored, RequestMisanswered
 from host.settings import BusConfig
 from host.vsp import inputs
+from host.vsp.leftovers import failure
 from protocol.errors import LocalProtocolError
 from protocol.ids import SlotNumber, TransactionId
 from protocol.vpci import MessageType
@@ -55,10 +57,17 @@ class Administrator:
 
         ``message`` is the wire's name, ``PCI_BUS_D0ENTRY``. Raises ValueError for another.
         """
-        if message not in MessageType.__members__:
-            known = ", ".join(MessageType.__members__)
-            raise ValueError(f"unknown message {message!r}; known: {known}")
-        self.bus(name).feed(inputs.FaultArmed(int(MessageType[message]), status))
+        self.bus(name).feed(failure(name, _type_of(message), status))
+
+    def answer_next(self, name: str, message: str, answer: bytes) -> None:
+        """As :meth:`fail_next`, with these bytes in place of an answer."""
+        event = RequestMisanswered(name, message, answer)
+        self.bus(name).feed(inputs.FaultArmed(_type_of(message), answer, event))
+
+    def ignore_next(self, name: str, message: str) -> None:
+        """As :meth:`fail_next`, with no answer at all."""
+        event = RequestIgnored(name, message)
+        self.bus(name).feed(inputs.FaultArmed(_type_of(message), None, event))
 
     def stall(self, name: str, stall_ns: int) -> None:
         """Let the bus's channel rest for so many nanoseconds."""
@@ -104,3 +113,11 @@ class Administrator:
         if config is None:
             raise ValueError(f"no device {name!r}; there are {', '.join(self._configs)}")
         return config
+
+
+def _type_of(message: str) -> int:
+    """The type of the message of that name. Raises ValueError that lists the names."""
+    if message not in MessageType.__members__:
+        known = ", ".join(MessageType.__members__)
+        raise ValueError(f"unknown message {message!r}; known: {known}")
+    return int(MessageType[message])

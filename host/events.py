@@ -117,6 +117,19 @@ class RequestFailed(HostEvent, frozen=True, gc=False):
     status: int
 
 
+class RequestMisanswered(HostEvent, frozen=True, gc=False):
+    """An injected fault: a request was answered with bytes that are no answer to it."""
+
+    message: str
+    answer: bytes
+
+
+class RequestIgnored(HostEvent, frozen=True, gc=False):
+    """An injected fault: a request was never answered."""
+
+    message: str
+
+
 # Power and resources
 
 

@@ -20,6 +20,7 @@ MSIX_VECTORS_MAX: Final = 2_048  # the Table Size field of the MSI-X capability 
 MULTI_MSI_MAX: Final = 32  # the Multiple Message fields of the MSI capability
 PROCESSORS_MAX: Final = 64  # the mask of version 1.1; a list of later ones holds 32
 BLOCK_BYTES_MAX: Final = 128  # HV_CONFIG_BLOCK_SIZE_MAX
+TRAILING_BYTES_MAX: Final = 256
 UINT16_MAX: Final = 2**16 - 1
 UINT32_MAX: Final = 2**32 - 1
 SHOWN_MAX: Final = 40  # characters of a wrong value: an error stays one line
@@ -302,6 +303,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
     list_before_eject: Annotated[
         bool, _doc("Fault: send a list without the function right ahead of EJECT (open item O2).")
     ] = False
+    list_trailing_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=TRAILING_BYTES_MAX),
+        _doc(
+            "Zero bytes behind a list's last entry. Lawful: a list is as long as its count says"
+            " (hv_pci_onchannelcallback() asks for no less), and the ring pads it anyway."
+        ),
+    ] = 0
     told_bars: Annotated[
         Literal["true", "wide-last", "io", "odd", "overflowing", "huge"],
         _doc(

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from host.channel_worker import ChannelWorker
 from host.vsp.inputs import FaultArmed, InvalidationDue, PacketReceived, RingBroken
+from host.vsp.leftovers import failure
 from protocol.errors import WireFormatError
 from protocol.ids import TransactionId
 from protocol.status import STATUS_UNSUCCESSFUL
@@ -67,7 +68,8 @@ class Contrary:
     def _ask_about(self, request: bytes) -> None:
         what = f"{name_of(request)} {self._bus}"
         if self._mischief.refuses(what):
-            self._vsp.feed(FaultArmed(int.from_bytes(request[:4], "little"), REFUSAL))
+            message_type = int.from_bytes(request[:4], "little")
+            self._vsp.feed(failure(self._bus, message_type, REFUSAL))
 
 
 class UnreliableWorker(ChannelWorker):

@@ -177,6 +177,7 @@ _VECTOR: Final = Key("vector", number(0, VECTORS_MAX - 1), 0, "index of the vect
 _TIMES: Final = Key("count", number(1, 10_000), 1, "how often")
 _BLOCK: Final = Key("block", number(0, 63), REQUIRED, "number of the configuration block")
 _CPU: Final = Key("cpu", number(0, VCPUS_MAX - 1), REQUIRED, "the vCPU")
+_REQUEST: Final = Key("message", TEXT, REQUIRED, "the request's name, such as PCI_BUS_D0ENTRY")
 _NS: Final = Key("ns", DURATION_NS, REQUIRED, "how long")
 
 _STEP_ROWS: Final = (
@@ -202,10 +203,19 @@ _STEP_ROWS: Final = (
         "host",
         (
             _DEVICE,
-            Key("message", TEXT, REQUIRED, "the request's name, such as PCI_BUS_D0ENTRY"),
+            _REQUEST,
             Key("status", number(0, 2**32 - 1), REQUIRED, "NTSTATUS to answer with"),
         ),
         "answer the next request of this kind with a status",
+    ),
+    StepRow(
+        "answer-next",
+        "host",
+        (_DEVICE, _REQUEST, Key("data", HEX, REQUIRED, "the answer's payload, in hexadecimal")),
+        "answer the next request of this kind with bytes that are no answer to it",
+    ),
+    StepRow(
+        "ignore-next", "host", (_DEVICE, _REQUEST), "never answer the next request of this kind"
     ),
     StepRow("stall", "host", (_DEVICE, _NS), "let the host answer nothing on this bus for a while"),
     StepRow(

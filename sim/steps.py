@@ -85,6 +85,12 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     "fail-next": lambda stage, step: stage.partition.fail_next(
         _bus(stage, step), step.arguments["message"], step.arguments["status"]
     ),
+    "answer-next": lambda stage, step: stage.partition.answer_next(
+        _bus(stage, step), step.arguments["message"], step.arguments["data"]
+    ),
+    "ignore-next": lambda stage, step: stage.partition.ignore_next(
+        _bus(stage, step), step.arguments["message"]
+    ),
     "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
     "forge-packet": lambda stage, step: stage.partition.forge_packet(
         _bus(stage, step), step.arguments["data"]

@@ -107,7 +107,8 @@ def relations(rules: Rules, state: VspState) -> tuple[Effect, ...]:
     entries = tuple(describe(function.facts) for function in functions)
     packet = dialect.bus_relations(dialect.relations_message, len(entries), entries)
     event = BusRelationsSent(rules.bus, tuple(f.facts.wslot for f in functions))
-    return SendPacket(packet.build()), Report(event)
+    payload = packet.build() + bytes(rules.knobs.list_trailing_bytes)
+    return SendPacket(payload), Report(event)
 
 
 def _describe(facts: FunctionFacts) -> PciFunctionDescription:

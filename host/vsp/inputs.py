@@ -4,6 +4,7 @@
 import msgspec
 
 from host.effects import InterruptEntry, Ticket
+from host.events import HostEvent
 from host.vsp.state import FunctionFacts
 from protocol.ids import SlotNumber, TransactionId
 
@@ -60,10 +61,14 @@ class BlockInvalidated(msgspec.Struct, frozen=True, gc=False):
 
 
 class FaultArmed(msgspec.Struct, frozen=True, gc=False):
-    """Answer the next request of this type with ``status`` and do nothing."""
+    """Do nothing about the next request of this type, and complete it with ``answer``.
+
+    None completes it never. ``event`` says so when it has happened.
+    """
 
     message_type: int
-    status: int
+    answer: bytes | None
+    event: HostEvent
 
 
 # Time

@@ -15,9 +15,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from host.effects import Report
-from host.events import RequestFailed
 from host.vsp.inputs import Input, PacketReceived
-from host.vsp.replies import name_of, reply_status
+from host.vsp.replies import reply
 from host.vsp.rules import Outcome, Profile, Rules
 from host.vsp.state import VspState
 from protocol.errors import LocalProtocolError, WireFormatError
@@ -87,10 +86,9 @@ class Vsp:
 
     def _injected(self, state: VspState, packet: PacketReceived, code: int) -> Outcome | None:
         """Play the oldest armed fault of this type, if there is one."""
-        for index, (armed_type, status) in enumerate(state.faults):
+        for index, (armed_type, answer, event) in enumerate(state.faults):
             if armed_type == code:
                 left = state.faults[:index] + state.faults[index + 1 :]
-                event = RequestFailed(self.rules.bus, name_of(packet), status)
-                effects = (*reply_status(packet, status), Report(event))
-                return replace(state, faults=left), effects
+                answered = () if answer is None else reply(packet, answer)
+                return replace(state, faults=left), (*answered, Report(event))
         return None

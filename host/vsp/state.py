@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from host.effects import InterruptEntry
+from host.events import HostEvent
 from protocol.ids import SlotNumber
 
 BUSES_KEPT: Final = 256  # more than the largest built-in scenario has
@@ -103,7 +104,7 @@ class VspState(msgspec.Struct, frozen=True, cache_hash=True):
     """One bus. ``functions`` are in ascending slots; ``version`` 0 means none agreed.
 
     ``powered`` can outlive the channel (a crashed guest left the bus in D0); ``listed`` says that
-    this guest has been told its relations; ``faults`` are the requests to fail, each once.
+    this guest has been told its relations; ``faults`` are armed: type, answer and event, each once.
     """
 
     phase: Phase = Phase.CLOSED
@@ -112,7 +113,7 @@ class VspState(msgspec.Struct, frozen=True, cache_hash=True):
     powered: bool = False
     listed: bool = False
     rescind_armed: bool = False
-    faults: tuple[tuple[int, int], ...] = ()
+    faults: tuple[tuple[int, bytes | None, HostEvent], ...] = ()
 
 
 @lru_cache(maxsize=BUSES_KEPT)

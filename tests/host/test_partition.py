@@ -409,6 +409,24 @@ def test_the_next_request_of_a_kind_can_be_failed(guest: FakeGuest) -> None:
         guest.partition.fail_next("nvme0", "D0", 1)
 
 
+def test_the_next_request_of_a_kind_can_get_other_bytes_than_an_answer(guest: FakeGuest) -> None:
+    relid = arrive(guest)
+    exit_d0 = PciMessage(M.PCI_BUS_D0EXIT).build()
+    guest.partition.answer_next("nvme0", "PCI_BUS_D0EXIT", b"\1\2")
+    answer, _ = guest.ask(relid, exit_d0)
+    assert answer is not None
+    assert answer[:2] == b"\1\2"
+    assert status_of(guest.ask(relid, exit_d0)[0]) == 0
+
+
+def test_the_next_request_of_a_kind_can_be_left_without_an_answer(guest: FakeGuest) -> None:
+    relid = arrive(guest)
+    exit_d0 = PciMessage(M.PCI_BUS_D0EXIT).build()
+    guest.partition.ignore_next("nvme0", "PCI_BUS_D0EXIT")
+    assert guest.ask(relid, exit_d0)[0] is None
+    assert status_of(guest.ask(relid, exit_d0)[0]) == 0
+
+
 def test_a_stall_delays_the_next_answer(guest: FakeGuest) -> None:
     relid = arrive(guest)
     start_ns = guest.clock.now_ns()

@@ -8,6 +8,7 @@ import pytest
 from host.channel_worker import ChannelWorker
 from host.unreliable import REFUSAL, SLOW_NS, Contrary, workers
 from host.vsp.inputs import FaultArmed, InvalidationDue, PacketReceived, RingBroken
+from host.vsp.leftovers import failure
 from protocol.ids import RelId, TransactionId
 from protocol.link import PacketPublished
 from protocol.ring import HEADER_BYTES, Ring
@@ -134,7 +135,7 @@ def test_a_request_can_be_refused_before_it_is_looked_at() -> None:
     rig.request(D0)
     rig.clock.run(100)
     armed, packet = rig.vsp.fed
-    assert armed == FaultArmed(int(MessageType.PCI_BUS_D0ENTRY), REFUSAL)
+    assert armed == failure("nvme0", MessageType.PCI_BUS_D0ENTRY, REFUSAL)
     assert isinstance(packet, PacketReceived)
 
 

@@ -6,7 +6,8 @@ import pytest
 from host.effects import Complete, MapConfigWindow, SendPacket, UnmapConfigWindow
 from host.events import BusRelationsSent
 from host.vsp import Phase
-from host.vsp.inputs import ChannelClosed, FaultArmed, RelationsChanged, RingBroken
+from host.vsp.inputs import ChannelClosed, RelationsChanged, RingBroken
+from host.vsp.leftovers import failure
 from protocol.ids import Gpa
 from protocol.openvmm import OvQueryProtocolVersionReply
 from protocol.versions import vpci_dialect
@@ -205,7 +206,7 @@ def test_damaged_requests_are_bad_data_and_name_the_field() -> None:
 
 def test_a_failure_can_be_armed_for_the_next_request_of_a_kind() -> None:
     bench = VspBench().in_d0()
-    bench.feed(FaultArmed(int(M.PCI_BUS_D0EXIT), 0xC000_00B5))
+    bench.feed(failure("nvme0", M.PCI_BUS_D0EXIT, 0xC000_00B5))
     assert bench.status(PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0)) == 0
     assert bench.status(PciMessage(M.PCI_BUS_D0EXIT)) == 0xC000_00B5
     assert bench.event_names() == ["RequestFailed"]
