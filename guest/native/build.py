@@ -22,11 +22,12 @@ from guest.native.errors import BuildError
 from guest.native.headers import version_of, write_headers
 from guest.native.keeping import content_digest, digest_of, one_at_a_time, write_whole
 from guest.native.linking import Library, Linker, Objects
-from guest.native.objects import ObjectStore, Unit
+from guest.native.objects import ObjectStore
 from guest.native.progress import Progress, silent
 from guest.native.recipe import OVERLAY, Recipe
 from guest.native.sources import DRIVER
 from guest.native.tree import open_tree
+from guest.native.units import Unit
 
 
 class Build(NamedTuple):
@@ -152,9 +153,12 @@ class _Maker:
 
     def find(self) -> Library | None:
         """The library, if all of it is as it was."""
-        found = [self._store.find(unit) for unit in (*self._units, *self._core_units)]
-        objects = [path for path in found if path is not None]
-        return self._linker.find(self._objects(objects)) if len(objects) == len(found) else None
+        objects = []
+        for path in self._store.find_all((*self._units, *self._core_units)):
+            if path is None:
+                return None
+            objects.append(path)
+        return self._linker.find(self._objects(objects))
 
     def make(self, progress: Progress) -> Library:
         """The library, of parts that are compiled where they have changed."""
@@ -170,15 +174,19 @@ class _Maker:
 
     def _compiled(self, units: Sequence[Unit], progress: Progress) -> list[Path]:
         """The objects in order; the first error ends it all, and the driver comes first."""
-        objects = []
+        objects = dict(zip(units, self._store.find_all(units), strict=True))
+        changed = [unit for unit, path in objects.items() if path is None]
+        done = len(units) - len(changed)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(self._store.read, self._store.begin(changed)))
             try:
-                for path in pool.map(self._store.compile, units):
-                    objects.append(path)
-                    progress("compiling", len(objects), len(units))
+                for unit, path in zip(changed, pool.map(self._store.make, changed), strict=True):
+                    objects[unit] = path
+                    done += 1
+                    progress("compiling", done, len(units))
             finally:
                 pool.shutdown(cancel_futures=True)
-        return objects
+        return [path for path in objects.values() if path is not None]
 
     def _objects(self, paths: Sequence[Path]) -> Objects:
         kernels = len(self._units)

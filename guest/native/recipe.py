@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from guest.native.errors import BuildError
-from guest.native.objects import Unit
 from guest.native.sources import DRIVER, IN_DETAIL, LIBRARY, MAY_BE_ABSENT, WATCHED
+from guest.native.units import PRECOMPILED, Unit, sees_what_headers_see
 
 HERE: Final = Path(__file__).parent
 OVERLAY: Final = HERE / "overlay"
 LINKER_SCRIPT: Final = HERE / "shim/kernel.ld"
+COMMON: Final = OVERLAY / "common.h"
 _WRAPPER: Final = "driver.c"  # the driver itself, and what only its own file can tell
 # Of ours, with the driver's own types; what it looks at is not looked at again.
 _TELLING: Final = frozenset(
@@ -42,6 +43,8 @@ WATCHED_FLAGS: Final = (
     *("-fno-optimize-sibling-calls", "-fno-inline-functions-called-once", "-fno-ipa-sra"),
     *("-fno-inline-small-functions", "-pg", "-mfentry"),  # every function says that it begins
 )
+_HIDDEN: Final = (OVERLAY / "hidden.h").read_text()
+_SHIM_FLAGS: Final = ("-fno-builtin",)
 CORE_FLAGS: Final = (
     *("-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fno-omit-frame-pointer", "-Wall", "-Wextra"),
     "-Werror",
@@ -77,16 +80,16 @@ class Recipe(NamedTuple):
 
     def units(self) -> Iterator[Unit]:
         """What includes the kernel's headers: the driver first, then the tree's and the shim."""
-        driver = HERE / "shim" / _WRAPPER
-        flags = (*self._driver_flags(), *WATCHED_FLAGS, *self.driver_flags)
-        yield Unit(str(self.driver), driver, flags)
+        wrapper = HERE / "shim" / _WRAPPER
+        flags = (*self._driver_flags(), *self.driver_flags)
+        driver = Unit(str(self.driver), wrapper, (*_DETAIL, *flags))
+        yield self._beginning(driver, self.driver, WATCHED_FLAGS)
         for name in self.real_files()[:-1]:
-            watched = WATCHED_FLAGS if name in WATCHED else ()
-            source = self.tree / name
-            yield Unit(name, source, (*self._flags(source), *_detail_of(name), *watched))
+            unit = Unit(name, self.tree / name, _detail_of(name))
+            yield self._beginning(unit, unit.source, WATCHED_FLAGS if name in WATCHED else ())
         for source in sorted((HERE / "shim").glob("*.c")):
-            if source != driver:
-                yield Unit(source.name, source, self._shim_flags(source))
+            if source != wrapper:
+                yield self._shim_unit(source)
 
     def core_units(self) -> Iterator[Unit]:
         """What knows no kernel, but a C library."""
@@ -95,24 +98,36 @@ class Recipe(NamedTuple):
 
     def _driver_flags(self) -> tuple[str, ...]:
         """Of what includes the driver's own file."""
-        include = (f'-DVX_DRIVER="{self.driver}"', f"-I{(self.tree / DRIVER).parent}")
-        return (*self._flags(self.driver), *include, *_DETAIL)
+        include = f"-I{(self.tree / DRIVER).parent}"
+        return (f'-DVX_DRIVER="{self.driver}"', include)
 
-    def _flags(self, source: Path) -> tuple[str, ...]:
-        module = source.stem.replace("-", "_")
-        return (
-            *self._includes(),
-            *_KERNEL_FLAGS,
-            *(f'-DKBUILD_{key}="{module}"' for key in ("MODNAME", "BASENAME", "MODFILE")),
-            f"-D__KBUILD_MODNAME={module}",
-            f"-I{source.parent}",
-            f"-I{self.tree / 'kernel'}",
+    def _shim_unit(self, source: Path) -> Unit:
+        told = source.name in _TELLING
+        flags = (*_LINES_ONLY, f"-I{self.tree / 'drivers/hv'}")
+        unit = Unit(source.name, source, (*flags, *self._driver_flags()) if told else flags)
+        return self._beginning(unit, self.driver if told else source, _SHIM_FLAGS)
+
+    def _beginning(self, unit: Unit, like: Path, hooks: tuple[str, ...]) -> Unit:
+        """The unit, as one of the kernel's; ``like`` names its module and decides what it sees."""
+        folders = (f"-I{like.parent}", f"-I{self.tree / 'kernel'}")
+        common = self._common(hooks) if hooks and sees_what_headers_see(like) else None
+        return unit._replace(
+            flags=(*self._includes(), *_KERNEL_FLAGS, *folders, *unit.flags, *hooks),
+            first=self._first(),
+            names=_names_of(like.stem.replace("-", "_")),
+            common=common,
         )
 
-    def _shim_flags(self, source: Path) -> tuple[str, ...]:
-        with_driver = source.name in _TELLING
-        flags = self._driver_flags() if with_driver else (*self._flags(source), *_DETAIL)
-        return (*flags, "-fno-builtin", f"-I{self.tree / 'drivers/hv'}")
+    def _common(self, hooks: tuple[str, ...]) -> Unit:
+        """What most files include, for gcc to read once: flags that it compares are as theirs."""
+        flags = (*self._includes(), *_KERNEL_FLAGS, *_LINES_ONLY, *hooks, "-x", "c-header")
+        return Unit(COMMON.name, COMMON, flags, first=self._first(), makes=PRECOMPILED)
+
+    def _first(self) -> tuple[Path, ...]:
+        """What kbuild includes before any file."""
+        linux = self.tree / "include/linux"
+        kbuilds = ("compiler-version.h", "kconfig.h", "compiler_types.h")
+        return (OVERLAY / "hidden.h", *(linux / name for name in kbuilds))
 
     def _includes(self) -> tuple[str, ...]:
         """Ours before the tree's: somebody may have built a kernel there."""
@@ -122,14 +137,7 @@ class Recipe(NamedTuple):
             *(tree / "include", tree / "arch/x86/include/uapi", made / "arch-uapi"),
             *(tree / "include/uapi", made / "include/generated/uapi"),
         )
-        first = (
-            *(OVERLAY / "hidden.h", tree / "include/linux/compiler-version.h"),
-            *(tree / "include/linux/kconfig.h", tree / "include/linux/compiler_types.h"),
-        )
-        flags = [f"-I{folder}" for folder in folders]
-        for header in first:
-            flags += ["-include", str(header)]
-        return tuple(flags)
+        return tuple(f"-I{folder}" for folder in folders)
 
 
 def core_files() -> list[Path]:
@@ -144,3 +152,10 @@ def _of_the_core() -> list[Path]:
 def _detail_of(name: str) -> tuple[str, ...]:
     """Of most files only the lines are asked for."""
     return _DETAIL if name.startswith(IN_DETAIL) else _LINES_ONLY
+
+
+def _names_of(module: str) -> str:
+    """What kbuild defines; visibility once more, since a precompiled header does not pass it on."""
+    values = dict.fromkeys(("MODNAME", "BASENAME", "MODFILE"), f'"{module}"')
+    lines = (f"#define KBUILD_{name} {value}\n" for name, value in values.items())
+    return "".join((*lines, f"#define __KBUILD_MODNAME {module}\n", _HIDDEN))
