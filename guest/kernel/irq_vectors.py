@@ -22,7 +22,7 @@ from guest.kernel.vector_matrix import VectorMatrix, cpus_of
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
 
-JIFFY_NS = 4_000_000  # HZ=250: the cleanup timer of a moved vector expires one jiffy later
+JIFFY_NS = 4_000_000  # HZ=250
 
 
 class VectorDomain:
@@ -216,10 +216,19 @@ class VectorDomain:
             return
         apic.move_in_progress = False
         if self._online(apic.prev_cpu):
-            apic.cleanup_due_ns = self._kernel.now_ns() + JIFFY_NS
+            apic.cleanup_due_ns = self._timer_of(apic.prev_cpu)
             self._cleanups.append(data)
         else:
             self._free_moved(data)
+
+    def _timer_of(self, cpu: int) -> int:
+        """When the CPU's timer expires, which is set if it is not: for all that it cleans up."""
+        due = (data.apic.cleanup_due_ns for data in self._cleanups if data.apic.prev_cpu == cpu)
+        return next(due, None) or self._in_a_jiffy()
+
+    def _in_a_jiffy(self) -> int:
+        """A timer set to one jiffy from now never expires early: at the next tick but one."""
+        return (self._kernel.now_ns() // JIFFY_NS + 2) * JIFFY_NS
 
     def force_complete_move(self, data: IrqData, cpu: int) -> None:
         """irq_force_complete_move(): CPU ``cpu`` goes away, so no interrupt will complete it."""
@@ -228,22 +237,20 @@ class VectorDomain:
             self._free_moved(data)
 
     def run_cleanups(self) -> None:
-        """vector_cleanup_callback() for all moves whose jiffy has passed.
+        """vector_cleanup_callback() of each CPU whose timer has expired.
 
-        One that still has an interrupt pending at the old place waits for another jiffy.
+        A move that still has an interrupt pending at the old place waits for the next time.
         Model: looked at when the next vector is wanted instead of from a timer, which nobody
         could tell apart.
         """
         now_ns = self._kernel.now_ns() if self._cleanups else 0
-        while self._cleanups:
-            data = self._cleanups[0]
+        for data in tuple(self._cleanups):
             apic = data.apic
             assert apic.cleanup_due_ns is not None
             if apic.cleanup_due_ns > now_ns:
-                return
+                continue
             if self.is_vector_pending(apic.prev_cpu, apic.prev_vector):
-                apic.cleanup_due_ns = now_ns + JIFFY_NS
-                self._cleanups.append(self._cleanups.pop(0))
+                apic.cleanup_due_ns = self._in_a_jiffy()
             else:
                 self._free_moved(data)
 

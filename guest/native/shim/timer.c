@@ -2,7 +2,8 @@
 /*
  * Timers. Who waits for one to expire is a context; expired, it is a softirq.
  *
- * Model: one that is put off is looked at when it was to expire first, and then again.
+ * Model: one that is put off is looked at when it was to expire first, and then again. The wheel has
+ * one level, so that one far away is as exact as one nearby.
  */
 #include <linux/timer.h>
 
@@ -19,12 +20,18 @@ static void run_timer(void *argument)
 	}
 }
 
+/* Nobody's timer expires early: at the next tick but one, if it was set to one jiffy from now. */
+static u64 expires_ns(const struct timer_list *timer)
+{
+	return (timer->expires + 1) * NS_PER_JIFFY;
+}
+
 static void wait_for_timer(void *argument)
 {
 	struct timer_list *timer = argument;
 
-	while (timer->entry.pprev && vx_shared.now_ns < timer->expires * NS_PER_JIFFY)
-		vx_park(NULL, "mod_timer", timer->expires * NS_PER_JIFFY);
+	while (timer->entry.pprev && vx_shared.now_ns < expires_ns(timer))
+		vx_park(NULL, "mod_timer", expires_ns(timer));
 	if (!timer->entry.pprev)
 		return;
 	vx_start(VX_SOFTIRQ, vx_current->cpu, vx_function_name(timer->function), run_timer, timer);
@@ -76,6 +83,8 @@ void delayed_work_timer_fn(struct timer_list *timer)
 bool queue_delayed_work_on(int cpu, struct workqueue_struct *wq, struct delayed_work *work,
 			   unsigned long delay)
 {
+	if (!delay)
+		return queue_work_on(cpu, wq, &work->work);
 	if (test_and_set_bit(WORK_STRUCT_PENDING_BIT, work_data_bits(&work->work)))
 		return false;
 	work->wq = wq;
