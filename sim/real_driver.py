@@ -53,11 +53,6 @@ DIFFERENCES: Final[Mapping[str, Difference]] = MappingProxyType(
         "rebind-during-probe": Difference(
             Kind.ORDER, "two probes at once: a function driver's runs on a kworker of its own"
         ),
-        "resume-fails-rescind": Difference(
-            Kind.VERDICT,
-            "the root bus that hv_pci_remove() leaves keeps its parent, the VMBus device, so that"
-            " the relid is never given back; the reference gives it back",
-        ),
         "unbind-during-eject": Difference(
             Kind.ORDER, "the eject is queued before the unbind sets the bus to `removing`"
         ),

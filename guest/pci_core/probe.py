@@ -49,6 +49,7 @@ async def _pci_register_host_bridge(bridge: PciHostBridge) -> int:
     if key in pci.buses:
         await pci.kernel.kfree(bus)
         return -EEXIST
+    bridge.parent.get()  # device_add()
     bridge.bus = bus
     pci.kernel.log("info", f"PCI host bridge to bus {bus.name}")
     _coalesce(bridge.windows)

@@ -34,8 +34,10 @@ async def pci_remove_root_bus(bus: PciBus) -> None:
     for dev in bus.devices.safe():
         await _pci_destroy_dev(dev)
     del bus.pci.buses[(bus.domain_nr, bus.number)]
-    bus.bridge.bus = None
+    bridge = bus.bridge
+    bridge.bus = None
     await pci_bus_put(bus)
+    await bridge.parent.put()  # device_del()
 
 
 async def _pci_stop_dev(dev: PciDev) -> None:

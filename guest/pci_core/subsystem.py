@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from errno import EEXIST
 from typing import Any
 
+from guest.kernel.dpm import Hold
 from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_chip import MsiController
 from guest.kernel.irq_core import IrqCore
@@ -54,13 +55,20 @@ class PciSubsystem(PciState):
         windows: list[Resource],
         sysdata: object,
         msi: MsiController,
+        parent: Hold,
     ) -> PciHostBridge:
         """devm_pci_alloc_host_bridge() with what its caller fills in.
 
         The driver may append ``windows`` and set ``domain_nr`` until the bridge is scanned.
         """
         return PciHostBridge(
-            self, ops=ops, domain_nr=domain, windows=windows, sysdata=sysdata, msi=msi
+            self,
+            ops=ops,
+            domain_nr=domain,
+            windows=windows,
+            sysdata=sysdata,
+            msi=msi,
+            parent=parent,
         )
 
     def scan_root_bus_bridge(self, bridge: PciHostBridge) -> Coroutine[Any, Any, int]:

@@ -19,6 +19,7 @@ from guest.kernel.sync import Mutex
 from protocol.ids import Devfn
 
 if TYPE_CHECKING:
+    from guest.kernel.dpm import Hold
     from guest.kernel.irq import IrqAffinity, IrqData
     from guest.kernel.irq_chip import MsiController
     from guest.kernel.kernel import Kernel
@@ -60,11 +61,12 @@ class PciHostBridge:
     Model: never freed. In Linux devres holds it until its VMBus device is unbound or the probe has
     failed, and its bus holds it too; what still uses it after both have gone is not seen here.
 
-    ``coherent_dma`` is what the ACPI companion says; None where the bridge has none.
+    ``coherent_dma`` is what the ACPI companion says; None where the bridge has none. ``parent`` is
+    the device below which the bridge is registered.
     """
 
-    __slots__ = ("bus", "busnr", "coherent_dma", "domain_nr", "msi", "ops", "pci", "sysdata",
-                 "windows")  # fmt: skip
+    __slots__ = ("bus", "busnr", "coherent_dma", "domain_nr", "msi", "ops", "parent", "pci",
+                 "sysdata", "windows")  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class PciHostBridge:
         windows: list[Resource],
         sysdata: object,
         msi: MsiController,
+        parent: Hold,
     ) -> None:
         self.pci = pci
         self.ops = ops
@@ -83,6 +86,7 @@ class PciHostBridge:
         self.windows = windows
         self.sysdata = sysdata
         self.msi = msi
+        self.parent = parent
         self.coherent_dma: bool | None = None
         self.bus: PciBus | None = None
 

@@ -14,6 +14,7 @@ from guest.pci_hyperv.config import HvPcifrontOps
 from guest.pci_hyperv.interrupts import HvMsiChip
 from guest.pci_hyperv.negotiation import Negotiation
 from guest.pci_hyperv.parts import Parts
+from guest.vmbus.driver_core import device_hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,8 @@ class Probe(Negotiation, Parts):
 
     async def _probe(self, hdev: HvDevice) -> int:
         # The bridge belongs to the VMBus device and goes with it, on failure too.
-        bridge = self.pci.alloc_host_bridge(self.pci_ops, 0, [], None, self.msi_chip)
+        hold = device_hold(hdev)
+        bridge = self.pci.alloc_host_bridge(self.pci_ops, 0, [], None, self.msi_chip, hold)
         hbus = await self.kernel.kzalloc(HvPciBus, GFP_KERNEL, hdev, bridge, self.new_state_lock())
         if hbus is None:
             return -ENOMEM

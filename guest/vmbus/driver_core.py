@@ -29,6 +29,11 @@ async def put_device(device: HvDevice) -> None:
         await device.release(device)
 
 
+def device_hold(device: HvDevice) -> Hold:
+    """What somebody needs who keeps the device for a while."""
+    return Hold(partial(get_device, device), partial(put_device, device))
+
+
 def vmbus_match(device: HvDevice, driver: HvDriver) -> bool:
     """vmbus_match(): an override names the only driver that may; else the interface decides."""
     if device.driver_override is not None:
@@ -39,8 +44,7 @@ def vmbus_match(device: HvDevice, driver: HvDriver) -> bool:
 async def device_register(device: HvDevice) -> int:
     """device_register(): on the bus, and offered to its drivers; 0, or what probe returned."""
     device.vmbus.bus.add(device)
-    hold = Hold(partial(get_device, device), partial(put_device, device))
-    device.vmbus.kernel.pm.add(device, device.name, pm_ops(device), hold)
+    device.vmbus.kernel.pm.add(device, device.name, pm_ops(device), device_hold(device))
     return await device_attach(device)
 
 

@@ -23,7 +23,7 @@ from sim.oracles.known import Signature
 from sim.oracles.law import HEAD_BYTES, Sees
 
 # What nobody gives back of a bus that was not installed when it was removed.
-LEFT: Final = ("WorkQueue", "PCI slot")
+LEFT: Final = ("WorkQueue", "PCI slot", "relid")
 OFFERS: Final = frozenset(
     int(message).to_bytes(HEAD_BYTES, "little")
     for message in (

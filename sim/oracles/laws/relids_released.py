@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A channel whose rescind the guest has noticed is released to the host once, with RELID_RELEASED.
 
-Only then may the host use the number for another channel.
+Only then may the host use the number for another channel. Not of a bus that hibernates: a root bus
+that its driver's removal leaves alone keeps the device, and so the number (open items O8, O33).
 """
 
 from __future__ import annotations
@@ -9,11 +10,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from guest.events import KernelCrashed, RescindFlagRaised
+from guest.events import (
+    DriverRemoved,
+    FunctionReturned,
+    KernelCrashed,
+    ProcessesFrozen,
+    RescindFlagRaised,
+    RootBusRemovalBegan,
+)
 from host.events import ChannelMoved, ChannelOffered
 from protocol.link import MessagePosted
 from protocol.vmbus import ChannelMessageType, VmbusChannelRelidReleased
-from sim.oracles.law import HEAD_BYTES, Finding, Law, Sees, forget_all
+from sim.oracles.hibernation import Hibernations
+from sim.oracles.law import HEAD_BYTES, Finding, Law, OpenItem, Sees, forget_all
 
 RELEASED: Final = int(ChannelMessageType.CHANNELMSG_RELID_RELEASED).to_bytes(HEAD_BYTES, "little")
 RELIDS_KEPT: Final = 4096  # more channels than a VM may have
@@ -34,6 +43,9 @@ class RelidsReleased(Law):
         self._owed: dict[int, None] = {}
         self._released: set[int] = set()
         self._names: dict[int, int] = {}  # by the number a channel has now
+        self._whole: set[int] = set()  # relids whose root bus goes with their driver
+        self._kept: dict[int, str] = {}  # why a device stays, as an open item
+        self._hibernations = Hibernations()
 
     def _offered(self, event: ChannelOffered, *_: object) -> None:
         self._owed.pop(event.relid, None)
@@ -42,6 +54,20 @@ class RelidsReleased(Law):
     def _moved(self, event: ChannelMoved, *_: object) -> None:
         """Messages have the channel's number, other events its name (``channel_names``)."""
         self._names[event.relid] = self._names.pop(event.before, event.before)
+
+    def _hibernates(self, event: ProcessesFrozen | FunctionReturned, *_: object) -> None:
+        self._hibernations.see(event)
+
+    def _began(self, event: RootBusRemovalBegan, *_: object) -> None:
+        self._whole.add(event.relid)
+
+    def _removed(self, event: DriverRemoved, *_: object) -> None:
+        if event.relid in self._whole:
+            self._whole.discard(event.relid)
+        elif event.relid in self._hibernations.half_down:
+            self._kept[event.relid] = "O8"
+        elif self._hibernations.under_way:
+            self._kept[event.relid] = "O33"
 
     def _raised(self, event: RescindFlagRaised, *_: object) -> None:
         self._owed[event.relid] = None
@@ -58,18 +84,24 @@ class RelidsReleased(Law):
         return None
 
     def _crashed(self, *_: object) -> None:
-        forget_all(self._owed, self._released)
+        forget_all(self._owed, self._released, self._whole, self._kept)
+        self._hibernations = Hibernations()
 
     def end(self, _at_ns: int) -> Finding:
-        """Every rescind has had its end."""
-        for relid in self._owed:
-            return f"channel {relid} was rescinded and never released"
+        """Every rescind has had its end; what no item explains is told first."""
+        for relid in sorted(self._owed, key=self._kept.__contains__):
+            message = f"channel {relid} was rescinded and never released"
+            return OpenItem(self._kept[relid], message) if relid in self._kept else message
         return None
 
     sees: ClassVar[Sees] = {
         KernelCrashed: _crashed,
         ChannelOffered: _offered,
         ChannelMoved: _moved,
+        DriverRemoved: _removed,
+        FunctionReturned: _hibernates,
+        ProcessesFrozen: _hibernates,
+        RootBusRemovalBegan: _began,
         RescindFlagRaised: _raised,
         MessagePosted: _posted,
     }

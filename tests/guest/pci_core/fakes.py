@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from guest.kernel.context import Context, Kind
+from guest.kernel.dpm import Hold
 from guest.kernel.irq import IrqData
 from guest.kernel.irq_apic import ApicDomain
 from guest.kernel.irq_chip import MsiMsg
@@ -196,7 +197,17 @@ class Rig:
         self.msi = FakeMsi()
         self.msi.irqs = self.pci.irqs
         self.windows = [window(LOW_WINDOW, low_bytes), window(HIGH_WINDOW, high_bytes)]
-        self.bridge = self.pci.alloc_host_bridge(self.ops, 0x1234, self.windows, None, self.msi)
+        self.parents = 0  # how often the device below which the bridge is is held
+        self.parent = Hold(self._hold, self._let_go)
+        self.bridge = self.pci.alloc_host_bridge(
+            self.ops, 0x1234, self.windows, None, self.msi, self.parent
+        )
+
+    def _hold(self) -> None:
+        self.parents += 1
+
+    async def _let_go(self) -> None:
+        self.parents -= 1
 
     @property
     def vectors(self) -> ApicDomain:

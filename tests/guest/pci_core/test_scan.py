@@ -188,8 +188,18 @@ def test_contiguous_windows_become_one() -> None:
 def test_a_second_bus_of_the_same_domain_is_refused() -> None:
     rig = Rig()
     rig.bring_up()
-    other = rig.pci.alloc_host_bridge(rig.ops, 0x1234, [], None, rig.msi)
+    other = rig.pci.alloc_host_bridge(rig.ops, 0x1234, [], None, rig.msi, rig.parent)
     assert rig.run(rig.pci.scan_root_bus_bridge(other)) == -EEXIST
+    assert rig.parents == 1
+
+
+def test_a_root_bus_keeps_the_device_below_which_it_is_until_it_goes() -> None:
+    rig = Rig()
+    assert rig.parents == 0
+    rig.bring_up()
+    assert rig.parents == 1
+    rig.tear_down()
+    assert rig.parents == 0
 
 
 def test_a_bus_without_memory_is_an_error() -> None:

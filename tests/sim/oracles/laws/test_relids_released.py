@@ -3,7 +3,15 @@
 
 from __future__ import annotations
 
-from guest.events import RescindFlagRaised
+from errno import EPROTO
+
+from guest.events import (
+    DriverRemoved,
+    FunctionReturned,
+    ProcessesFrozen,
+    RescindFlagRaised,
+    RootBusRemovalBegan,
+)
 from host.events import ChannelMoved, ChannelOffered
 from protocol.ids import RelId
 from protocol.link import MessagePosted
@@ -15,6 +23,8 @@ FLAG = RescindFlagRaised(RELID)
 RELEASED = MessagePosted("guest-to-host", VmbusChannelRelidReleased(child_relid=RELID).build())
 CLOSED = MessagePosted("guest-to-host", VmbusChannelCloseChannel(child_relid=RELID).build())
 AGAIN = ChannelOffered(BUS, RELID)
+REMOVED = DriverRemoved(RELID)
+FAILED = FunctionReturned(RELID, "hv_pci_resume", -EPROTO)
 
 
 def test_a_rescind_ends_with_one_release() -> None:
@@ -49,3 +59,19 @@ def test_a_channel_that_has_another_number_is_released_under_that() -> None:
     flag = RescindFlagRaised(RelId(3))
     assert holds(RelidsReleased, AGAIN, moved, flag, again)
     assert "channel 1" in broken(RelidsReleased, AGAIN, moved, flag).message
+
+
+def test_a_root_bus_that_stays_behind_keeps_the_number_for_known_reasons() -> None:
+    assert told(RelidsReleased, FAILED, FLAG, REMOVED, may_show=("O8",)).known == ("O8",)
+    asleep = (ProcessesFrozen(), FLAG, REMOVED)
+    assert told(RelidsReleased, *asleep, may_show=("O33",)).known == ("O33",)
+
+
+def test_a_bus_that_is_taken_down_whole_gives_its_number_back_whatever_failed_before() -> None:
+    gone = (FAILED, FLAG, RootBusRemovalBegan(RELID), REMOVED)
+    assert "channel 1" in broken(RelidsReleased, *gone).message
+
+
+def test_what_no_item_explains_is_told_first() -> None:
+    other = RescindFlagRaised(RelId(2))
+    assert "channel 2" in broken(RelidsReleased, FAILED, FLAG, REMOVED, other).message
