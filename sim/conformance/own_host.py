@@ -72,6 +72,10 @@ class OwnHost:
         """Through VMBus."""
         self._guest.close(RelId(channel))
 
+    def release(self, channel: Channel) -> None:
+        """Give the number of a rescinded channel back."""
+        self._guest.release(RelId(channel))
+
     def send(
         self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
     ) -> None:

@@ -13,6 +13,7 @@ from sim.conformance.host_bench import HostBench
 from sim.conformance.host_port import HostUnderTest
 from sim.conformance.outcome import Outcome, Result, Target
 from sim.guests import Guests
+from sim.peer.fault import PeerFault
 from sim.trace import Stamped
 
 C = TypeVar("C", bound=Case)
@@ -44,6 +45,9 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
     except Nonconforming as wrong:
         trace = () if host is None else tuple(host.trace())
         return _wrong(case, version, target, wrong, trace)
+    except PeerFault as fault:
+        trace = () if host is None else tuple(host.trace())
+        return Outcome(case, version, "failed", str(fault), trace, trace[-1].seq if trace else None)
     return Outcome(case, version, "passed", "", (), None)
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Our host behind the peer port is to the suite what it is in this process."""
+
+from collections.abc import Callable
+
+import pytest
+
+from protocol.peer_port import ROLE_HOST, Hello, Ping, Pong, Released
+from sim.conformance.case import HostCase
+from sim.conformance.catalogue import HOST_CASES
+from sim.conformance.host_port import HostUnderTest
+from sim.conformance.own_host import OwnHost
+from sim.conformance.suite import BINDING, Outcome, Target, plan, run_host_case
+from sim.peer.host_server import HostServer
+from sim.peer.peers import Peers
+from sim.peer.remote_host import hosts_of
+from sim.peer.wire import Wire
+from tests.sim.peer.ends import InThread
+
+
+def served(profile: str) -> Peers:
+    """Our host, served in a thread."""
+
+    def serve(wire: Wire) -> None:
+        HostServer(wire, lambda bus: OwnHost(profile, bus, {})).serve(lambda: None)
+
+    return Peers(InThread(serve))
+
+
+def outcomes(
+    profile: str, make: Callable[[HostCase, str], HostUnderTest]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    target = Target("host", "our host", profile, BINDING[profile])
+    found: list[Outcome] = [
+        run_host_case(case, version, target, make) for case, version in plan(HOST_CASES)
+    ]
+    return {(one.case.id, one.version): (one.result, one.why) for one in found}
+
+
+@pytest.mark.parametrize("profile", ["hyperv", "openvmm"])
+def test_the_suite_says_the_same_of_our_host_behind_the_port(profile: str) -> None:
+    direct = outcomes(profile, lambda case, _: OwnHost(profile, case.bus, {}))
+    with served(profile) as peers:
+        assert outcomes(profile, hosts_of(peers)) == direct
+
+
+def dies(wire: Wire) -> None:
+    wire.send(Hello(role=ROLE_HOST))
+    while not isinstance(wire.next(None), Ping):
+        pass
+
+
+def talks_nonsense(wire: Wire) -> None:
+    wire.send(Hello(role=ROLE_HOST))
+    wire.send(Released(1))
+    while not isinstance(wire.next(None), Ping):
+        pass
+
+
+def offers_nothing(wire: Wire) -> None:
+    wire.send(Hello(role=ROLE_HOST))
+    frame = None
+    while not isinstance(frame, Ping):
+        frame = wire.next(None)
+    wire.send(Pong(frame.token))
+
+
+@pytest.mark.parametrize(
+    ("peer", "result", "why"),
+    [
+        (dies, "failed", "the peer died: it closed the connection"),
+        (talks_nonsense, "failed", "the peer talks nonsense: Released was not to come"),
+        (offers_nothing, "skipped", "the host offers no channel"),
+    ],
+)
+def test_what_is_wrong_with_a_peer_is_the_result_of_the_case(
+    peer: Callable[[Wire], None], result: str, why: str
+) -> None:
+    target = Target("host", "a fake", "stranger", BINDING["stranger"])
+    with Peers(InThread(peer)) as peers:
+        outcome = run_host_case(HOST_CASES[0], "1.4", target, hosts_of(peers))
+    assert (outcome.result, outcome.why) == (result, why)
