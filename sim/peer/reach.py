@@ -148,7 +148,7 @@ class Spawned:
 
 
 def _end_of(pid: int, within_s: float) -> os.waitid_result | None:
-    """How a child ended, None if it does not in time; its number stays its own until it is reaped."""
+    """How a child ended, None if it does not in time. It is not reaped: its number is its own."""
     until_s = time.monotonic() + within_s
     while (end := os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)) is None:
         if time.monotonic() >= until_s:

@@ -10,7 +10,8 @@ from sim.conformance.case import HostCase
 from sim.conformance.catalogue import HOST_CASES
 from sim.conformance.host_port import HostUnderTest
 from sim.conformance.own_host import OwnHost
-from sim.conformance.suite import BINDING, Outcome, Target, plan, run_host_case
+from sim.conformance.outcome import BINDING, Outcome, Target
+from sim.conformance.suite import plan, run_host_case
 from sim.peer.host_server import HostServer
 from sim.peer.peers import Peers
 from sim.peer.remote_host import hosts_of
