@@ -9,8 +9,8 @@ from protocol.peer_port import ROLE_HOST, Hello, Ping, Pong, Released
 from sim.conformance.case import HostCase
 from sim.conformance.catalogue import HOST_CASES
 from sim.conformance.host_port import HostUnderTest
-from sim.conformance.own_host import OwnHost
 from sim.conformance.outcome import BINDING, Outcome, Target
+from sim.conformance.own_host import OwnHost
 from sim.conformance.suite import plan, run_host_case
 from sim.peer.host_server import HostServer
 from sim.peer.peers import Peers
