@@ -13,10 +13,9 @@ from typing import Any
 
 from host.profiles import PROFILES
 from sim.bench.unit import simpy_timeouts_per_s
-from sim.conformance.case import HostCase
 from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
 from sim.conformance.outcome import BINDING, Outcome, Target
-from sim.conformance.own_host import OwnHost
+from sim.conformance.own_host import hosts_of
 from sim.conformance.suite import plan, run_guest_case, run_host_case
 
 
@@ -41,12 +40,9 @@ def _row(peer: str, runs: list[Callable[[], Outcome]]) -> dict[str, Any]:
 
 def _host_runs(profile: str) -> list[Callable[[], Outcome]]:
     target = Target("host", profile, profile, BINDING[profile])
-
-    def fresh(case: HostCase, _version: str) -> OwnHost:
-        return OwnHost(profile, case.bus, {})
-
+    make = hosts_of(profile)
     planned = plan(HOST_CASES)
-    return [partial(run_host_case, case, version, target, fresh) for case, version in planned]
+    return [partial(run_host_case, case, version, target, make) for case, version in planned]
 
 
 def _guest_runs() -> list[Callable[[], Outcome]]:

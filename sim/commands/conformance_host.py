@@ -3,26 +3,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
 import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, choose
 from sim.commands.conforming import (
     CaseIds,
+    Connect,
     Files,
     Html,
     JUnit,
+    Spawn,
     Strengths,
     Versions,
     bound,
     run_cases,
     selection,
     show,
+    stranger,
 )
 from sim.commands.playing import Profile
 from sim.conformance.case import HostCase
-from sim.conformance.outcome import BINDING, Outcome, Target
+from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
 from sim.scenario_grammar import PROFILES
+
+if TYPE_CHECKING:
+    from sim.conformance.host_port import HostUnderTest
+    from sim.peer.peers import Peers
+
+
+class Peer(NamedTuple):
+    """Who is tested, and how a fresh one is had for a case."""
+
+    target: Target
+    make: Callable[[HostCase, str], HostUnderTest]
 
 
 def application() -> typer.Typer:
@@ -31,6 +48,8 @@ def application() -> typer.Typer:
 
 def conformance_host(
     profile: Profile = None,
+    connect: Connect = None,
+    spawn: Spawn = None,
     protocol: Versions = None,
     case: CaseIds = None,
     strength: Strengths = None,
@@ -38,26 +57,40 @@ def conformance_host(
     html: Html = None,
     as_json: AsJson = False,
 ) -> int:
-    """Put a host to the suite: ours, in the profile named (hyperv by default).
+    """Put a host to the suite: ours, in the profile named (hyperv by default), or somebody else's.
 
+    Somebody else's is bound by what binds every host, and with --profile by that profile's rules.
     Exit status 1 if a case failed that binds it.
 
     Example: vpcisim conformance host --profile openvmm --protocol 1.4
     """
-    from sim.conformance.catalogue import HOST_THEMES  # brings the engine, as do these
-    from sim.conformance.own_host import OwnHost
+    from sim.conformance.catalogue import HOST_THEMES  # brings the engine, as does this
     from sim.conformance.suite import run_host_case
 
-    name = choose(profile or "hyperv", PROFILES, "profile")
+    if profile is not None:
+        choose(profile, PROFILES, "profile")
     selected = selection(protocol, case, strength)
-    target = bound(Target("host", f"our host, profile {name}", name, BINDING[name]), selected)
+    with stranger(connect, spawn) as peers:
+        peer = _ours(profile or "hyperv") if peers is None else _theirs(peers, profile)
+        target = bound(peer.target, selected)
 
-    def fresh(one: HostCase, _version: str) -> OwnHost:
-        return OwnHost(name, one.bus, {})
+        def run(one: HostCase, version: str) -> Outcome:
+            return run_host_case(one, version, target, peer.make)
 
-    def run(one: HostCase, version: str) -> Outcome:
-        return run_host_case(one, version, target, fresh)
-
-    outcomes, interrupted = run_cases(HOST_THEMES, selected, run)
+        outcomes, interrupted = run_cases(HOST_THEMES, selected, run)
     files = Files(junit, html)
     return show(target, HOST_THEMES, outcomes, files, interrupted=interrupted, as_json=as_json)
+
+
+def _ours(profile: str) -> Peer:
+    from sim.conformance.own_host import hosts_of  # brings the host
+
+    target = Target("host", f"our host, profile {profile}", profile, BINDING[profile])
+    return Peer(target, hosts_of(profile))
+
+
+def _theirs(peers: Peers, profile: str | None) -> Peer:
+    from sim.peer.remote_host import hosts_of  # as above
+
+    target = Target("host", peers.name, profile, BINDING[profile or STRANGER])
+    return Peer(target, hosts_of(peers))

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
@@ -25,6 +26,9 @@ from sim.report.conformance import (
 from sim.report.lanes import encodable
 from sim.report.progress import progress_of
 from sim.scenario_tables import hint
+
+if TYPE_CHECKING:
+    from sim.peer.peers import Peers
 
 Versions: TypeAlias = Annotated[
     list[str] | None,
@@ -45,6 +49,15 @@ JUnit: TypeAlias = Annotated[
 ]
 Html: TypeAlias = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write a page here.")
+]
+
+Connect: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="unix:PATH", help="Somebody else's, behind the socket it listens on."),
+]
+Spawn: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="COMMAND", help="Somebody else's, which this command line starts."),
 ]
 
 C = TypeVar("C", bound=Case)
@@ -75,6 +88,27 @@ def selection(
     for strength in strengths or ():
         choose(strength, STRENGTHS, "strength")
     return Selection(tuple(versions or ()), tuple(cases or ()), tuple(strengths or ()))
+
+
+@contextmanager
+def stranger(connect: str | None, spawn: str | None) -> Iterator[Peers | None]:
+    """Peers in other processes, None if none was asked for; nothing is left of them afterwards.
+
+    Raises InputError for both at once, for an address that is none, and where nobody is.
+    """
+    if connect is not None and spawn is not None:
+        raise InputError("--connect and --spawn name two peers; leave one out")
+    if connect is None and spawn is None:
+        yield None
+        return
+    from sim.peer import peers  # sockets and processes
+    from sim.peer.fault import Unreachable
+
+    try:
+        with peers.spawn(spawn) if spawn is not None else peers.connect(connect or "") as found:
+            yield found
+    except Unreachable as nobody:
+        raise InputError(str(nobody)) from None
 
 
 def bound(target: Target, selected: Selection) -> Target:

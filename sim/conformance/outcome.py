@@ -12,12 +12,13 @@ from sim.trace import Stamped
 Result: TypeAlias = Literal["passed", "failed", "skipped", "observed"]
 RESULTS: Final[tuple[Result, ...]] = ("passed", "failed", "skipped", "observed")
 
+STRANGER: Final = "stranger"
 # Whose rules bind whom; what another strength's case finds is told, and no failure.
 BINDING: Final[Mapping[str, frozenset[str]]] = {
     "guest": frozenset({"must", "linux"}),
     "hyperv": frozenset({"must", "hyperv"}),
     "openvmm": frozenset({"must", "openvmm"}),
-    "stranger": frozenset({"must"}),
+    STRANGER: frozenset({"must"}),
 }
 assert set().union(*BINDING.values()) <= set(STRENGTHS)
 
@@ -39,9 +40,12 @@ class Outcome(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Who is tested: ``profile`` is the host's, or the guest's opposite; ``binding`` as above."""
+    """Who is tested: ``profile`` is the host's, or the guest's opposite; ``binding`` as above.
+
+    A host of somebody else's that claims to be like none of ours has no profile.
+    """
 
     side: Literal["guest", "host"]
     peer: str
-    profile: str
+    profile: str | None
     binding: frozenset[str]

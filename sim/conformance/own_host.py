@@ -6,7 +6,8 @@ Knows no case; what a case needs on the bus it names in ``BUSES``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from protocol.errors import LocalProtocolError
 from protocol.hypercall import HypercallResult
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex
 from protocol.ring import Packet
-from sim.conformance.case import NotOffered
+from sim.conformance.case import HostCase, NotOffered
 from sim.conformance.host_port import Channel
 from sim.identity import instance_id
 from sim.peer.bare_guest import BareGuest
@@ -24,6 +25,7 @@ from sim.trace import Stamped
 
 NAME: Final = "disk"
 VCPUS: Final = 4
+NO_KNOBS: Final[Mapping[str, object]] = MappingProxyType({})
 
 BUSES: Final[Mapping[str, tuple[FunctionConfig, ...]]] = {
     "one": (FunctionConfig(DEVICES["nvme-ssd"]),),
@@ -122,3 +124,10 @@ class OwnHost:
         except LocalProtocolError as refused:
             raise NotOffered(str(refused)) from None
         self._guest.run()
+
+
+def hosts_of(
+    profile: str, knobs: Mapping[str, object] = NO_KNOBS
+) -> Callable[[HostCase, str], OwnHost]:
+    """What the suite makes hosts with: a fresh one of that profile for each case."""
+    return lambda case, _: OwnHost(profile, case.bus, knobs)

@@ -53,6 +53,7 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
 
 def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests | None) -> Outcome:
     """One case against a fresh guest."""
+    assert target.profile is not None, "a host of a known profile stands opposite a guest"
     try:
         seen, wrong = play_case(case, version, profile=target.profile, guests=guests)
     except NotOffered as missing:

@@ -20,7 +20,7 @@ def write_junit(
     """Write them to an open file; ``theme_of`` gives the theme of a case's id."""
     document = JUnitXml("vpcisim conformance")
     for version in dict.fromkeys(outcome.version for outcome in outcomes):
-        suite = TestSuite(f"{target.side} {target.profile} {version}")
+        suite = TestSuite(f"{target.peer} {version}")
         of_version = (outcome for outcome in outcomes if outcome.version == version)
         suite.add_testcases(_cases(of_version, target, theme_of))
         document.add_testsuite(suite)

@@ -71,6 +71,16 @@ def test_ctrl_c_keeps_what_was_run(
     assert "2 cases: 2 passed" in capsys.readouterr().out
 
 
+def test_a_peer_that_dies_fails_its_case_and_is_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--spawn", "false", "--case", CASE, "--protocol", "1.4"]
+    assert main(["conformance", "host", *arguments]) == FOUND
+    captured = capsys.readouterr()
+    assert "  seen   the peer died: exit status 1" in captured.out
+    assert captured.err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -80,6 +90,9 @@ def test_ctrl_c_keeps_what_was_run(
         (["--profile", "xen"], "no profile 'xen'; there are hyperv, openvmm"),
         (["--case", CASE, "--strength", "unknown"], "no case is left"),
         (["--case", CASE, "--junit", "/nowhere/host.xml"], "/nowhere/host.xml: "),
+        (["--spawn", "no-such-program"], "no-such-program: No such file or directory"),
+        (["--connect", "tcp:1"], "'tcp:1' is no address; write unix:PATH"),
+        (["--spawn", "true", "--connect", "unix:x"], "name two peers; leave one out"),
     ],
 )
 def test_bad_use_is_one_line(

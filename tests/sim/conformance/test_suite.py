@@ -10,7 +10,7 @@ import pytest
 from sim.conformance.case import GuestCase
 from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
 from sim.conformance.outcome import BINDING, Outcome, Target
-from sim.conformance.own_host import OwnHost
+from sim.conformance.own_host import hosts_of
 from sim.conformance.suite import plan, run_guest_case, run_host_case
 
 HYPERV = Target("host", "our host", "hyperv", BINDING["hyperv"])
@@ -19,7 +19,7 @@ HYPERV = Target("host", "our host", "hyperv", BINDING["hyperv"])
 def host_outcomes(profile: str, knobs: Mapping[str, object]) -> list[Outcome]:
     target = Target("host", "our host", profile, BINDING[profile])
     return [
-        run_host_case(case, version, target, lambda case, _: OwnHost(profile, case.bus, knobs))
+        run_host_case(case, version, target, hosts_of(profile, knobs))
         for case, version in plan(HOST_CASES)
     ]
 

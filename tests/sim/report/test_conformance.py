@@ -12,7 +12,7 @@ from xmlschema import XMLSchema
 
 from sim.conformance.catalogue import HOST_CASES, HOST_THEMES
 from sim.conformance.outcome import BINDING, Outcome, Target
-from sim.conformance.own_host import OwnHost
+from sim.conformance.own_host import hosts_of
 from sim.conformance.suite import plan, run_host_case
 from sim.report.conformance import conformance_dict, outcome_lines, summary_line, table_lines
 from sim.report.conformance_page import page_text
@@ -29,7 +29,7 @@ THEME_OF = {case.id: theme for theme, cases in HOST_THEMES.items() for case in c
 def outcomes() -> list[Outcome]:
     """Of the theme of negotiation: some passed, some failed, one was skipped."""
     outcomes = [
-        run_host_case(case, version, TARGET, lambda case, _: OwnHost("hyperv", case.bus, WRONG))
+        run_host_case(case, version, TARGET, hosts_of("hyperv", WRONG))
         for case, version in plan(THEMES["negotiation"])
     ]
     skipped = outcomes[0]._replace(result="skipped", why="the host has none")
