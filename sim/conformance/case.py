@@ -74,8 +74,10 @@ class GuestCase(Case, frozen=True, kw_only=True):
     """A case for a guest: a host plays ``scenario`` to it, and ``check`` reads what was seen.
 
     ``scenario`` is TOML as in a scenario file, without name and story; without a device it gets
-    ``nvme0``, an NVMe SSD with its driver.
+    ``nvme0``, an NVMe SSD with its driver. The guest ``offers`` the version that the case is played
+    at, and no other, or all ``up-to`` it.
     """
 
     scenario: str
     check: Callable[[Seen], None]
+    offers: Literal["one", "up-to"] = "one"

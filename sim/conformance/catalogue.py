@@ -8,6 +8,18 @@ from itertools import chain
 from typing import Final
 
 from sim.conformance.case import GuestCase, HostCase
+from sim.conformance.guest_cases import (
+    blocks,
+    configuration,
+    eject,
+    interrupts,
+    malformed,
+    power,
+    relations,
+    rescind,
+    resources,
+    ring,
+)
 from sim.conformance.guest_cases import negotiation as guest_negotiation
 from sim.conformance.host_cases import negotiation as host_negotiation
 
@@ -16,6 +28,16 @@ HOST_THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
 }
 GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "negotiation": guest_negotiation.CASES,
+    "relations": relations.CASES,
+    "power": power.CASES,
+    "resources": resources.CASES,
+    "configuration": configuration.CASES,
+    "interrupts": interrupts.CASES,
+    "blocks": blocks.CASES,
+    "eject": eject.CASES,
+    "rescind": rescind.CASES,
+    "ring": ring.CASES,
+    "malformed": malformed.CASES,
 }
 HOST_CASES: Final = tuple(chain.from_iterable(HOST_THEMES.values()))
 GUEST_CASES: Final = tuple(chain.from_iterable(GUEST_THEMES.values()))

@@ -3,25 +3,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from protocol.versions import vpci_dialect
+from protocol.vmbus import ChannelMessageType
 from protocol.vpci import MessageType, PciVersionRequest
-from sim.conformance.case import GuestCase, Nonconforming
-from sim.conformance.seen import Seen
+from sim.conformance.case import ALL, FROM_1_2, GuestCase, Nonconforming
+from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
+from sim.conformance.guest_cases.reading import CREATE, first, reopened, since, succeeded
+from sim.conformance.guest_cases.scenarios import (
+    ARRIVAL,
+    HIBERNATE,
+    SETTLED_NS,
+    administrator,
+    after,
+    do,
+    knobs,
+)
+from sim.conformance.seen import Seen, SeenPacket
 
 M = MessageType
+NEGOTIATED: Final = "pci-hyperv.c hv_pci_protocol_negotiation()"
+UNCERTAIN: Final = administrator(after(SETTLED_NS))
+
+
+def queries(seen: Seen) -> list[SeenPacket]:
+    return seen.sent(M.PCI_QUERY_PROTOCOL_VERSION)
+
+
+def version_of(query: SeenPacket) -> int:
+    return PciVersionRequest.parse(query.payload).protocol_version
+
+
+def agreed(seen: Seen) -> int | None:
+    """The version of the last query that was accepted."""
+    accepted = [version_of(query) for query in queries(seen) if succeeded(seen, query)]
+    return accepted[-1] if accepted else None
 
 
 def version_asked_first(seen: Seen) -> None:
-    packets = seen.sent()
-    if not packets:
-        raise Nonconforming("the guest sent no packet")
-    first = packets[0]
-    if first.name != M.PCI_QUERY_PROTOCOL_VERSION.name:
-        raise Nonconforming(f"the first packet is {first.name}", first.seq)
-    asked = PciVersionRequest.parse(first.payload).protocol_version
-    if asked != seen.dialect.version:
-        raise Nonconforming(f"version {asked:#x} was asked for", first.seq)
+    packet = first(seen.sent(), "packet")
+    if packet.name != M.PCI_QUERY_PROTOCOL_VERSION.name:
+        raise Nonconforming(f"the first packet is {packet.name}", packet.seq)
+
+
+def highest_first(seen: Seen) -> None:
+    asked = first(queries(seen), "version query")
+    if version_of(asked) != seen.dialect.version:
+        raise Nonconforming(f"version {version_of(asked):#x} was asked for first", asked.seq)
+
+
+def query_of_eight_bytes(seen: Seen) -> None:
+    asked = first(queries(seen), "version query")
+    if len(asked.payload) != PciVersionRequest.SIZE:
+        raise Nonconforming(f"the version query has {len(asked.payload)} bytes", asked.seq)
+
+
+def not_asked_again(seen: Seen) -> None:
+    refused: set[int] = set()
+    for query in queries(seen):
+        if version_of(query) in refused:
+            raise Nonconforming(f"{version_of(query):#x} was asked for again", query.seq)
+        refused.add(version_of(query))
+
+
+def nothing_but_queries(seen: Seen) -> None:
+    for packet in seen.sent():
+        if packet.name != M.PCI_QUERY_PROTOCOL_VERSION.name:
+            raise Nonconforming(f"{packet.name} was sent without a version", packet.seq)
+
+
+def channel_closed(seen: Seen) -> None:
+    if not seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL):
+        raise Nonconforming("the channel was left open")
+
+
+def only_once_accepted(seen: Seen) -> None:
+    places = [place for query in queries(seen) if (place := succeeded(seen, query))]
+    for packet in seen.sent():
+        is_query = packet.name == M.PCI_QUERY_PROTOCOL_VERSION.name
+        if not is_query and not any(place < packet.seq for place in places):
+            raise Nonconforming(f"{packet.name} was sent without a version", packet.seq)
+
+
+def asked_once(seen: Seen) -> None:
+    if len(queries(seen)) > 1:
+        raise Nonconforming("another version was asked for", queries(seen)[1].seq)
+
+
+def lower_of_the_two(accepted: str, seen: Seen) -> None:
+    dialect = vpci_dialect(ALL[min(ALL.index(accepted), ALL.index(seen.dialect.name))])
+    found = agreed(seen)
+    if found != dialect.version:
+        told = "none" if found is None else f"{found:#x}"
+        raise Nonconforming(f"{told} was agreed on, not {dialect.version:#x}")
+    for forms, form in (
+        (ASSIGNED_FORMS, dialect.assigned_message),
+        (CREATE, dialect.create_message),
+    ):
+        for packet in seen.sent(*forms):
+            if packet.name != form.name:
+                raise Nonconforming(f"{packet.name} was sent at {dialect.name}", packet.seq)
+
+
+def same_version_again(seen: Seen) -> None:
+    again = reopened(seen)
+    before = [version_of(query) for query in queries(seen) if query.seq < again]
+    asked = [version_of(query) for query in since(queries(seen), again)]
+    if asked != before[-1:]:
+        raise Nonconforming(f"after {before[-1]:#x} these were asked for: {asked}")
+
+
+def _pair(accepted: str) -> GuestCase:
+    """What is agreed on with a host of that version, whatever the guest goes up to."""
+    refused = list(ALL[ALL.index(accepted) + 1 :])
+    check: Callable[[Seen], None] = partial(lower_of_the_two, accepted)
+    return GuestCase(
+        id=f"host-up-to-{accepted}",
+        strength="linux",
+        given=f"A host that accepts all versions up to {accepted}",
+        when="a guest arrives that offers all up to its own, from high to low",
+        then="they agree on the lower of the two, and all messages have that version's form",
+        source=f"{NEGOTIATED}; the forms: struct pci_resources_assigned, hv_compose_msi_msg()",
+        scenario=knobs(refused_versions=refused) + ARRIVAL,
+        check=check,
+        offers="up-to",
+    )
 
 
 CASES: Final = (
@@ -30,13 +139,104 @@ CASES: Final = (
         strength="must",
         given="A bus that was just offered",
         when="the guest has opened its channel",
-        then="the first packet asks for the highest version that the guest offers",
-        source="pci-hyperv.c hv_pci_protocol_negotiation()",
-        scenario="""
-[[actor]]
-name = "administrator"
-steps = [{ do = "offer", device = "nvme0" }]
-""",
+        then="the first packet asks for a version",
+        source=f"{NEGOTIATED}; OpenVMM's VSP serves nothing before",
+        scenario=ARRIVAL,
         check=version_asked_first,
+    ),
+    GuestCase(
+        id="highest-version-first",
+        strength="linux",
+        given="A guest that offers several versions",
+        when="it has opened a channel",
+        then="it asks for the highest first",
+        source=NEGOTIATED,
+        scenario=ARRIVAL,
+        check=highest_first,
+        offers="up-to",
+    ),
+    GuestCase(
+        id="version-query-of-eight-bytes",
+        strength="linux",
+        given="A bus that was just offered",
+        when="the guest asks for a version",
+        then="the message has 8 bytes; FreeBSD's has 12",
+        source="struct pci_version_request",
+        scenario=ARRIVAL,
+        check=query_of_eight_bytes,
+    ),
+    GuestCase(
+        id="refused-version-not-asked-again",
+        strength="must",
+        given="A host that accepts version 1.1 only",
+        when="the guest hears that a version is not accepted",
+        then="it asks for another one, or gives up, but not for the same one again",
+        source=f"{NEGOTIATED}; OpenVMM test verify_version_negotiation",
+        scenario=knobs(refused_versions=list(FROM_1_2)) + UNCERTAIN,
+        check=not_asked_again,
+        offers="up-to",
+        versions=FROM_1_2,
+    ),
+    GuestCase(
+        id="no-version-no-further",
+        strength="must",
+        given="A host that accepts none of the guest's versions",
+        when="the guest has asked for each",
+        then="it sends nothing else",
+        source=NEGOTIATED,
+        scenario=knobs(refused_versions=list(ALL)) + UNCERTAIN,
+        check=nothing_but_queries,
+        offers="up-to",
+    ),
+    GuestCase(
+        id="no-version-channel-closed",
+        strength="must",
+        given="A host that accepts none of the guest's versions",
+        when="the guest has asked for each",
+        then="it closes the channel",
+        source="pci-hyperv.c hv_pci_probe(), from its label `close` on",
+        scenario=knobs(refused_versions=list(ALL)) + UNCERTAIN,
+        check=channel_closed,
+        offers="up-to",
+    ),
+    GuestCase(
+        id="failed-query-is-no-agreement",
+        strength="must",
+        given="A host that answers a version query with another failure",
+        when="the guest hears of it",
+        then="it sends nothing but version queries until one is accepted",
+        source=NEGOTIATED,
+        scenario=administrator(
+            do("fail-next", message="PCI_QUERY_PROTOCOL_VERSION", status=0xC0000001),
+            after(SETTLED_NS),
+        ),
+        check=only_once_accepted,
+        offers="up-to",
+    ),
+    GuestCase(
+        id="failed-query-ends-it",
+        strength="linux",
+        given="A host that answers a version query with another failure than a mismatch",
+        when="the guest hears of it",
+        then="it asks for no other version",
+        source=NEGOTIATED,
+        scenario=administrator(
+            do("fail-next", message="PCI_QUERY_PROTOCOL_VERSION", status=0xC0000001),
+            after(SETTLED_NS),
+        ),
+        check=asked_once,
+        offers="up-to",
+    ),
+    *map(_pair, ALL),
+    GuestCase(
+        id="resume-keeps-the-version",
+        strength="linux",
+        given="A guest that has hibernated",
+        when="it opens the channel again",
+        then="it asks for the version of before, and for no other",
+        source="pci-hyperv.c hv_pci_resume()",
+        scenario=HIBERNATE,
+        check=same_version_again,
+        offers="up-to",
     ),
 )

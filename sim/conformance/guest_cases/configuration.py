@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Configuration space: what a guest asks the host for, and what it must leave alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.events import D0Entered, D0Exited
+from protocol.hypercall import HVCALL_MMIO_READ, HVCALL_MMIO_WRITE
+from protocol.link import ConfigRead, ConfigWritten, HypercallMade, UnclaimedAccess
+from protocol.pci_regs import (
+    PCI_BASE_ADDRESS_0,
+    PCI_CACHE_LINE_SIZE,
+    PCI_CAPABILITY_LIST,
+    PCI_COMMAND,
+    PCI_INTERRUPT_LINE,
+    PCI_INTERRUPT_PIN,
+    PCI_REVISION_ID,
+    PCI_ROM_ADDRESS,
+    PCI_SUBSYSTEM_VENDOR_ID,
+    PCI_VENDOR_ID,
+)
+from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.guest_cases.reading import accesses, premise
+from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
+from sim.conformance.guest_cases.scenarios import LIFE, TWO_ARRIVE, administrator
+from sim.conformance.seen import Seen
+
+READ: Final = "pci-hyperv.c _hv_pcifront_read_config()"
+ID_AREAS: Final = (
+    range(PCI_REVISION_ID, PCI_CACHE_LINE_SIZE),
+    range(PCI_SUBSYSTEM_VENDOR_ID, PCI_ROM_ADDRESS),
+)
+NO_CALL: Final = (-1, None)
+ISOLATED: Final = """
+[guest]
+isolation = "cvm"
+"""
+
+
+def naturally_aligned(seen: Seen) -> None:
+    for seq, access in accesses(seen):
+        if access.size not in (1, 2, 4) or access.offset % access.size:
+            where = f"{access.size} bytes at {access.offset:#x}"
+            raise Nonconforming(f"configuration space was accessed with {where}", seq)
+
+
+def each_selected(seen: Seen) -> None:
+    placed = {e.wslot for _, e in seen.events(ConfigWritten) if e.offset == PCI_BASE_ADDRESS_0}
+    if placed != {0, 1}:
+        raise Nonconforming(f"BARs were written in slots {sorted(placed)}, not in 0 and 1")
+
+
+def ids_kept(seen: Seen) -> None:
+    for seq, write in seen.events(ConfigWritten):
+        if write.offset < PCI_COMMAND:
+            raise Nonconforming(f"{write.offset:#x} was written, vendor or device", seq)
+
+
+def inside_the_window(seen: Seen) -> None:
+    entered = seen.events(D0Entered)
+    premise(entered, "D0")
+    left = [seq for seq, _ in seen.events(D0Exited)]
+    for seq, access in seen.events(UnclaimedAccess):
+        if entered[0][0] < seq and (not left or seq < left[0]):
+            raise Nonconforming(f"{access.gpa:#x} was touched, where nobody answers", seq)
+
+
+def ids_read_here(seen: Seen) -> None:
+    """But for two bytes of the vendor, which say whether a function is still there."""
+    for seq, read in seen.events(ConfigRead):
+        inside = any(read.offset in area for area in ID_AREAS)
+        vendor = read.offset == PCI_VENDOR_ID and read.size != 2
+        if inside or vendor:
+            raise Nonconforming(f"{read.offset:#x} was read from the host", seq)
+
+
+def rom_and_pin_left_alone(seen: Seen) -> None:
+    for seq, access in accesses(seen):
+        pin = access.size == 1 and access.offset in (PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN)
+        read_pin = pin and isinstance(access, ConfigRead)
+        if read_pin or PCI_ROM_ADDRESS <= access.offset < PCI_CAPABILITY_LIST:
+            raise Nonconforming(f"{access.offset:#x} was asked of the host", seq)
+
+
+def by_hypercall(seen: Seen) -> None:
+    """A hypercall is recorded when it returns: behind the access that it makes."""
+    calls = iter(seen.events(HypercallMade))
+    returned, call = next(calls, NO_CALL)
+    for seq, access in accesses(seen):
+        while 0 <= returned < seq:
+            returned, call = next(calls, NO_CALL)
+        due = HVCALL_MMIO_READ if isinstance(access, ConfigRead) else HVCALL_MMIO_WRITE
+        if call is None or call.code != due:
+            raise Nonconforming("configuration space was reached by an instruction", seq)
+
+
+CASES: Final = (
+    GuestCase(
+        id="configuration-accesses-aligned",
+        strength="must",
+        given="A guest in D0",
+        when="it accesses configuration space",
+        then="each access has 1, 2 or 4 bytes and is aligned to them",
+        source="PCI; OpenVMM refuses others (chipset pci.rs)",
+        scenario=LIFE,
+        check=naturally_aligned,
+    ),
+    GuestCase(
+        id="function-selected",
+        strength="must",
+        given="A bus with two functions",
+        when="the guest accesses their configuration spaces",
+        then="it selects the function, so that each gets its own accesses",
+        source=READ,
+        scenario=TWO_ARRIVE,
+        check=each_selected,
+    ),
+    GuestCase(
+        id="ids-not-written",
+        strength="must",
+        given="A guest in D0",
+        when="it writes configuration space",
+        then="it leaves vendor and device alone",
+        source="pci-hyperv.c _hv_pcifront_write_config()",
+        scenario=LIFE,
+        check=ids_kept,
+    ),
+    GuestCase(
+        id="accesses-inside-the-window",
+        strength="must",
+        given="A guest in D0",
+        when="it accesses configuration space",
+        then="it touches the window's two pages and nothing beyond",
+        source="PCI_CONFIG_MMIO_LENGTH; OpenVMM VSP maps two pages",
+        scenario=LIFE,
+        check=inside_the_window,
+    ),
+    GuestCase(
+        id="ids-not-asked-for",
+        strength="linux",
+        given="A guest in D0",
+        when="somebody reads vendor, device, class or subsystem of a function",
+        then="the guest answers from the list and asks no host",
+        source=READ,
+        scenario=LIFE,
+        check=ids_read_here,
+    ),
+    GuestCase(
+        id="rom-and-pin-not-asked-for",
+        strength="linux",
+        given="A guest in D0",
+        when="somebody reads a function's ROM BAR, interrupt line or pin",
+        then="the guest answers zero and asks no host",
+        source=f"{READ}; _hv_pcifront_write_config()",
+        scenario=LIFE,
+        check=rom_and_pin_left_alone,
+    ),
+    GuestCase(
+        id="isolated-guest-uses-hypercalls",
+        strength="linux",
+        given="A confidential VM, whose instructions no host can emulate",
+        when="the guest accesses configuration space",
+        then="each access is a hypercall",
+        source="pci-hyperv.c hv_pci_read_mmio(), hv_pci_write_mmio()",
+        scenario=ISOLATED + administrator(SETTLED),
+        check=by_hypercall,
+    ),
+)

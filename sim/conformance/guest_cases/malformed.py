@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""A host that sends what makes no sense: a guest drops it and works on.
+
+Whether it works on is seen by an eject afterwards, which it still answers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.vpci import (
+    MessageType,
+    PciBusRelations,
+    PciBusRelations2,
+    PciDevInvalBlock,
+    PciFunctionDescription2,
+)
+from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
+from sim.conformance.guest_cases.reading import wslot_of
+from sim.conformance.guest_cases.scenarios import (
+    ASSIGNED,
+    LONG_NS,
+    PATIENT,
+    SETTLED_NS,
+    administrator,
+    after,
+    do,
+    forge,
+)
+from sim.conformance.seen import Seen
+
+M = MessageType
+UNKNOWN_TYPE: Final = (0x4249_00FF).to_bytes(4, "little")
+NOBODYS_ID: Final = 40
+NOBODYS_SLOT: Final = 7
+COUNT: Final = 1_000  # of functions, in a list that holds one
+CALLBACK: Final = "pci-hyperv.c hv_pci_onchannelcallback()"
+
+
+def head(message: MessageType) -> bytes:
+    """A message that ends behind its type."""
+    return int(message).to_bytes(4, "little")
+
+
+def _overlong() -> bytes:
+    one = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=NOBODYS_SLOT, ser=9)
+    payload = PciBusRelations2(device_count=1, func=(one,)).build()
+    return payload[:4] + COUNT.to_bytes(4, "little") + payload[8:]
+
+
+def completion(request: int) -> str:
+    """The host completes that request with success."""
+    return do("forge-completion", request=request, data="0000000000000000")
+
+
+def works_on(seen: Seen) -> None:
+    if not seen.sent(M.PCI_EJECTION_COMPLETE):
+        raise Nonconforming("it answers no eject any more")
+
+
+def not_half_taken(seen: Seen) -> None:
+    for packet in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS):
+        if wslot_of(packet) == NOBODYS_SLOT:
+            raise Nonconforming("functions of a list were taken that is not whole", packet.seq)
+
+
+def waits_on(seen: Seen) -> None:
+    seen.none(*ASSIGNED_FORMS)
+
+
+def survives(
+    id_: str, when: str, *steps: str, then: str = "it drops that", source: str = CALLBACK
+) -> GuestCase:
+    """The case of a guest that is sent something in the middle of its work."""
+    return GuestCase(
+        id=id_,
+        strength="must",
+        given="A guest at work",
+        when=when,
+        then=f"{then} and still answers an eject",
+        source=source,
+        scenario=PATIENT
+        + administrator(ASSIGNED, *steps, after(SETTLED_NS), do("eject"), after(LONG_NS)),
+        check=works_on,
+    )
+
+
+CASES: Final = (
+    survives("unknown-message-dropped", "a message of unknown type comes", forge(UNKNOWN_TYPE * 4)),
+    survives(
+        "query-stop-dropped",
+        "QUERY_STOP comes, which few guests know",
+        forge(head(M.PCI_QUERY_STOP) + bytes(12)),
+    ),
+    survives(
+        "short-message-dropped",
+        "a message comes that ends behind its type",
+        forge(head(M.PCI_INVALIDATE_BLOCK)),
+    ),
+    survives("short-eject-dropped", "an EJECT comes that names no slot", forge(head(M.PCI_EJECT))),
+    survives(
+        "overlong-list-dropped",
+        "a list comes that is not as long as its count says",
+        forge(_overlong()),
+    ),
+    survives(
+        "overlong-first-list-dropped",
+        "a list of the first form comes with too high a count",
+        forge(PciBusRelations(device_count=0).build()[:4] + COUNT.to_bytes(4, "little")),
+    ),
+    survives(
+        "stale-block-of-nobody",
+        "a block is said to be stale of a function that is not there",
+        forge(PciDevInvalBlock(wslot=NOBODYS_SLOT, block_mask=1).build()),
+    ),
+    survives(
+        "completion-of-nobody",
+        "a request is completed that was never made",
+        completion(NOBODYS_ID),
+        source="channel.c vmbus_request_addr_match()",
+    ),
+    survives(
+        "completion-of-zero",
+        "the id 0 is completed, which no request has",
+        completion(0),
+        source="channel.c vmbus_request_addr_match()",
+    ),
+    survives(
+        "completion-repeated",
+        "a request is completed again",
+        completion(1),
+        source="channel.c vmbus_request_addr_match()",
+    ),
+    survives(
+        "completion-beyond-the-table",
+        "an id is completed beyond any table",
+        completion(2**40),
+        source="channel.c vmbus_request_addr_match()",
+    ),
+    GuestCase(
+        id="completion-finds-its-request",
+        strength="must",
+        given="A guest that waits for the answer to D0 entry",
+        when="another id is completed",
+        then="it goes on waiting",
+        source="channel.c vmbus_request_addr_match()",
+        scenario=administrator(
+            do("ignore-next", message="PCI_BUS_D0ENTRY"),
+            after(SETTLED_NS),
+            completion(NOBODYS_ID),
+            after(SETTLED_NS),
+        ),
+        check=waits_on,
+    ),
+    GuestCase(
+        id="overlong-list-not-half-taken",
+        strength="linux",
+        given="A guest at work",
+        when="a list comes that is not as long as its count says",
+        then="no function of it is taken",
+        source=CALLBACK,
+        scenario=administrator(ASSIGNED, forge(_overlong()), after(SETTLED_NS)),
+        check=not_half_taken,
+    ),
+)

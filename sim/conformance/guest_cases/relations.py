@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""The host's list of functions, as a guest takes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.events import BusRelationsSent
+from protocol.vpci import (
+    MessageType,
+    PciBusRelations,
+    PciBusRelations2,
+    PciFunctionDescription,
+    PciFunctionDescription2,
+)
+from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.guest_cases.reading import (
+    ASSIGNED,
+    CREATE,
+    DELETE,
+    OF_A_SLOT,
+    first,
+    last_event,
+    since,
+    wslot_of,
+)
+from sim.conformance.guest_cases.scenarios import (
+    ARRIVAL,
+    BOTH_ASSIGNED,
+    LIFE,
+    SETTLED_NS,
+    TWO,
+    TWO_ARRIVE,
+    administrator,
+    after,
+    forge,
+    knobs,
+)
+from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
+from sim.conformance.seen import Seen
+
+M = MessageType
+OF_CHANGE: Final = (
+    *(*ASSIGNED, *CREATE, *DELETE),
+    *(M.PCI_RESOURCES_RELEASED, M.PCI_BUS_D0ENTRY, M.PCI_BUS_D0EXIT, M.PCI_EJECTION_COMPLETE),
+)
+V1_SLOT, V2_SLOT = 9, 10  # of functions that nobody has but two forged lists
+SLOT_1: Final = """
+[[device]]
+name = "nvme0"
+profile = "nvme-ssd"
+driver = "nvme"
+slot = 1
+"""
+WORK: Final = "pci-hyperv.c pci_devices_present_work()"
+CALLBACK: Final = "pci-hyperv.c hv_pci_onchannelcallback()"
+
+
+def list_step(*names: str) -> str:
+    """The host changes its list and sends it."""
+    functions = ", ".join(f'"{name}"' for name in names)
+    return f'{{ do = "relations", device = "nvme0", functions = [{functions}] }}'
+
+
+def only_listed(seen: Seen) -> None:
+    lists = seen.events(BusRelationsSent)
+    for packet in seen.sent(*OF_A_SLOT):
+        known = [event.wslots for seq, event in lists if seq < packet.seq]
+        if not any(wslot_of(packet) in wslots for wslots in known):
+            raise Nonconforming(f"{packet.name} names slot {wslot_of(packet):#x}", packet.seq)
+
+
+def all_assigned(seen: Seen) -> None:
+    lists = seen.events(BusRelationsSent)
+    assigned = {wslot_of(packet) for packet in seen.sent(*ASSIGNED)}
+    missing = [wslot for wslot in lists[0][1].wslots if wslot not in assigned] if lists else []
+    if missing or not lists:
+        raise Nonconforming(f"of the functions listed slots {missing} got no resources")
+
+
+def nothing_given_up(seen: Seen) -> None:
+    seen.none(M.PCI_EJECTION_COMPLETE)
+
+
+def nothing_changes(seen: Seen) -> None:
+    again = last_event(seen, BusRelationsSent, "a list")
+    for packet in since(seen.sent(*OF_CHANGE), again):
+        raise Nonconforming(f"{packet.name} was sent because of a list without news", packet.seq)
+
+
+def asked_for_once(seen: Seen) -> None:
+    query = seen.only(M.PCI_QUERY_BUS_RELATIONS)
+    found = (len(query.payload), query.flags)
+    if found != (4, 0):
+        raise Nonconforming(f"it has {found[0]} bytes and flags {found[1]}", query.seq)
+
+
+def surveyed(seen: Seen, *wslots: int) -> None:
+    """Each of these was asked about after the first list."""
+    asked = seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
+    for wslot in wslots:
+        first([p for p in asked if wslot_of(p) == wslot], f"resource query for slot {wslot}")
+
+
+def surveyed_once(seen: Seen) -> None:
+    seen.only(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
+
+
+def surveyed_twice(seen: Seen) -> None:
+    asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == 1]
+    if len(asked) != 2:
+        raise Nonconforming(f"{len(asked)} resource queries for the function were sent, not 2")
+
+
+def assigned_once(seen: Seen) -> None:
+    seen.only(seen.dialect.assigned_message)
+
+
+def ascending(seen: Seen) -> None:
+    slots = [wslot_of(packet) for packet in seen.sent(*ASSIGNED)]
+    if slots != sorted(slots):
+        raise Nonconforming(f"resources were assigned to slots in this order: {slots}")
+
+
+def what_follows(seen: Seen) -> None:
+    """Nobody says what is due: tell what came."""
+    empty = last_event(seen, BusRelationsSent, "a list")
+    names = [packet.name for packet in since(seen.sent(), empty)]
+    raise Nonconforming(f"it sent {', '.join(names) or 'nothing'}")
+
+
+def _forged_lists() -> tuple[str, ...]:
+    """A list of each form, with one function that only it has, and time to take it."""
+    one = PciFunctionDescription(v_id=0x1414, d_id=1, win_slot=V1_SLOT, ser=9)
+    two = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=V2_SLOT, ser=10)
+    return (
+        forge(PciBusRelations(device_count=1, func=(one,)).build()),
+        after(SETTLED_NS),
+        forge(PciBusRelations2(device_count=1, func=(two,)).build()),
+        after(SETTLED_NS),
+    )
+
+
+REPEATED: Final = administrator(SETTLED, list_step("nvme0"), after(SETTLED_NS))
+GROWN: Final = TWO.replace("slot = 1", "slot = 1\npresent = false")
+
+CASES: Final = (
+    GuestCase(
+        id="only-listed-slots",
+        strength="must",
+        given="A bus with one function",
+        when="the guest sends messages about functions",
+        then="each names a function that a list has had",
+        source="OpenVMM VSP: any other slot is BAD_DATA",
+        scenario=LIFE,
+        check=only_listed,
+    ),
+    GuestCase(
+        id="trailing-bytes-ignored",
+        strength="must",
+        given="A host whose lists are longer than their functions need",
+        when="the guest reads one",
+        then="it takes the functions that the count says",
+        source=f"{CALLBACK} asks for no less than the count needs; the ring pads every packet",
+        scenario=knobs(list_trailing_bytes=24) + administrator(after(SETTLED_NS)),
+        check=all_assigned,
+    ),
+    GuestCase(
+        id="whole-list-taken",
+        strength="must",
+        given="A bus with two functions",
+        when="their list arrives",
+        then="the guest takes each entry as it stands there, and gives both their resources",
+        source="struct pci_bus_relations, packed; FreeBSD reads it with another stride",
+        scenario=TWO + administrator(after(SETTLED_NS)),
+        check=all_assigned,
+    ),
+    GuestCase(
+        id="list-is-no-eject",
+        strength="must",
+        given="A bus with one function, in slot 1",
+        when="its list arrives, whose count is 1",
+        then="the guest does not give the function up, as FreeBSD does",
+        source="FreeBSD vmbus_pcib.c: BUS_RELATIONS2 falls through into EJECT",
+        scenario=SLOT_1 + ARRIVAL,
+        check=nothing_given_up,
+    ),
+    GuestCase(
+        id="removal-by-list-not-answered",
+        strength="must",
+        given="A bus with two functions",
+        when="a list arrives without one of them",
+        then="the guest sends no EJECTION_COMPLETE, which nobody has asked for",
+        source=f"{WORK}; OpenVMM's client ends the device's stream",
+        scenario=TWO + administrator(BOTH_ASSIGNED, list_step("nvme0"), after(SETTLED_NS)),
+        check=nothing_given_up,
+    ),
+    GuestCase(
+        id="repeated-list-changes-nothing",
+        strength="must",
+        given="A guest at work",
+        when="a list arrives that it knows already",
+        then="it neither assigns, releases, creates nor deletes anything",
+        source=f"{WORK}: a function is its slot, vendor, device and serial number",
+        scenario=REPEATED,
+        check=nothing_changes,
+    ),
+    GuestCase(
+        id="relations-asked-for-once",
+        strength="linux",
+        given="A guest that has agreed on a version",
+        when="it wants to know the functions",
+        then="it asks once, in 4 bytes and without a completion; OpenVMM's client never asks",
+        source="pci-hyperv.c hv_pci_query_relations()",
+        scenario=ARRIVAL,
+        check=asked_for_once,
+    ),
+    GuestCase(
+        id="new-function-surveyed",
+        strength="linux",
+        given="A guest at work on a bus with one function",
+        when="a list arrives with a second one",
+        then="it asks for the resources of the second",
+        source="pci-hyperv.c new_pcichild_device()",
+        scenario=GROWN + administrator(SETTLED, list_step("nvme0", "nvme1"), after(SETTLED_NS)),
+        check=lambda seen: surveyed(seen, 1),
+    ),
+    GuestCase(
+        id="known-function-not-surveyed-again",
+        strength="linux",
+        given="A guest at work",
+        when="a list arrives that it knows already",
+        then="it does not ask for the function's resources again",
+        source=WORK,
+        scenario=REPEATED,
+        check=surveyed_once,
+    ),
+    GuestCase(
+        id="function-that-comes-back-surveyed-again",
+        strength="linux",
+        given="A bus that has lost one of two functions by a list",
+        when="a list arrives with both again",
+        then="the guest takes it for a new one and asks for its resources again",
+        source=WORK,
+        scenario=TWO
+        + administrator(
+            BOTH_ASSIGNED,
+            list_step("nvme0"),
+            after(SETTLED_NS),
+            list_step("nvme0", "nvme1"),
+            after(SETTLED_NS),
+        ),
+        check=surveyed_twice,
+    ),
+    GuestCase(
+        id="list-again-at-d0",
+        strength="linux",
+        given="A host that sends the list again on D0 entry, before its answer",
+        when="the guest has heard it twice during one probe",
+        then="it assigns the function's resources once",
+        source=f"OpenVMM VSP, PR 1500; {WORK}",
+        scenario=knobs(relations_after_d0=True) + administrator(SETTLED),
+        check=assigned_once,
+    ),
+    GuestCase(
+        id="list-after-d0-answer",
+        strength="linux",
+        given="A host that sends the list again right after its answer to D0 entry",
+        when="the guest has heard it twice during one probe",
+        then="it assigns the function's resources once",
+        source=WORK,
+        scenario=knobs(relations_after_d0=True, relations_before_d0_completion=False)
+        + administrator(SETTLED),
+        check=assigned_once,
+    ),
+    GuestCase(
+        id="either-list-form-taken",
+        strength="linux",
+        given="A guest at work at any version",
+        when="a list of the first and one of the second form arrive, each with a new function",
+        then="it asks for the resources of both",
+        source=f"{CALLBACK}: no version is looked at",
+        scenario=administrator(SETTLED, *_forged_lists()),
+        check=lambda seen: surveyed(seen, V1_SLOT, V2_SLOT),
+    ),
+    GuestCase(
+        id="slots-ascending",
+        strength="linux",
+        given="A bus with two functions",
+        when="the guest assigns their resources",
+        then="it begins with the lower slot",
+        source="pci-hyperv.c hv_send_resources_allocated()",
+        scenario=TWO_ARRIVE,
+        check=ascending,
+    ),
+    GuestCase(
+        id="empty-list",
+        strength="unknown",
+        given="A guest at work on a bus with one function",
+        when="an empty list arrives",
+        then="it says nothing that is known",
+        source="Linux removes all functions, FreeBSD ignores the list",
+        scenario=knobs(rescind_after_last=False)
+        + administrator(SETTLED, list_step(), after(SETTLED_NS)),
+        check=what_follows,
+    ),
+)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""The guest's cases against the reference guest, and what a case may ask of a guest."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from sim.conformance.case import GuestCase, NotOffered
+from sim.conformance.catalogue import GUEST_CASES, GUEST_THEMES
+from sim.conformance.guest_play import play_case
+from sim.conformance.outcome import BINDING, Target
+from sim.conformance.suite import plan, run_guest_case
+from sim.guests import ReferenceGuests
+from sim.scenario import Scenario
+from sim.scenario_options import with_whole_offer
+
+TARGET = Target("guest", "the reference guest", "hyperv", BINDING["guest"])
+BY_ID = {case.id: case for case in GUEST_CASES}
+
+
+@pytest.mark.parametrize("case", GUEST_CASES, ids=lambda case: case.id)
+def test_the_reference_guest_passes(case: GuestCase) -> None:
+    for one, version in plan([case]):
+        outcome = run_guest_case(one, version, TARGET, None)
+        expected = "observed" if case.strength == "unknown" else "passed"
+        assert outcome.result == expected, f"{version}: {outcome.why}"
+
+
+def test_every_module_of_cases_is_a_theme() -> None:
+    assert len(GUEST_THEMES) == 11
+    assert all(GUEST_THEMES.values())
+
+
+class OffersAll(ReferenceGuests):
+    """Guests that offer every version they know, as the real driver does."""
+
+    def playable(self, scenario: Scenario) -> Scenario:
+        return with_whole_offer(scenario)
+
+
+def test_a_guest_that_offers_all_is_not_put_to_what_offers_less() -> None:
+    case = BY_ID["host-up-to-1.2"]
+    with pytest.raises(NotOffered, match=r"offers 1\.4, 1\.3, 1\.2, 1\.1"):
+        play_case(case, "1.3", guests=OffersAll())
+    assert play_case(case, "1.4", guests=OffersAll())[1] is None
+
+
+def test_a_host_that_cannot_play_a_case_says_why() -> None:
+    outcome = run_guest_case(
+        BY_ID["eject-completed-once"], "1.4", TARGET._replace(profile="openvmm"), None
+    )
+    assert (outcome.result, outcome.why) == ("skipped", "the openvmm profile never ejects")
+
+
+def test_a_wait_that_never_comes_true_is_the_guests_failure() -> None:
+    case = replace(BY_ID["version-asked-first"], scenario=BY_ID["no-version-no-further"].scenario)
+    never = case.scenario.replace("{ after_ns", '{ wait = "d0-entered" },\n{ after_ns', 1)
+    _, wrong = play_case(replace(case, scenario=never), "1.4")
+    assert "d0-entered" in str(wrong)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The guest's cases against the real driver of 6.12, in one process, at every version."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.conformance.catalogue import GUEST_CASES
+from sim.conformance.outcome import BINDING, Outcome, Target
+from sim.conformance.suite import plan, run_guest_case
+from sim.native import native_guests
+from tests.kernel_trees import tree_of
+
+TARGET = Target("guest", "the real driver", "hyperv", BINDING["guest"])
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> list[Outcome]:
+    guests = native_guests(str(tree_of("6.12")), None)
+    return [run_guest_case(case, version, TARGET, guests) for case, version in plan(GUEST_CASES)]
+
+
+def test_the_real_driver_passes_every_case_it_can_be_put_to(outcomes: list[Outcome]) -> None:
+    failed = [(o.case.id, o.version, o.why) for o in outcomes if o.result == "failed"]
+    assert failed == []
+
+
+def test_what_it_cannot_be_put_to_is_to_offer_less_than_all(outcomes: list[Outcome]) -> None:
+    skipped = [o for o in outcomes if o.result == "skipped"]
+    assert {o.why for o in skipped} == {"it offers 1.4, 1.3, 1.2, 1.1 and cannot be told otherwise"}
+    up_to = {case.id for case in GUEST_CASES if case.offers == "up-to"}
+    assert {o.case.id for o in skipped} <= up_to
+    assert "1.4" not in {o.version for o in skipped}
+
+
+def test_it_is_put_to_every_case_at_its_highest_version(outcomes: list[Outcome]) -> None:
+    played = {o.case.id for o in outcomes if o.version == max(o.case.versions)}
+    left_out = {o.case.id for o in outcomes if o.result == "skipped" and o.version == "1.4"}
+    assert played == {case.id for case in GUEST_CASES}
+    assert left_out == set()
