@@ -14,6 +14,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
+from guest.native.archive import plain_files
 from guest.native.errors import BuildError
 from guest.native.keeping import UNFINISHED, digest_of, trim_folders, used
 from guest.native.progress import Progress
@@ -54,12 +55,10 @@ def _unpack(archive: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=UNFINISHED))
     try:
-        with tarfile.open(archive, "r|*") as tar:
-            for member in tar:
-                wanted = _wanted(member)
-                content = None if wanted is None else tar.extractfile(member)
-                if wanted is not None and content is not None:
-                    _write(making / wanted, content)
+        for name, content in plain_files(archive):
+            wanted = _wanted(name)
+            if wanted is not None:
+                _write(making / wanted, content)
         making.rename(folder)
     except (tarfile.TarError, LZMAError, EOFError, zlib.error) as error:
         raise BuildError(
@@ -75,11 +74,11 @@ def _write(target: Path, content: IO[bytes]) -> None:
         shutil.copyfileobj(content, file)
 
 
-def _wanted(member: tarfile.TarInfo) -> str | None:
-    """The member's path below the tree, if a build needs it; it needs plain files only."""
-    parts = PurePosixPath(member.name).parts[1:]
+def _wanted(name: str) -> str | None:
+    """A file's path below the tree, if a build needs it."""
+    parts = PurePosixPath(name).parts[1:]
     path = "/".join(parts)
-    if not member.isfile() or ".." in parts:
+    if not parts or ".." in parts:
         return None
     header = path.endswith(".h") and parts[0] in HEADER_FOLDERS
     needed = path in FILES or header or any(path.startswith(f"{folder}/") for folder in FOLDERS)

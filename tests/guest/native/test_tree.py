@@ -2,6 +2,7 @@
 """An archive becomes a tree of the plain files that a build needs, and of nothing else."""
 
 import io
+import lzma
 import tarfile
 from pathlib import Path
 
@@ -59,3 +60,27 @@ def test_a_cut_archive_leaves_no_tree(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="give a whole"):
         opened(path, tmp_path)
     assert not files_of(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("cut_bytes", [1, 4, 40])
+def test_an_archive_that_lacks_only_its_end_is_no_whole_one(tmp_path: Path, cut_bytes: int) -> None:
+    path = archive(tmp_path, **{f"linux/{NEEDED}": b"1"})
+    path.write_bytes(path.read_bytes()[:-cut_bytes])
+    with pytest.raises(BuildError, match="give a whole"):
+        opened(path, tmp_path)
+
+
+def test_where_xz_is_not_installed_its_archives_are_unpacked_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = archive(tmp_path, **{f"linux/{NEEDED}": b"1"})
+    assert files_of(opened(path, tmp_path)) == {NEEDED}
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "driver.tar.xz"
+    with lzma.open(path, "wb") as file:
+        file.write(b"no archive " * 10_000)
+    with pytest.raises(BuildError, match="no archive of Linux sources"):
+        opened(path, tmp_path)
