@@ -18,6 +18,7 @@
 #define OBJECTS_MAX (1u << 20)
 #define ALIAS_BASE (VX_ARENA_BASE + (1ull << 40))
 #define ALIAS_BYTES (256u << 20)
+#define PLACED_BYTES (2 * VX_ARENA_BYTES) /* of those: where pages show whose place says where */
 #define ADDRESS_BITS 47 /* that a process has; list poison has more */
 
 struct header { /* just below the object */
@@ -37,7 +38,7 @@ static char *const arena = (char *)VX_ARENA_BASE;
 static size_t used;
 static uint32_t *objects; /* offsets of all objects of this run, live and dead, rising */
 static uint32_t objects_count;
-static uint64_t aliased;
+static uint64_t aliased; /* behind PLACED_BYTES */
 /* Of each page of aliases, which page of the arena is seen there, and one more: the last run's stay. */
 static uint32_t seen_there[ALIAS_BYTES / PAGE_BYTES] VX_LEFT;
 static uint64_t living; /* a digest of what is alive, however it came about */
@@ -173,32 +174,58 @@ bool vx_readable(const void *address, size_t size)
 	return inside(address) && inside((const char *)address + size - 1);
 }
 
-/* One range of addresses under which these pages are seen, in this order. */
+static uint32_t page_number(const void *page)
+{
+	return ((const char *)page - arena) / PAGE_BYTES;
+}
+
+/*
+ * Whether these lie side by side and none is shown more than twice, as those of a ring: then there is
+ * room for all that they show, and a page that faults, in twice their space. Who shows pages in two
+ * ways at once is not thought of.
+ */
+static bool has_a_place(void *const *pages, unsigned count)
+{
+	uint32_t first = page_number(pages[0]), span = count / 2 + 1;
+
+	for (unsigned i = 0; i < count; i++)
+		if (page_number(pages[i]) - first >= span)
+			return false;
+	return true;
+}
+
+/*
+ * One range of addresses under which these pages are seen, in this order. Where pages have a place
+ * there, they are likely to be seen there from an earlier run, which asks nothing of the system.
+ */
 void *vx_alias_pages(void *const *pages, unsigned count)
 {
-	char *range = (char *)ALIAS_BASE + aliased;
+	uint64_t offset = PLACED_BYTES + aliased;
 
-	if (aliased + (uint64_t)count * PAGE_BYTES > ALIAS_BYTES)
+	if (has_a_place(pages, count))
+		offset = 2ull * page_number(pages[0]) * PAGE_BYTES;
+	else
+		aliased += (uint64_t)(count + 1) * PAGE_BYTES; /* and a page that faults */
+	if (offset + (uint64_t)count * PAGE_BYTES > ALIAS_BYTES)
 		return NULL;
-	aliased += (uint64_t)(count + 1) * PAGE_BYTES; /* and a page that faults */
 	for (unsigned i = 0; i < count; i++) {
-		uint32_t offset = (char *)pages[i] - arena;
-		uint32_t *seen = &seen_there[(range - (char *)ALIAS_BASE) / PAGE_BYTES + i];
+		uint32_t number = page_number(pages[i]), *seen = &seen_there[offset / PAGE_BYTES + i];
 
-		if (*seen == offset / PAGE_BYTES + 1)
+		if (*seen == number + 1)
 			continue;
-		*seen = offset / PAGE_BYTES + 1;
-		if (mmap(range + (size_t)i * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, backing, offset) == MAP_FAILED)
+		*seen = number + 1;
+		if (mmap((char *)ALIAS_BASE + offset + (size_t)i * PAGE_BYTES, PAGE_BYTES,
+			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing,
+			 (off_t)number * PAGE_BYTES) == MAP_FAILED)
 			return NULL;
 	}
-	return range;
+	return (char *)ALIAS_BASE + offset;
 }
 
 /* The page that an address of such a range shows; NULL if it lies in none. */
 const void *vx_page_behind(uintptr_t address)
 {
-	if (address - ALIAS_BASE >= aliased || !seen_there[(address - ALIAS_BASE) / PAGE_BYTES])
+	if (address - ALIAS_BASE >= ALIAS_BYTES || !seen_there[(address - ALIAS_BASE) / PAGE_BYTES])
 		return NULL;
 	return arena + (seen_there[(address - ALIAS_BASE) / PAGE_BYTES] - 1ull) * PAGE_BYTES;
 }

@@ -15,11 +15,13 @@
 
 extern const struct vx_watch *const vx_watches_start[], *const vx_watches_end[];
 
+/* Of the bodies of a slot the first, by its place in what is watched, plus one; 0: nobody watches. */
 uint8_t vx_watch_filter[FILTER_SLOTS] __attribute__((visibility("hidden")));
 
 static struct {
 	const void *body; /* behind the call of __fentry__ */
 	const struct vx_watch *what;
+	uint8_t next; /* of the slot, plus one */
 } watched[WATCHES_MAX];
 static uint32_t watched_count;
 static bool looking; /* who looks may tell, which looks */
@@ -48,12 +50,22 @@ static const void *body_of(const uint8_t *function)
 	return NULL;
 }
 
-static bool is_watched(const void *body)
+static const struct vx_watch *watch_of(const void *body)
 {
-	for (uint32_t i = 0; i < watched_count; i++)
-		if (watched[i].body == body)
-			return true;
-	return false;
+	for (uint8_t at = vx_watch_filter[slot_of(body)]; at; at = watched[at - 1].next)
+		if (watched[at - 1].body == body)
+			return watched[at - 1].what;
+	return NULL;
+}
+
+static void watch(const void *body, const struct vx_watch *what)
+{
+	uint8_t *first = &vx_watch_filter[slot_of(body)];
+
+	watched[watched_count].body = body;
+	watched[watched_count].what = what;
+	watched[watched_count].next = *first;
+	*first = ++watched_count;
 }
 
 /*
@@ -70,7 +82,7 @@ static void let_pass(const void *function)
 	size_t size = (uintptr_t)body - page;
 	int32_t distance;
 
-	if (!body || is_watched(body) || memcmp(site, call, sizeof(call)))
+	if (!body || watch_of(body) || memcmp(site, call, sizeof(call)))
 		return;
 	memcpy(&distance, body - sizeof(distance), sizeof(distance));
 	if (body + distance != (const uint8_t *)__fentry__ ||
@@ -95,18 +107,16 @@ VX_EXPORT uint32_t vx_watch_functions(void)
 
 	watched_count = 0;
 	vx_fill(vx_watch_filter, 0, sizeof(vx_watch_filter));
-	for (const struct vx_watch *const *watch = vx_watches_start; watch < vx_watches_end; watch++) {
+	for (const struct vx_watch *const *each = vx_watches_start; each < vx_watches_end; each++) {
 		const void *function = NULL, *body = NULL;
 
-		while (!body && (function = vx_function_named((*watch)->function, function)))
+		while (!body && (function = vx_function_named((*each)->function, function)))
 			body = body_of(function);
 		if (!body || watched_count == WATCHES_MAX) {
 			missing++;
 			continue;
 		}
-		watched[watched_count].body = body;
-		watched[watched_count++].what = *watch;
-		vx_watch_filter[slot_of(body)] = 1;
+		watch(body, *each);
 	}
 	let_others_pass();
 	return missing;
@@ -141,13 +151,9 @@ void vx_look(void)
 /* Called before a function's body; whether it is watched, so that its end is to pass here. */
 uint32_t vx_watch_enter(struct vx_watched *call)
 {
-	uint32_t i = 0;
-
-	while (i < watched_count && watched[i].body != call->body)
-		i++;
-	if (i == watched_count || !vx_current)
+	call->what = watch_of(call->body);
+	if (!call->what || !vx_current)
 		return 0;
-	call->what = watched[i].what;
 	call->outer = vx_current->watched;
 	vx_fill(call->kept, 0, sizeof(call->kept));
 	vx_look();

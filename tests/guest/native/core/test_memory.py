@@ -23,6 +23,7 @@ def found(toy: Toy, *names: str) -> Found:
         ("frees_twice", "double-free"),
         ("frees_what_was_never_allocated", "double-free"),
         ("writes_behind", "out-of-bounds"),
+        ("writes_all_of_it_and_more", "out-of-bounds"),
         ("reads_before", "out-of-bounds"),
         ("completes_a_dead_waiter", "dead-stack"),
     ],
@@ -33,7 +34,10 @@ def test_misused_memory_is_found(toy: Toy, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["frees_after_use", "frees_two", "writes_to_the_end", "completes_a_living_waiter"],
+    [
+        *("frees_after_use", "frees_two", "writes_to_the_end", "completes_a_living_waiter"),
+        *("writes_all_of_it", "writes_all_of_it_from_its_middle"),
+    ],
 )
 def test_lawful_use_is_silent(toy: Toy, name: str) -> None:
     assert toy.run(name) is None
@@ -119,3 +123,17 @@ def test_another_run_has_another_memory(toy: Toy) -> None:
     digest = toy.library.call.toy_digest()
     toy.run("makes_some", "uses_after_free")
     assert toy.library.call.toy_digest() != digest
+
+
+@pytest.mark.parametrize("again", [(), ("maps_two_rings",), ("maps_two_rings_elsewhere",)])
+def test_rings_are_seen_twice_wherever_those_of_the_run_before_lay(
+    toy: Toy, again: Sequence[str]
+) -> None:
+    for name in ("maps_two_rings", *again):
+        assert toy.run(name) is None
+        assert toy.log == ["the same", "known"] * 3
+
+
+def test_pages_that_lie_apart_are_seen_in_one_range(toy: Toy) -> None:
+    assert toy.run("maps_pages_that_lie_apart") is None
+    assert toy.log == ["the same"]

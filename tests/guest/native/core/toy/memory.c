@@ -159,3 +159,69 @@ TOY(makes_some)
 			toy_free(toy_new(i));
 	}
 }
+
+/* --- many bytes at once, and pages that are seen twice --- */
+
+struct large {
+	uint64_t words[40];
+};
+
+static void assign(void *to)
+{
+	static struct large from;
+
+	*(struct large *)to = from;
+}
+
+TOY(writes_all_of_it_and_more) { assign(toy_new(sizeof(struct large) - 8)); }
+TOY(writes_all_of_it) { assign(toy_new(sizeof(struct large))); }
+TOY(writes_all_of_it_from_its_middle) { assign((char *)toy_new(sizeof(struct large) + 4) + 4); }
+
+#define PAGE_BYTES 4096
+
+/* As of a ring: its pages, of which all but the first are seen twice. */
+static char *map_ring(char *pages)
+{
+	void *seen[] = { pages, pages + PAGE_BYTES, pages + 2 * PAGE_BYTES, pages + PAGE_BYTES,
+			 pages + 2 * PAGE_BYTES };
+
+	return vx_alias_pages(seen, sizeof(seen) / sizeof(*seen));
+}
+
+static void see_both(char *pages, char *ring)
+{
+	ring[3 * PAGE_BYTES] = 7;
+	ring[5 * PAGE_BYTES - 1] = 8;
+	if (pages[PAGE_BYTES] == 7 && pages[3 * PAGE_BYTES - 1] == 8)
+		toy_note("the same");
+	if (vx_page_behind((uintptr_t)ring + 3 * PAGE_BYTES) == pages + PAGE_BYTES)
+		toy_note("known");
+}
+
+TOY(maps_two_rings)
+{
+	char *pages = vx_alloc(3 * PAGE_BYTES, PAGE_BYTES, NULL);
+	char *others = vx_alloc(3 * PAGE_BYTES, PAGE_BYTES, NULL);
+	char *ring = map_ring(pages), *other = map_ring(others);
+
+	see_both(pages, ring);
+	see_both(others, other);
+	see_both(pages, ring);
+}
+
+TOY(maps_two_rings_elsewhere)
+{
+	vx_alloc(PAGE_BYTES, PAGE_BYTES, NULL);
+	maps_two_rings(NULL);
+}
+
+TOY(maps_pages_that_lie_apart)
+{
+	char *pages = vx_alloc(9 * PAGE_BYTES, PAGE_BYTES, NULL);
+	void *seen[] = { pages + 8 * PAGE_BYTES, pages };
+	char *range = vx_alias_pages(seen, 2), *ring = map_ring(pages);
+
+	range[PAGE_BYTES] = 9;
+	if (ring[0] == 9 && pages[0] == 9 && range != ring)
+		toy_note("the same");
+}
