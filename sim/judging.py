@@ -7,10 +7,10 @@ Reads what a run left behind and changes nothing of it. Knows no chooser and pla
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from guest.kernel.faults import GuestFault
-from sim.actors import Actor, NeverHappened
+from sim.actors import NeverHappened, StepRefused
 from sim.bounds import Stuck
 from sim.engine import Engine
 from sim.fault_events import FaultInjected
@@ -23,8 +23,18 @@ from sim.oracles.signatures import SIGNATURES
 from sim.oracles.stuck import judge_stuck, judge_waiting
 from sim.recorder import Reading, Recorder, judge_fault
 from sim.result import Verdict
-from sim.scenario import Scenario, Wait
+from sim.scenario import Scenario, Step, Wait
 from sim.violation import Leak, Violation
+
+
+class Played(Protocol):
+    """An actor, as far as it matters once the run is over: see :class:`sim.actors.Actor`."""
+
+    @property
+    def at(self) -> Step | None: ...
+
+    @property
+    def refused(self) -> StepRefused | None: ...
 
 
 class Ended(NamedTuple):
@@ -39,7 +49,7 @@ class Ended(NamedTuple):
     happened: Sequence[Happened]
     at_ns: int
     violation: Violation | None
-    actors: Sequence[Actor]
+    actors: Sequence[Played]
     census: Callable[[], tuple[Leak, ...]]
     natural: bool
     recorder: Recorder | None

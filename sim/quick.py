@@ -2,8 +2,8 @@
 """Plays plans on the real driver without Python, as far as the library knows what would come.
 
 A plan that it has a chooser for is played in C; where something comes up that was never seen, the
-same plan is played by a world, which has it remembered. Each row of events is judged once. Reports
-are the same as those of :class:`sim.player.Player`, only sooner.
+same plan is played by a world, which has it remembered. Each stream of events is judged once.
+Reports are the same as those of :class:`sim.player.Player`, only sooner.
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ from typing import Final
 
 import msgspec
 
-from guest.native.known import Known
+from guest.native.known import HERE_ALONE, Known
 from guest.native.known import Plan as PlanInC
+from sim.actors import UnplayedStep
 from sim.choices import Chooser
+from sim.collector import seldom
 from sim.explore.strategy import Plan, RunReport
+from sim.fingerprint import fingerprint
 from sim.guests import NativeGuests
+from sim.judging import Ended, judge_run
+from sim.oracles.leaks import leaks_of
 from sim.plans_in_c import IN_C, told_by
-from sim.player import played
-from sim.remembering import RememberingEngine, RememberingGuests
+from sim.player import CLEAN, played
+from sim.remembering import RememberingEngine
+from sim.remembering_guests import RememberingGuests
+from sim.retelling import Retelling, Waiter
+from sim.scenario import Scenario
 from sim.setup import Lab
 from sim.world import World
 
@@ -27,17 +35,22 @@ from sim.world import World
 # are shorter, one verdict holds for all that have the same events, whenever these came.
 PATIENCE_NS: Final = 30 * 10**9
 
-Key = int | tuple[int, int]  # a row of inputs, by the library's number; and a digest of their times
+# A digest of what happened, how it ended by the library's number; and a digest of the times.
+Key = tuple[int, int] | tuple[int, int, int]
 
 
 class QuickPlayer:
     """Plays plans of one setup. ``crossings`` counts the runs that Python played."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, file: int = HERE_ALONE) -> None:
+        """``file`` is where others have what they remember of the same setup, as Known has it."""
         assert isinstance(lab.guests, NativeGuests), "only the real driver can be played without us"
         self._lab = lab
+        self._file = file
         self._library = lab.guests.library
         self._known: Known | None = None
+        self._retelling: Retelling
+        self._scenario: Scenario | None = None  # as it is played; None until it was, once
         self._judged: dict[Key, RunReport] = {}
         self.crossings = 0
 
@@ -52,19 +65,21 @@ class QuickPlayer:
         """What the library knows of this setup: nothing, once it was another's in between."""
         library = self._library()
         if self._known is None or library.ready_for is not self._known:
-            self._known = Known(library)
+            self._known = Known(library, self._file)
+            self._retelling = Retelling(self._known)
+            self._scenario = None
             self._judged.clear()
         return self._known
 
     def _in_c(self, known: Known, plan: Plan, in_c: PlanInC) -> RunReport | None:
         """Played in C; None where it cannot be."""
-        if known.contradicted or not self._judged or not known.play(in_c, self._lab.setup.lates):
+        scenario = self._scenario
+        if scenario is None or known.contradicted or not known.play(in_c, self._lab.setup.lates):
             return None
         row = known.report
-        judged = self._judged.get(row.node) if row.at_ns < PATIENCE_NS else None
-        judged = judged or self._judged.get((row.node, row.times))
-        if judged is None:
-            return None
+        key = row.stream, row.latest
+        judged = self._judged.get(key) if row.at_ns < PATIENCE_NS else None
+        judged = judged or self._judged.get((*key, row.times)) or self._judge(known, scenario)
         return msgspec.structs.replace(
             judged,
             steps=row.steps,
@@ -73,17 +88,56 @@ class QuickPlayer:
             branches=told_by(plan, row),
         )
 
+    def _judge(self, known: Known, scenario: Scenario) -> RunReport:
+        """The report on the run that was just played in C, but for its choices."""
+        row = known.report
+        happened, ending = self._retelling.run()
+        verdict, unplayed = CLEAN, None
+        ended = Ended(
+            scenario=scenario,
+            happened=happened,
+            at_ns=row.at_ns,
+            violation=None,
+            actors=[Waiter(wait) for wait in ending.waits],
+            census=lambda: leaks_of(self._library().left(ending.held_relids)),
+            natural=False,
+            recorder=None,
+        )
+        try:
+            with seldom():
+                verdict = judge_run(ended, self._lab.laws)
+        except UnplayedStep as error:
+            unplayed = str(error)
+        report = RunReport(
+            verdict=verdict.verdict,
+            fingerprint=fingerprint(happened),
+            steps=row.steps,
+            choices=row.choices,
+            violation=verdict.violation,
+            known=verdict.known,
+            unplayed=unplayed,
+        )
+        self._keep(report, (row.stream, row.latest), row.times, row.at_ns)
+        return report
+
+    def _keep(self, report: RunReport, key: tuple[int, int], times: int, at_ns: int) -> None:
+        """It holds for all runs that are the same; where times count, at the same times."""
+        timeless = report.violation is None and at_ns < PATIENCE_NS and not self._lab.setup.laws
+        self._judged[key if timeless else (*key, times)] = report
+
     def _by_python(self, known: Known, plan: Plan) -> RunReport:
         self.crossings += 1
 
         def world(chooser: Chooser) -> World:
             engine = RememberingEngine(known, chooser, lates=self._lab.setup.lates)
             guests = RememberingGuests(self._library, known)
-            return self._lab.world(chooser, guests=guests, engine=engine)
+            world = self._lab.world(chooser, guests=guests, engine=engine)
+            engine.remember(world)
+            self._scenario = world.scenario
+            return world
 
         report = played(plan, world)
         if known.whole:
-            timeless = report.violation is None and known.at_ns < PATIENCE_NS
-            key = known.node if timeless and not self._lab.setup.laws else (known.node, known.times)
-            self._judged[key] = msgspec.structs.replace(report, branches=())
+            kept = msgspec.structs.replace(report, branches=())
+            self._keep(kept, (known.stream, known.latest), known.times, known.at_ns)
         return report

@@ -4,37 +4,61 @@
 Everything outside of the guest (host, actors, those logged in) is asked one thing after another:
 go on, this is due, the guest asks, the guest tells. What it does each time shows in the calls that
 it makes to the scheduler, the clock and the guest; these are the effects. It draws no lots, so the
-same questions in the same order have the same effects, and the library can play what it knows
-without asking. What cannot be put so simply ends the remembering of that run, never the run.
+same question in the same state (:mod:`sim.outside`) has the same effects, and the library can play
+what it knows without asking. What cannot be put so simply ends the remembering of that run, never
+the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from guest.kernel.context import Context
 from guest.kernel.cpu import Cpu
+from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
-from guest.native.contexts import NativeContext
-from guest.native.guest import NativeGuest, NativeMemory
-from guest.native.known import ENTER, NO_CPU, Does, Input, Known, Who
-from guest.native.library import NoteKind, Request, TrapKind
-from guest.port import HostPort
-from guest.reference import GuestConfig
-from protocol.ids import Vector, VpIndex
+from guest.native.contexts import Contexts, NativeContext
+from guest.native.guest import KEPT, NativeGuest
+from guest.native.known import ANYWHERE, BY_HISTORY, ENTER, NO_CPU, Does, Done, Input, Known, Who
+from guest.native.library import Library, TrapKind
+from guest.native.processors import Processors
+from host.function_layout import FunctionLayout
+from host.vsp import Vsp
 from sim.choices import Chooser, Option
 from sim.engine import Engine
-from sim.guests import NativeGuests
+from sim.fingerprint import fingerprint
+from sim.judging import judge_standstill
+from sim.outside import Outside
+from sim.readings import Unreadable
+from sim.retelling import Ending, ended, told
+from sim.scenario import Wait
 from sim.timekeeper import HostAction, Runnable
 
 if TYPE_CHECKING:
-    from guest.kernel.context import Scheduler
-    from guest.native.library import Library, Note, Trap
     from guest.native.shell import Command
+    from sim.world import World
 
-_UNTOUCHED = -1  # stands for the step of the last progress while an input is under way
+# To read a state takes half a millisecond; a run that goes its own way meets new ones for ever.
+STATES_MAX: Final = 48
+FIRST_EDGES: Final = 4000  # one to two runs of most scenarios
+
+_UNTOUCHED: Final = -1  # stands for the step of the last progress while an input is under way
+
+
+# What counts of those who are no part of the outside, or only in part.
+_PARTS: Final[Mapping[type, Any]] = MappingProxyType(
+    {
+        Context: ("name", "ready", "done", "coroutine", "joiner"),
+        NativeGuest: ("_devices", "_seen", "_processors"),
+        Processors: ("places",),
+        Vsp: ("_lived",),  # but for that it is tables, and what it answered before
+        FunctionLayout: (),
+        **dict.fromkeys((Engine, Kernel, Contexts, Library, Known, PhysicalMemory), ()),
+    }
+)
 
 
 class RememberingEngine(Engine):
@@ -45,14 +69,34 @@ class RememberingEngine(Engine):
         self.known = known
         self.ask = self._asked
         self._choose_by = chooser.choose
+        self._world: World
+        self._reader: Outside
         self._inside = False
+        self._states = 0  # that were new
+        self._notes = False  # it is one of the guest's
+        self._told = 0  # how much of what has happened
         self._progress_before = 0
         self._time_counts = False  # for the input that is under way
         self._outside: dict[Context, int] = {}  # contexts that are not C code, by number
         self._shells: dict[Context, int] = {}  # C code that somebody outside waits for
+        self._acts: list[HostAction] = []  # to come, as they were announced
         self._shell_comes = False
         known.begin_run()
         self.begin(Input.RESUME, ENTER, None)
+
+    def remember(self, world: World) -> None:
+        """This is what is outside of the guest, and the guest."""
+        self._world = world
+        self._reader = Outside(
+            {
+                **_PARTS,
+                type(world): (),
+                HostAction: self._place,
+                NativeContext: lambda context: (self._shells.get(context), context.done),
+            },
+            self.known.address,
+            opaque=(world.happened,),
+        )
 
     def _asked(self, options: Sequence[Option]) -> int:
         if self._inside:
@@ -63,12 +107,18 @@ class RememberingEngine(Engine):
 
     def begin(self, kind: Input, number: int, who: Context | None) -> None:
         """An input comes in."""
+        if self._inside or (self._told and len(self._world.happened) > self._told):
+            self.known.give_up()  # something came of none, or of two at once
         self._inside = True
+        self._notes = kind is Input.NOTE
         self._progress_before, self.progress_step = self.progress_step, _UNTOUCHED
         self.known.begin(kind, number, self.time_ns, None if who is None else _who(who))
 
     def end(self) -> None:
         """It has had its effects."""
+        self._end(told)
+
+    def _end(self, tell: Callable[[Sequence[Any]], bytes]) -> None:
         if self.progress_step == _UNTOUCHED:
             self.progress_step = self._progress_before
         else:
@@ -76,22 +126,71 @@ class RememberingEngine(Engine):
         if self._time_counts:
             self.known.give_up()
         self._time_counts = False
-        self.known.end()
+        if self.known.over():
+            self._learn(tell)
+        self._told = len(self._world.happened)
         self._inside = False
+
+    def _learn(self, tell: Callable[[Sequence[Any]], bytes]) -> None:
+        """What the input has done is new: say in which state it leaves what is outside."""
+        happened = self._world.happened[self._told :]
+        try:
+            state = ANYWHERE if self._unnoticed(happened) else self._state_or_history()
+        except Unreadable:
+            self.known.give_up()
+        else:
+            digest = fingerprint(happened) if happened else 0
+            self.known.learn(Done(state, digest, tell(happened)))
+
+    def _unnoticed(self, happened: Sequence[Any]) -> bool:
+        """Whether the guest only told of what nobody outside waits for or keeps."""
+        noticed = self._world.watch.kinds | KEPT
+        return self._notes and all(type(event) not in noticed for _, _, event in happened)
+
+    def _state_or_history(self) -> int:
+        """The state, unless so many were new in this run that hardly any would be met again."""
+        self._states += 1
+        if self._states > STATES_MAX and self.known.edges > FIRST_EDGES:
+            return BY_HISTORY
+        return self._state()
+
+    def _state(self) -> int:
+        world = self._world
+        return self._reader.digest(
+            world.partition,
+            world.actors,
+            world.watch,
+            world.machine,
+            [(act.name, act.action) for act in self._acts],
+            (len(self._outside), len(self._shells), *self.known.windows),
+        )
+
+    def _place(self, act: HostAction) -> int | None:
+        return None if act.done or act not in self._acts else self._acts.index(act)
 
     def run(self) -> None:
         self.end()  # who enters has entered
         super().run()
+        if judge_standstill(self) is not None:
+            self.known.give_up()
         self.begin(Input.END, 0, None)
         self.known.with_memory()
+        self._end(lambda _: ended(self._ending()))
         self.known.end_run(self.time_ns)
+
+    def _ending(self) -> Ending:
+        world = self._world
+        waits = tuple(actor.at for actor in world.actors if isinstance(actor.at, Wait))
+        return Ending(tuple(world.partition.server.held_relids()), waits)
 
     def _resume(self, chosen: Runnable) -> None:
         if isinstance(chosen, NativeContext):
             self._resume_native(chosen)
             return
         if isinstance(chosen, HostAction):
-            self.begin(Input.ACTION, chosen.number, None)
+            place = self._acts.index(chosen)
+            del self._acts[place]
+            self.begin(Input.ACTION, place, None)
         else:
             self.begin(Input.RESUME, self._outside[chosen], chosen)
         self.known.with_windows(always=isinstance(chosen, HostAction))
@@ -153,15 +252,19 @@ class RememberingEngine(Engine):
     def later(
         self, window_ns: tuple[int, int], label: str, action: Callable[[], None]
     ) -> Callable[[], None]:
-        number = self._actions
         call_off = super().later(window_ns, label, action)
+        assert isinstance(call_off, partial), "it is for one act"
+        self._acts += call_off.args
         name = label.encode()
         self._does(Does.LATER, *window_ns, len(name), data=name)
-        return partial(self._called_off, number, call_off)
+        return call_off
 
-    def _called_off(self, number: int, call_off: Callable[[], None]) -> None:
-        call_off()
-        self._does(Does.CALL_OFF, number)
+    def _call_off(self, action: HostAction) -> None:
+        super()._call_off(action)
+        place = self._place(action)
+        if place is not None:
+            del self._acts[place]
+            self._does(Does.CALL_OFF, place)
 
     def _does(self, what: Does, *numbers: int, data: bytes = b"") -> None:
         if self._inside:
@@ -212,95 +315,3 @@ def _number(cpu: Cpu | None) -> int:
 def _who(context: Context) -> Who:
     _, _, nth = context.name[len(context.title) :].partition("#")
     return Who(context.title.encode(), int(nth or 1), context.kind, _number(context.cpu))
-
-
-class RememberedMemory(NativeMemory):
-    """The library's memory; a window of it is a ring."""
-
-    def __init__(self, known: Known) -> None:
-        super().__init__()
-        self._known = known
-
-    def window(self, gpa: int, size_bytes: int) -> memoryview:
-        """The bytes themselves, shared, and watched from now on."""
-        self._known.window(gpa, size_bytes)
-        return super().window(gpa, size_bytes)
-
-
-class RememberedGuest(NativeGuest):
-    """The real driver's guest, whose every question and tale is an input."""
-
-    _engine: RememberingEngine
-
-    def watched_by(self, engine: RememberingEngine) -> None:
-        """Who is told."""
-        self._engine = engine
-
-    def _answer(self, context: NativeContext, trap: Trap) -> int:
-        engine = self._engine
-        engine.begin(Input.ASK, 0, context)
-        engine.known.with_question()
-        answer = super()._answer(context, trap)
-        engine.known.does(Does.ANSWER, answer, trap.held_ns)
-        if trap.request == Request.HYPERCALL and self._host.output:
-            engine.known.does(Does.OUTPUT, len(self._host.output), data=self._host.output)
-        engine.end()
-        return answer
-
-    def _told(self, note: Note) -> None:
-        engine = self._engine
-        if note.kind == NoteKind.LOG:
-            super()._told(note)
-            return
-        engine.begin(Input.NOTE, 0, engine.current)
-        engine.known.with_note(note)
-        super()._told(note)
-        engine.end()
-
-    async def command(self, command: Command) -> None:
-        self._engine.shell(command, self.kernel.current_cpu().index)
-        await super().command(command)
-
-    def synic_message(self, vp: VpIndex, message: bytes) -> None:
-        data = bytes(message)
-        self._engine.known.does(Does.MESSAGE, self._cpu_of_vp[vp], len(data), data=data)
-        super().synic_message(vp, message)
-
-    def synic_event(self, vp: VpIndex, flag: int) -> None:
-        self._engine.known.does(Does.EVENT, self._cpu_of_vp[vp], flag)
-        super().synic_event(vp, flag)
-
-    def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
-        self._engine.known.does(Does.VECTOR, self._cpu_of_vp[vp], vector)
-        super().deliver_vector(vp, vector)
-
-
-class RememberingGuests(NativeGuests):
-    """Makes guests whose runs are remembered."""
-
-    def __init__(self, library: Callable[[], Library], known: Known) -> None:
-        super().__init__(library)
-        self._known = known
-
-    def memory(self) -> PhysicalMemory:
-        return RememberedMemory(self._known)
-
-    def guest(
-        self,
-        config: GuestConfig,
-        memory: PhysicalMemory,
-        number: int,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-    ) -> RememberedGuest:
-        assert isinstance(scheduler, RememberingEngine), "who remembers is told by the engine"
-        library = self.fresh_library(number)
-        guest = RememberedGuest(
-            library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
-        )
-        guest.watched_by(scheduler)
-        self._known.keep_ready()
-        library.ready_for = self._known
-        return guest

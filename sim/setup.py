@@ -120,7 +120,7 @@ class Lab:
         self.scenario = setup.scenario()
         self._defects = tuple(CATALOGUE[name] for name in setup.defects)
         more = (law for path in setup.laws for law in load_laws(Path(path)))
-        self._laws = (*LAWS, *more)
+        self.laws = (*LAWS, *more)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
         self._driver_flags = driver_flags
         self._guests = _native_guests(setup, setup.defects, driver_flags)
@@ -153,7 +153,7 @@ class Lab:
             defects=defects,
             fine=self.setup.fine,
             lates=self.setup.lates,
-            laws=self._laws,
+            laws=self.laws,
             stacks=stacks,
             guests=guests or self._guests,
             engine=engine,

@@ -178,6 +178,11 @@ class World:
         return FaultBudget(self.scenario.faults, self.engine.ask, emit)
 
     @property
+    def happened(self) -> list[Happened]:
+        """What has happened so far; for others to read."""
+        return self._happened
+
+    @property
     def fingerprint(self) -> int:
         """One number for who did what so far, in order; equal in every process."""
         return fingerprint(self._happened)

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from guest.reference import GuestConfig
 
 
+# The events that a guest keeps something of.
+KEPT: Final = frozenset({PciDevAdded, PciDevRemoved, DriverBound, DriverUnbound})
+
+
 class NativeMemory(PhysicalMemory):
     """The guest's memory, where an address is a guest-physical address."""
 
@@ -158,10 +162,7 @@ class NativeGuest:
 
     def lost(self, _keepers: Sequence[object], held_relids: Collection[int]) -> dict[str, int]:
         """How much is left that nothing needs, by kind; a shell's open files are in the library."""
-        library = self._library
-        in_use = library.call.vx_relid_in_use
-        relids = sum(not in_use(relid) for relid in held_relids)
-        return {**library.lost(), **library.held_for_nothing(), "relid": relids}
+        return self._library.left(held_relids)
 
     # --- what the C side asks and tells ---
 

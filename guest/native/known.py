@@ -24,7 +24,7 @@ NO_CPU: Final = 0xFFFF
 ENTER: Final = 0xFFFF_FFFF  # the number of the input by which a run begins
 NOWHERE: Final = 0xFFFF_FFFF
 PLAYED: Final = 0  # enum vx_outcome
-CONTRADICTED: Final = 1  # what vx_input_ends() says of an input that is known to do something else
+HERE_ALONE: Final = -1  # no file: what is remembered is this process's alone
 
 # The fixed part of each call's input, and where in it is how many bytes follow.
 _CALLS: Final = (
@@ -87,6 +87,15 @@ _PACKED: Final = {
 }
 
 
+class Heard(IntEnum):
+    """``enum vx_heard``: whether what an input has done is known already."""
+
+    HEARD = 0
+    CONTRADICTED = 1
+    UNHEARD = 2
+    NEW = 3
+
+
 class Who(NamedTuple):
     """A context as an input names it; ``nth`` counts the contexts of that title."""
 
@@ -130,16 +139,21 @@ class Report(c.Structure):
     """``struct vx_report``: what came of playing a plan."""
 
     _fields_ = (
-        *((name, c.c_uint32) for name in ("outcome", "steps", "choices", "node")),
+        *((name, c.c_uint32) for name in ("outcome", "steps", "choices", "latest")),
         *((name, c.c_uint32) for name in ("lasted", "unused")),
-        ("at_ns", c.c_uint64),
-        ("times", c.c_uint64),
+        *((name, c.c_uint64) for name in ("at_ns", "times", "stream")),
     )
+
+
+class Came(c.Structure):
+    """``struct vx_came``: an input in which something happened, by its number, and when."""
+
+    _fields_ = (("at_ns", c.c_uint64), ("number", c.c_uint32), ("unused", c.c_uint32))
 
 
 _U32, _U64 = c.c_uint32, c.c_uint64
 _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
-    "vx_forget_all": (c.c_int, ()),
+    "vx_remember_in": (c.c_int, (c.c_int,)),
     "vx_hypercall_takes": (None, (_U32, _U32, _U32)),
     "vx_inputs_begin": (None, ()),
     "vx_input": (None, (_U32, _U32, _U64, c.c_char_p, _U32, _U32, _U32, _U32)),
@@ -148,32 +162,57 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "vx_input_windows": (None, (_U32,)),
     "vx_input_window": (None, (_U64, _U32)),
     "vx_effect": (None, (c.c_char_p, _U32)),
-    "vx_input_ends": (c.c_int, ()),
+    "vx_input_over": (c.c_int, ()),
+    "vx_input_learnt": (c.c_int, (_U64, _U64, c.c_char_p, _U32)),
     "vx_input_end_of_run": (None, ()),
     "vx_known_times": (_U64, ()),
-    "vx_known_node": (_U32, ()),
-    "vx_known_nodes": (_U32, ()),
+    "vx_known_stream": (_U64, ()),
+    "vx_known_latest": (_U32, ()),
+    "vx_known_edges": (_U32, ()),
+    "vx_known_path": (_U32, (c.POINTER(c.POINTER(Came)),)),
+    "vx_known_events": (c.c_void_p, (_U32, c.POINTER(_U32))),
     "vx_keep_ready": (c.c_int, ()),
     "vx_play": (None, (c.POINTER(Plan), _U32)),
     "vx_decisions": (c.POINTER(c.c_uint16), ()),
 }
 
 
+ANYWHERE: Final = 0xFFFF_FFFF_FFFF_FFFF
+BY_HISTORY: Final = 0
+
+
+class Done(NamedTuple):
+    """What Python tells of an input that was not known: the state of the outside after it, as a
+    number, what happened, and a digest of that.
+
+    ANYWHERE is the state after an input of which nobody outside takes notice, in any state.
+    BY_HISTORY is one that nothing else leads to, whatever it is.
+    """
+
+    state: int
+    told: int
+    events: bytes
+
+
 class Known:
     """The library's memory of one setup.
 
-    ``contradicted`` once the same inputs had other effects than before: then something out there
-    is not as simple as it must be, and nothing that is remembered can be relied on.
+    ``contradicted`` once the same input had other effects than before in the same state: then
+    something out there is not as simple as it must be, and nothing that is remembered can be
+    relied on.
     """
 
-    def __init__(self, library: Library) -> None:
-        """Raises MemoryError where the machine cannot give it room."""
+    def __init__(self, library: Library, file: int = HERE_ALONE) -> None:
+        """What is remembered lies in the file of that descriptor, which others may have, too.
+
+        Raises MemoryError where the machine cannot give it room.
+        """
         self._call = library.call
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(self._call, name)
             function.restype, function.argtypes = result, arguments
         self.report = Report.in_dll(self._call, "vx_report")
-        if self._call.vx_forget_all():
+        if self._call.vx_remember_in(file):
             raise MemoryError("no room for what is remembered of the host")
         for call in _CALLS:
             self._call.vx_hypercall_takes(*call)
@@ -181,6 +220,7 @@ class Known:
         self.contradicted = False
         self.whole = False  # the run that was told last is remembered to its end
         self.at_ns = 0  # when it ended
+        self.windows: list[tuple[int, int]] = []  # of this run: address and size in bytes
 
     # --- being told ---
 
@@ -189,6 +229,7 @@ class Known:
         self._call.vx_inputs_begin()
         self._learning = True
         self.whole = False
+        self.windows = []
 
     def give_up(self) -> None:
         """What happens now cannot be remembered, nor what comes after it."""
@@ -227,7 +268,6 @@ class Known:
     def end_run(self, at_ns: int) -> None:
         """The last input is over: there is nothing more to come."""
         self.at_ns = at_ns
-        self.end()
         self.whole = self._learning
         self._learning = False
 
@@ -245,32 +285,52 @@ class Known:
     def window(self, address: int, size_bytes: int) -> None:
         """The host sees these bytes of the guest's memory from now on: a ring."""
         self.does(Does.WINDOW, address, size_bytes)
+        self.windows.append((address, size_bytes))
         if self._learning:
             self._call.vx_input_window(address, size_bytes)
 
-    def end(self) -> None:
-        """The input is over."""
+    def address(self, view: memoryview) -> int | None:
+        """Where in a window a view begins; None if it is of something else."""
+        if view.readonly:
+            return None
+        address = c.addressof(c.c_char.from_buffer(view))
+        windows = (start for start, size in self.windows if start <= address < start + size)
+        return None if next(windows, None) is None else address
+
+    def over(self) -> bool:
+        """The input is over; True if it is :meth:`learn`'s to say what it has done."""
         if not self._learning:
-            return
-        outcome = self._call.vx_input_ends()
-        self.contradicted |= outcome == CONTRADICTED
-        if outcome:
+            return False
+        heard = self._call.vx_input_over()
+        self.contradicted |= heard == Heard.CONTRADICTED
+        if heard in (Heard.CONTRADICTED, Heard.UNHEARD):
+            self.give_up()
+        return bool(heard == Heard.NEW)
+
+    def learn(self, done: Done) -> None:
+        """What an input has done that was not known."""
+        if not self._call.vx_input_learnt(done.state, done.told, done.events, len(done.events)):
             self.give_up()
 
     @property
-    def node(self) -> int:
-        """The number of the row of inputs so far."""
-        return int(self._call.vx_known_node())
+    def latest(self) -> int:
+        """The number of the input that came in last: which it was, and in which state."""
+        return int(self._call.vx_known_latest())
+
+    @property
+    def stream(self) -> int:
+        """A digest of all that has happened in the run so far."""
+        return int(self._call.vx_known_stream())
 
     @property
     def times(self) -> int:
-        """A digest of when each of them came."""
+        """A digest of when each input came."""
         return int(self._call.vx_known_times())
 
     @property
-    def nodes(self) -> int:
-        """How much is remembered."""
-        return int(self._call.vx_known_nodes())
+    def edges(self) -> int:
+        """How many inputs are remembered, each in one state."""
+        return int(self._call.vx_known_edges())
 
     # --- playing ---
 
@@ -287,3 +347,15 @@ class Known:
     def decisions(self) -> tuple[int, ...]:
         """The choices of the run just played."""
         return tuple(self._call.vx_decisions()[: self.report.choices])
+
+    def path(self) -> list[tuple[int, int]]:
+        """The inputs of the run just played in which something happened: number and time."""
+        first = c.POINTER(Came)()
+        count = self._call.vx_known_path(c.byref(first))
+        return [(came.number, came.at_ns) for came in first[:count]]
+
+    def events(self, number: int) -> bytes:
+        """What happened in the input of that number, as :meth:`learn` was told."""
+        size = c.c_uint32()
+        address = self._call.vx_known_events(number, c.byref(size))
+        return c.string_at(address, size.value)

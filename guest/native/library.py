@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import IntEnum, IntFlag
 from itertools import count as counted
 from pathlib import Path
@@ -237,6 +237,12 @@ class Library:
             found[self._kind(size.value, caller)] += 1
             number = call.vx_next_lost(number, c.byref(size), c.byref(caller))
         return dict(sorted(found.items()))
+
+    def left(self, held_relids: Collection[int]) -> dict[str, int]:
+        """How much is left that nothing needs, by kind; the host has these relids yet."""
+        in_use = self.call.vx_relid_in_use
+        relids = sum(not in_use(relid) for relid in held_relids)
+        return {**self.lost(), **self.held_for_nothing(), "relid": relids}
 
     def _kind(self, size_bytes: int, allocated_by: c.c_void_p) -> str:
         if "vx_kind_of_object" in self.functions:

@@ -7,7 +7,7 @@ request ids against what the buses and channels that are still there hold.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sim.guests import Guest
 from sim.violation import Leak, Violation
@@ -23,7 +23,11 @@ def census(
 
     ``held_relids`` are those that the host waits to have back, or has on offer.
     """
-    lost = guest.lost(keepers, held_relids)
+    return leaks_of(guest.lost(keepers, held_relids))
+
+
+def leaks_of(lost: Mapping[str, int]) -> tuple[Leak, ...]:
+    """What of this, so many of each kind, leaked."""
     return tuple(Leak(what, count) for what, count in sorted(lost.items()) if count > 0)
 
 

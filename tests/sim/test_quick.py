@@ -33,6 +33,10 @@ def plans(setup: Setup) -> dict[str, list[Plan]]:
 
 @pytest.fixture
 def by_worlds(setup: Setup) -> Callable[[Plan], RunReport]:
+    return worlds(setup)
+
+
+def worlds(setup: Setup) -> Callable[[Plan], RunReport]:
     lab = Lab(setup)
     return lambda plan: played(plan, lab.world)
 
@@ -50,6 +54,31 @@ def test_a_plan_played_in_c_comes_to_what_it_comes_to_in_a_world(
     again = [quick(plan) for plan in plans[strategy]]
     assert quick.crossings == crossings, "what was played once is known"
     assert again == first == [by_worlds(plan) for plan in plans[strategy]]
+
+
+@pytest.mark.parametrize("scenario", ["multi-msi", "unload-during-eject", "suspend-busy"])
+def test_that_holds_for_other_stories(scenario: str, setup: Setup) -> None:
+    other = msgspec.structs.replace(setup, text=read_setup(scenario).text)
+    known = baseline(other)
+    plans = [plan for name in PLAYED_IN_C for plan in STRATEGIES[name](known, 3).plans(3)]
+    quick = QuickPlayer(Lab(other))
+    reports = [quick(plan) for plan in plans]
+    crossings = quick.crossings
+    assert reports == [quick(plan) for plan in plans] == list(map(worlds(other), plans))
+    assert quick.crossings == crossings < len(plans)
+
+
+def test_an_order_that_was_never_played_needs_no_world_where_its_parts_were(
+    setup: Setup, by_worlds: Callable[[Plan], RunReport]
+) -> None:
+    plans = STRATEGIES["random"](baseline(setup), 7).plans(60)
+    quick = QuickPlayer(Lab(setup))
+    reports = [quick(plan) for plan in plans]
+    streams = {report.fingerprint for report in reports}
+    assert quick.crossings < len(streams) // 2
+    judged_apart = {report.fingerprint: plan for report, plan in zip(reports, plans, strict=True)}
+    for fingerprint, plan in list(judged_apart.items())[-8:]:
+        assert by_worlds(plan).fingerprint == fingerprint
 
 
 def test_what_another_setup_did_with_the_library_is_not_taken_for_ones_own(

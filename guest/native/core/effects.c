@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #define SHELLS_MAX 256
+#define ACTS_MAX 4096
 
 /* Of the shim, which has the kernel's pages. */
 void vx_deliver_message(unsigned int cpu, const void *message, unsigned int size,
@@ -14,10 +15,12 @@ void vx_shell(const char *title, uint32_t cpu, uint32_t verb, const void *instan
 
 static struct vx_runner *shells[SHELLS_MAX] VX_LEFT; /* of the guest, but started from outside */
 static uint32_t shells_count VX_LEFT;
+static struct vx_runner *acts[ACTS_MAX] VX_LEFT; /* to come, as they were announced */
+static uint32_t acts_count VX_LEFT;
 
 void vx_effects_reset(void)
 {
-	shells_count = 0;
+	shells_count = acts_count = 0;
 }
 
 struct reader {
@@ -59,15 +62,37 @@ static void later(struct reader *reader)
 	struct vx_runner *act = vx_add_runner(VX_ACTION, 0, VX_NO_CPU,
 					      (const char *)take_bytes(reader, size), size);
 
-	if (!act)
+	if (!act || acts_count == ACTS_MAX) {
+		vx_gave_up = true;
 		return;
+	}
+	acts[acts_count++] = act;
 	act->verb = "";
 	act->latest_ns = vx_now_ns + latest_ns;
 	vx_arm(act, vx_now_ns + earliest_ns);
 }
 
-static void call_off(struct vx_runner *act)
+static void comes_no_more(uint32_t place)
 {
+	for (acts_count--; place < acts_count; place++)
+		acts[place] = acts[place + 1];
+}
+
+uint32_t vx_act_begins(const struct vx_runner *act)
+{
+	uint32_t place = 0;
+
+	while (acts[place] != act)
+		place++;
+	comes_no_more(place);
+	return place;
+}
+
+static void call_off(uint32_t place)
+{
+	struct vx_runner *act = acts[place];
+
+	comes_no_more(place);
 	vx_disarm(act);
 	vx_unready(act);
 	vx_clock_changed();
@@ -183,7 +208,7 @@ static bool apply_one(enum vx_does does, struct reader *reader, struct vx_runner
 		later(reader);
 		return true;
 	case VX_DOES_CALL_OFF:
-		call_off(vx_runner_of(VX_ACTION, take(reader, 4)));
+		call_off(take(reader, 4));
 		return true;
 	case VX_DOES_SHELL:
 		return shell(reader);

@@ -18,8 +18,8 @@ static uint16_t decisions[DECISIONS_MAX] VX_LEFT;
 static uint32_t decisions_count VX_LEFT;
 
 VX_EXPORT struct vx_report {
-	uint32_t outcome, steps, choices, node, lasted, unused;
-	uint64_t at_ns, times;
+	uint32_t outcome, steps, choices, latest, lasted, unused;
+	uint64_t at_ns, times, stream;
 } vx_report VX_LEFT;
 
 VX_EXPORT const uint16_t *vx_decisions(void)
@@ -207,7 +207,7 @@ static bool run_act(struct vx_runner *act)
 {
 	act->done = true;
 	vx_clock_changed();
-	vx_key_begin(VX_IN_ACTION, act->number, vx_now_ns, NULL);
+	vx_key_begin(VX_IN_ACTION, vx_act_begins(act), vx_now_ns, NULL);
 	vx_key_windows();
 	return known(NULL, NULL);
 }
@@ -275,12 +275,13 @@ VX_EXPORT void vx_play(const struct vx_plan *plan, uint32_t lates)
 	vx_effects_reset();
 	vx_chooser_reset(plan);
 	decisions_count = 0;
-	vx_here = 0;
+	vx_known_restart();
 	vx_report.outcome = !vx_gave_up && play() ? VX_PLAYED : VX_UNKNOWN;
 	vx_report.steps = vx_steps;
 	vx_report.choices = decisions_count;
-	vx_report.node = vx_here;
+	vx_report.latest = vx_known_latest();
 	vx_report.lasted = vx_delay_lasted();
 	vx_report.at_ns = vx_now_ns;
 	vx_report.times = vx_times;
+	vx_report.stream = vx_known_stream();
 }

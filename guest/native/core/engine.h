@@ -106,8 +106,29 @@ struct vx_effects {
 	uint32_t size;
 };
 
-extern uint32_t vx_here; /* the node of what has come in so far */
+enum vx_heard { VX_HEARD, VX_CONTRADICTED, VX_UNHEARD, VX_NEW };
+
+#define VX_ANYWHERE UINT64_MAX /* an input of which nobody outside takes notice: every state stays */
+
+struct vx_learnt { /* what an input did, which state it led to, and what happened */
+	const uint8_t *key, *effects, *events;
+	uint32_t key_size, effects_size, events_size;
+	uint64_t to, told; /* to 0: a state that nothing but this leads to */
+};
+
+struct vx_came { /* an input in which something happened, by its number, and when it came */
+	uint64_t at_ns;
+	uint32_t number, unused;
+};
+
+void vx_known_restart(void);
 bool vx_step_known(const uint8_t *key, uint32_t size, struct vx_effects *effects);
+enum vx_heard vx_heard_before(const uint8_t *key, uint32_t size, const uint8_t *effects,
+			      uint32_t effects_size);
+bool vx_learn(const struct vx_learnt *what);
+uint64_t vx_by_history(const uint8_t *key, uint32_t size);
+uint64_t vx_known_stream(void);
+uint32_t vx_known_latest(void);
 
 /* --- core/inputs.c --- */
 enum vx_input_kind { VX_IN_RESUME, VX_IN_ACTION, VX_IN_ASK, VX_IN_NOTE, VX_IN_ENDED, VX_IN_END };
@@ -135,7 +156,7 @@ enum vx_does {
 	VX_DOES_WAKE, /* u32 its number */
 	VX_DOES_WAKE_AT, /* u32 its number, u64 nanoseconds from now */
 	VX_DOES_LATER, /* u64 earliest, u64 latest from now, u16 size, label */
-	VX_DOES_CALL_OFF, /* u32 number of the act */
+	VX_DOES_CALL_OFF, /* u32 which of the acts to come it is, as they were announced */
 	VX_DOES_SHELL, /* struct vx_shell_call, then title and text */
 	VX_DOES_JOIN, /* u8 sort, u32 number, u32 number of who waits for its end */
 	VX_DOES_WINDOW, /* u64 address, u32 size */
@@ -155,6 +176,7 @@ bool vx_apply(struct vx_effects effects, struct vx_runner *resumed, struct vx_tr
 void vx_effects_reset(void);
 struct vx_runner *vx_shell_runner(uint32_t number);
 bool vx_is_shell(const struct vx_runner *runner);
+uint32_t vx_act_begins(const struct vx_runner *act); /* which of the acts to come it was */
 
 /* --- core/engine.c --- */
 bool vx_drain_notes(void);

@@ -15,6 +15,7 @@
 #define RING_HEADER_BYTES 4096u /* struct hv_ring_buffer: indices in front, data behind a page */
 #define FEATURES_AT 64
 #define RUN_MIN 8 /* equal bytes that are worth another write */
+#define WRITE_MAX 4096 /* bytes of one write */
 
 static uint8_t key[KEY_MAX] VX_LEFT, key_in_front[KEY_MAX] VX_LEFT;
 static uint32_t key_size VX_LEFT, size_in_front VX_LEFT; /* of an input that looks at rings later */
@@ -26,8 +27,6 @@ static struct window {
 	uint8_t *before;
 } windows[WINDOWS_MAX] VX_LEFT;
 static uint32_t windows_count VX_LEFT;
-
-int vx_learn(const uint8_t *key, uint32_t size, const uint8_t *effects, uint32_t effects_size);
 
 void vx_inputs_reset(void)
 {
@@ -260,18 +259,6 @@ VX_EXPORT void vx_input_windows(uint32_t always)
 	vx_key_windows();
 }
 
-/* The input in front of a look at the rings; if it touched none, that is all there is of it. */
-static int learn_in_front(bool touched)
-{
-	int outcome = 0;
-
-	if (touched)
-		outcome = vx_learn(key_in_front, size_in_front, &(uint8_t){ VX_DOES_LOOK }, 1);
-	else
-		outcome = vx_learn(key_in_front, size_in_front, effects, effects_size);
-	return outcome || !touched ? outcome : vx_learn(key, key_size, effects, effects_size);
-}
-
 VX_EXPORT void vx_input_end_of_run(void)
 {
 	vx_key_end();
@@ -287,12 +274,42 @@ VX_EXPORT void vx_effect(const void *from, uint32_t size)
 	effects_size += size;
 }
 
-static void write_effect(uint64_t address, const void *from, uint16_t size)
+static void write_effect(const struct window *window, uint32_t at, uint32_t size)
 {
+	uint64_t address = window->address + at;
+	uint16_t bytes = size;
+
 	vx_effect(&(uint8_t){ VX_DOES_WRITE }, 1);
 	vx_effect(&address, 8);
-	vx_effect(&size, 2);
-	vx_effect(from, size);
+	vx_effect(&bytes, 2);
+	vx_effect((const void *)address, bytes);
+	vx_copy(window->before + at, (const void *)address, bytes);
+}
+
+static void write_range(const struct window *window, uint32_t from, uint32_t to)
+{
+	for (; from < to; from += WRITE_MAX)
+		write_effect(window, from, to - from < WRITE_MAX ? to - from : WRITE_MAX);
+}
+
+/*
+ * A packet that the host has written, whole, whatever was there before: what lies behind the write
+ * index is not among what comes in, so nothing may depend on it.
+ */
+static bool tell_packet(const struct window *window)
+{
+	uint32_t data = window->size - RING_HEADER_BYTES, from, to;
+
+	__builtin_memcpy(&from, window->before, 4);
+	__builtin_memcpy(&to, (const void *)window->address, 4);
+	if (from == to || from >= data || to >= data)
+		return false;
+	if (from > to) {
+		write_range(window, RING_HEADER_BYTES + from, window->size);
+		from = 0;
+	}
+	write_range(window, RING_HEADER_BYTES + from, RING_HEADER_BYTES + to);
+	return true;
 }
 
 static bool same_64(const uint8_t *one, const uint8_t *other)
@@ -310,7 +327,7 @@ static bool same_64(const uint8_t *one, const uint8_t *other)
 static bool tell_writes(const struct window *window)
 {
 	const uint8_t *now = (const uint8_t *)window->address;
-	bool any = false;
+	bool any = tell_packet(window);
 
 	for (uint32_t at = 0; at < window->size; at++) {
 		uint32_t end, equal = 0;
@@ -319,31 +336,56 @@ static bool tell_writes(const struct window *window)
 			at += 64;
 		if (now[at] == window->before[at])
 			continue;
-		for (end = at + 1; end < window->size && equal < RUN_MIN && end - at < 4096; end++)
+		for (end = at + 1; end < window->size && equal < RUN_MIN && end - at < WRITE_MAX; end++)
 			equal = now[end] == window->before[end] ? equal + 1 : 0;
 		end -= equal;
-		write_effect(window->address + at, now + at, end - at);
+		write_effect(window, at, end - at);
 		at = end - 1;
 		any = true;
 	}
 	return any;
 }
 
-/*
- * The input is over: remember it. 0, 1 if it is known to do something else, 2 if it cannot be
- * remembered.
- */
-VX_EXPORT int vx_input_ends(void)
+/* The input in front of a look at the rings: it leads to a state in which the look comes in. */
+static enum vx_heard heard_in_front(void)
+{
+	const uint8_t looks = VX_DOES_LOOK;
+	struct vx_learnt look = { key_in_front, &looks, &looks, size_in_front, 1, 0,
+				  vx_by_history(key_in_front, size_in_front), 0 };
+	enum vx_heard heard = vx_heard_before(look.key, look.key_size, look.effects, 1);
+
+	if (heard == VX_NEW)
+		return vx_learn(&look) ? VX_HEARD : VX_UNHEARD;
+	return heard;
+}
+
+/* The input is over: whether it is known to do what it has done. */
+VX_EXPORT int vx_input_over(void)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; may_write && i < windows_count; i++)
 		any |= tell_writes(&windows[i]);
 	if (vx_gave_up)
-		return 2;
-	if (size_in_front)
-		return learn_in_front(any);
-	return vx_learn(key, key_size, effects, effects_size);
+		return VX_UNHEARD;
+	if (size_in_front && any) {
+		enum vx_heard heard = heard_in_front();
+
+		if (heard != VX_HEARD)
+			return heard;
+	} else if (size_in_front) { /* it touched none: that is all there is of it */
+		__builtin_memcpy(key, key_in_front, size_in_front);
+		key_size = size_in_front;
+	}
+	return vx_heard_before(key, key_size, effects, effects_size);
+}
+
+/* It is not: remember it, the state that it led to, and what happened. False if there is no room. */
+VX_EXPORT int vx_input_learnt(uint64_t to, uint64_t told, const uint8_t *events,
+			      uint32_t events_size)
+{
+	return vx_learn(&(struct vx_learnt){ key, effects, events, key_size, effects_size, events_size,
+					     to, told });
 }
 
 VX_EXPORT uint64_t vx_known_times(void)
@@ -354,6 +396,6 @@ VX_EXPORT uint64_t vx_known_times(void)
 VX_EXPORT void vx_inputs_begin(void)
 {
 	vx_gave_up = false;
-	vx_here = 0;
+	vx_known_restart();
 	vx_inputs_reset();
 }

@@ -1,135 +1,251 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is remembered of the world outside of the guest: a tree of everything that has ever come in to
- * it, in order, and what it did each time. The same inputs in the same order have the same effects,
- * since nothing out there draws lots or looks at a clock of its own. Knows neither what the bytes of
- * an input mean nor those of an effect.
+ * What is remembered of the world outside of the guest: what each input did in each state of it, and
+ * in which state it was then. Nothing out there draws lots or looks at a clock of its own, so the same
+ * input in the same state does the same, in whatever order they came to it. Knows neither what the
+ * bytes of an input mean nor those of an effect; a state is a number that Python makes.
+ *
+ * All of it may lie in a file that several processes map: what one has learnt the others know.
  */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "engine.h"
 
-#define NODES_MAX (4u << 20)
+#define EDGES_MAX (1u << 20)
+#define SLOTS (2 * EDGES_MAX)
 #define BYTES_MAX (1ull << 30) /* mapped, not used until written */
+#define CAME_MAX 65536
+#define SPINS_MAX (1u << 20) /* whoever had the lock is dead then, and nobody learns any more */
 
-static struct node {
-	uint64_t bytes; /* where its key is, and behind that its effects */
-	uint32_t key_size, effects_size;
-	uint32_t child, sibling; /* 0: none */
-} *nodes VX_LEFT;
-static uint8_t *bytes VX_LEFT;
-static uint64_t bytes_used VX_LEFT;
-static uint32_t nodes_count VX_LEFT;
-uint32_t vx_here VX_LEFT;
+struct edge {
+	uint64_t from, to; /* states */
+	uint64_t told; /* a digest of the events */
+	uint64_t bytes; /* where its key is, and behind that its effects and its events */
+	uint32_t key_size, effects_size, events_size, unused;
+};
 
-/* Make room, once; -1 if there is none. */
-static int make_room(void)
+static struct store {
+	uint32_t lock, edges_count;
+	uint64_t bytes_used;
+	uint32_t slots[SLOTS]; /* an edge's number and 1; 0: free */
+	struct edge edges[EDGES_MAX];
+	uint8_t bytes[BYTES_MAX];
+} *store VX_LEFT;
+
+static struct vx_came path[CAME_MAX] VX_LEFT;
+static uint32_t path_count VX_LEFT, latest VX_LEFT;
+static uint64_t here VX_LEFT, stream VX_LEFT;
+
+static uint64_t mixed(uint64_t one, uint64_t other)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-
-	if (nodes)
-		return 0;
-	nodes = mmap(NULL, NODES_MAX * sizeof(*nodes), PROT_READ | PROT_WRITE, flags, -1, 0);
-	bytes = mmap(NULL, BYTES_MAX, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (nodes == MAP_FAILED || bytes == MAP_FAILED) {
-		nodes = NULL;
-		return -1;
-	}
-	return 0;
+	one = (one ^ other) * 0x9E3779B97F4A7C15ull;
+	return one ^ one >> 29;
 }
 
-/* Forget everything: another scenario, another host. */
-VX_EXPORT int vx_forget_all(void)
+/*
+ * Forget everything: another scenario, another host. What is remembered from now on lies in the file
+ * of that descriptor, with what others have put there; -1: in this process alone. -1 if there is no
+ * room.
+ */
+VX_EXPORT int vx_remember_in(int file)
 {
-	if (make_room())
+	int flags = MAP_NORESERVE | (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+
+	if (store)
+		munmap(store, sizeof(*store));
+	store = NULL;
+	if (file >= 0 && ftruncate(file, sizeof(*store)))
 		return -1;
-	nodes_count = 1;
-	bytes_used = 0;
-	vx_here = 0;
-	vx_fill(nodes, 0, sizeof(*nodes));
-	return 0;
+	store = mmap(NULL, sizeof(*store), PROT_READ | PROT_WRITE, flags, file, 0);
+	if (store == MAP_FAILED)
+		store = NULL;
+	vx_known_restart();
+	return store ? 0 : -1;
+}
+
+/* A run from its beginning. */
+VX_EXPORT void vx_known_restart(void)
+{
+	here = stream = 0;
+	path_count = latest = 0;
+}
+
+static uint64_t word_at(const uint8_t *bytes, uint32_t size)
+{
+	uint64_t word = 0;
+
+	__builtin_memcpy(&word, bytes, size < 8 ? size : 8);
+	return word;
 }
 
 static bool same(const uint8_t *one, const uint8_t *other, uint32_t size)
 {
-	uint64_t a, b;
-
-	for (; size >= 8; size -= 8, one += 8, other += 8) {
-		__builtin_memcpy(&a, one, 8);
-		__builtin_memcpy(&b, other, 8);
-		if (a != b)
+	for (; size >= 8; size -= 8, one += 8, other += 8)
+		if (word_at(one, 8) != word_at(other, 8))
 			return false;
-	}
-	while (size--)
-		if (*one++ != *other++)
-			return false;
-	return true;
+	return word_at(one, size) == word_at(other, size);
 }
 
-static uint32_t find(const uint8_t *key, uint32_t size)
+static uint64_t digest_of_key(uint64_t from, const uint8_t *key, uint32_t size)
 {
-	uint32_t child = nodes[vx_here].child;
+	uint64_t digest = mixed(from, size);
 
-	while (child && (nodes[child].key_size != size || !same(bytes + nodes[child].bytes, key, size)))
-		child = nodes[child].sibling;
-	return child;
+	for (; size > 8; size -= 8, key += 8)
+		digest = mixed(digest, word_at(key, 8));
+	return mixed(digest, word_at(key, size));
+}
+
+/* The slot of what this key does in a state, or the free one where that belongs. */
+static uint32_t *slot_of(uint64_t from, const uint8_t *key, uint32_t size)
+{
+	uint32_t at = digest_of_key(from, key, size) >> 20 & (SLOTS - 1), taken;
+
+	while ((taken = __atomic_load_n(&store->slots[at], __ATOMIC_ACQUIRE))) {
+		const struct edge *edge = &store->edges[taken - 1];
+
+		if (edge->from == from && edge->key_size == size &&
+		    same(store->bytes + edge->bytes, key, size))
+			break;
+		at = (at + 1) & (SLOTS - 1);
+	}
+	return &store->slots[at];
+}
+
+static const struct edge *find(const uint8_t *key, uint32_t size)
+{
+	uint32_t taken = *slot_of(here, key, size);
+
+	if (!taken)
+		taken = *slot_of(VX_ANYWHERE, key, size);
+	return taken ? &store->edges[taken - 1] : NULL;
+}
+
+/* This is what came in. */
+static void go(const struct edge *edge)
+{
+	if (edge->to != VX_ANYWHERE)
+		here = edge->to;
+	latest = edge - store->edges;
+	if (!edge->events_size)
+		return;
+	stream = mixed(stream, edge->told);
+	if (path_count == CAME_MAX)
+		vx_gave_up = true;
+	else
+		path[path_count++] = (struct vx_came){ vx_now_ns, latest, 0 };
 }
 
 /* One input further, and what it does; false if that has never been seen here. */
 bool vx_step_known(const uint8_t *key, uint32_t size, struct vx_effects *effects)
 {
-	uint32_t child = find(key, size);
+	const struct edge *edge = find(key, size);
 
-	if (!child)
+	if (!edge)
 		return false;
-	vx_here = child;
-	effects->bytes = bytes + nodes[child].bytes + size;
-	effects->size = nodes[child].effects_size;
+	go(edge);
+	effects->bytes = store->bytes + edge->bytes + size;
+	effects->size = edge->effects_size;
 	return true;
 }
 
-/*
- * Remember what an input did, and go on from there. 0, or 1 if it is known to do something else, or 2
- * if there is no room for more.
- */
-int vx_learn(const uint8_t *key, uint32_t size, const uint8_t *effects, uint32_t effects_size);
-
-int vx_learn(const uint8_t *key, uint32_t size, const uint8_t *effects, uint32_t effects_size)
+/* The same for an input that has just had these effects. */
+enum vx_heard vx_heard_before(const uint8_t *key, uint32_t size, const uint8_t *effects,
+			      uint32_t effects_size)
 {
-	uint32_t child = find(key, size);
-	struct node *node;
+	const struct edge *edge = find(key, size);
 
-	if (child) {
-		vx_here = child;
-		node = &nodes[child];
-		return node->effects_size != effects_size ||
-		       !same(bytes + node->bytes + size, effects, effects_size);
-	}
-	if (nodes_count == NODES_MAX || bytes_used + size + effects_size > BYTES_MAX)
-		return 2;
-	node = &nodes[nodes_count];
-	*node = (struct node){ bytes_used, size, effects_size, 0, nodes[vx_here].child };
-	vx_copy(bytes + bytes_used, key, size);
-	vx_copy(bytes + bytes_used + size, effects, effects_size);
-	bytes_used += size + effects_size;
-	nodes[vx_here].child = nodes_count;
-	vx_here = nodes_count++;
-	return 0;
+	if (!edge)
+		return VX_NEW;
+	if (edge->effects_size != effects_size ||
+	    !same(store->bytes + edge->bytes + size, effects, effects_size))
+		return VX_CONTRADICTED;
+	go(edge);
+	return VX_HEARD;
 }
 
-VX_EXPORT uint32_t vx_known_node(void)
+/* A state that is told from others by how it was come to, and by nothing else. */
+uint64_t vx_by_history(const uint8_t *key, uint32_t size)
 {
-	return vx_here;
+	return digest_of_key(here, key, size) | 1;
 }
 
-VX_EXPORT uint32_t vx_known_nodes(void)
+static bool lock(void)
 {
-	return nodes_count;
+	for (uint32_t spins = 0; spins < SPINS_MAX; spins++)
+		if (!__atomic_exchange_n(&store->lock, 1, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
 }
 
-VX_EXPORT void vx_known_restart(void)
+static const struct edge *added(const struct vx_learnt *what)
 {
-	vx_here = 0;
+	uint64_t size = (uint64_t)what->key_size + what->effects_size + what->events_size;
+	struct edge *edge = &store->edges[store->edges_count];
+	uint64_t from = what->to == VX_ANYWHERE ? VX_ANYWHERE : here;
+	uint32_t *slot = slot_of(from, what->key, what->key_size);
+	uint8_t *bytes = store->bytes + store->bytes_used;
+
+	if (*slot)
+		return &store->edges[*slot - 1]; /* by another process, meanwhile */
+	if (store->edges_count == EDGES_MAX || store->bytes_used + size > BYTES_MAX)
+		return NULL;
+	*edge = (struct edge){ from, what->to ?: vx_by_history(what->key, what->key_size), what->told, store->bytes_used, what->key_size,
+			       what->effects_size, what->events_size, 0 };
+	__builtin_memcpy(bytes, what->key, what->key_size);
+	__builtin_memcpy(bytes + what->key_size, what->effects, what->effects_size);
+	__builtin_memcpy(bytes + what->key_size + what->effects_size, what->events,
+			 what->events_size);
+	store->bytes_used += size;
+	__atomic_store_n(slot, ++store->edges_count, __ATOMIC_RELEASE);
+	return edge;
+}
+
+/* Remember what an input did here, and go on from there; false if there is no room for more. */
+bool vx_learn(const struct vx_learnt *what)
+{
+	const struct edge *edge;
+
+	if (!lock())
+		return false;
+	edge = added(what);
+	__atomic_store_n(&store->lock, 0, __ATOMIC_RELEASE);
+	if (edge)
+		go(edge);
+	return edge;
+}
+
+/* --- what has come in so far --- */
+
+VX_EXPORT uint64_t vx_known_stream(void)
+{
+	return stream;
+}
+
+VX_EXPORT uint32_t vx_known_latest(void)
+{
+	return latest;
+}
+
+VX_EXPORT uint32_t vx_known_edges(void)
+{
+	return store->edges_count;
+}
+
+/* The inputs in which something happened, in order; how many they are. */
+VX_EXPORT uint32_t vx_known_path(const struct vx_came **first)
+{
+	*first = path;
+	return path_count;
+}
+
+/* What happened in an input, as Python has told it. */
+VX_EXPORT const uint8_t *vx_known_events(uint32_t number, uint32_t *size)
+{
+	const struct edge *edge = &store->edges[number];
+
+	*size = edge->events_size;
+	return store->bytes + edge->bytes + edge->key_size + edge->effects_size;
 }
