@@ -250,7 +250,7 @@ def why_profile_cannot(scenario: Scenario, profile: str) -> str | None:
 
 def why_driver_cannot(scenario: Scenario, driver: str) -> str | None:
     """The reason why this guest cannot do what the scenario asks of it, or None."""
-    if driver not in scenario.drivers:
+    if driver in DRIVERS and driver not in scenario.drivers:  # others say themselves what they lack
         return f"it can be played by {' or '.join(scenario.drivers)} only"
     return _lacked(scenario, _DRIVER_LACKS_STEP.get(driver, {}))
 

@@ -16,6 +16,7 @@ from sim.actors import UnplayedStep
 from sim.conformance.case import GuestCase, Nonconforming, NotOffered
 from sim.conformance.seen import Seen
 from sim.guests import Guests
+from sim.peer.fault import PeerFault
 from sim.result import RunResult, Verdict
 from sim.scenario import Scenario, why_unplayable
 from sim.scenario_grammar import PROTOCOLS
@@ -58,7 +59,8 @@ def play_case(
     """Play the case and check it: what was seen, and what was wrong with it.
 
     ``guests`` None: the reference model. Raises NotOffered where it cannot be played, or where it
-    did not come to what the case is about.
+    did not come to what the case is about; PeerFault with the trace so far for a guest in another
+    process that does what none may.
     """
     played = play(case, version, profile=profile, guests=guests)
     return played.seen, judged(case, played)
@@ -112,6 +114,9 @@ def _played(world: World) -> tuple[RunResult, str | None]:
         return summarise(world, world.run(), seed=0), None
     except UnplayedStep as never:
         return summarise(world, Verdict("clean", None, (), ()), seed=0), str(never)
+    except PeerFault as fault:
+        fault.trace = world.trace()
+        raise
 
 
 def _check(case: GuestCase, played: Played) -> None:

@@ -46,8 +46,7 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
         trace = () if host is None else tuple(host.trace())
         return _wrong(case, version, target, wrong, trace)
     except PeerFault as fault:
-        trace = () if host is None else tuple(host.trace())
-        return Outcome(case, version, "failed", str(fault), trace, trace[-1].seq if trace else None)
+        return _lost(case, version, fault, () if host is None else tuple(host.trace()))
     return Outcome(case, version, "passed", "", (), None)
 
 
@@ -58,9 +57,16 @@ def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests
         seen, wrong = play_case(case, version, profile=target.profile, guests=guests)
     except NotOffered as missing:
         return Outcome(case, version, "skipped", str(missing), (), None)
+    except PeerFault as fault:
+        return _lost(case, version, fault, fault.trace)
     if wrong is not None:
         return _wrong(case, version, target, wrong, seen.trace)
     return Outcome(case, version, "passed", "", (), None)
+
+
+def _lost(case: Case, version: str, fault: PeerFault, trace: Sequence[Stamped]) -> Outcome:
+    """A peer that is none any more has failed, whoever's rule the case is about."""
+    return Outcome(case, version, "failed", str(fault), trace, trace[-1].seq if trace else None)
 
 
 def _wrong(

@@ -3,9 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.trace import Stamped
+
 
 class PeerFault(Exception):
-    """The peer did what none may do: it died, stalled, flooded us or talked nonsense."""
+    """The peer did what none may do: it died, stalled, flooded us or talked nonsense.
+
+    ``trace`` is what had happened by then, where somebody kept it.
+    """
+
+    trace: Sequence[Stamped] = ()
 
 
 class PeerLeft(PeerFault):

@@ -53,6 +53,10 @@ class Talk:
     def turn(self) -> None:
         """From here on the peer has its time and its number of frames again."""
         self.frames = 0
+        self.go_on()
+
+    def go_on(self) -> None:
+        """From here on it has its time again: it was told something that it waited for."""
         self._until_s = self.wire.clock() + self.wire.limits.answer_s
 
     def tell(self, frame: WireRecord) -> None:
@@ -62,7 +66,7 @@ class Talk:
     def ping(self) -> Pong:
         """Ask whether the peer has done everything so far; what it will answer."""
         self._token += 1
-        self._until_s = self.wire.clock() + self.wire.limits.answer_s
+        self.go_on()
         self.tell(Ping(self._token))
         return Pong(self._token)
 

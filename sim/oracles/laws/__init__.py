@@ -59,3 +59,13 @@ LAWS: Final[Sequence[LawFactory]] = (
     WindowOffFramebuffer,
     WorkBeforeTeardown,
 )
+
+# Those that rest on what crosses the border alone, for guests that tell nothing else of themselves.
+WIRE_LAWS: Final[Sequence[LawFactory]] = (
+    DeadFunctions,
+    LawfulPower,
+    ProcessorsExist,
+    RelidsReleased,
+    RequestIds,
+    SilenceAfterRescind,
+)

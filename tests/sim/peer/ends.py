@@ -11,7 +11,7 @@ from sim.peer.limits import Limits
 from sim.peer.wire import Wire
 
 AT_ONCE = Limits(answer_s=0.0, end_s=0.0, connect_s=0.0, frames=100, unread_bytes=1 << 20)
-PATIENT = Limits(answer_s=60.0, end_s=10.0)
+PATIENT = Limits(answer_s=60.0, end_s=10.0, frames=1000)
 
 
 def ends() -> tuple[int, int]:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The guest and the host in C: built as their Makefiles do, they pass the cases that they claim."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sim.conformance.case import Case
+from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
+from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
+from sim.conformance.suite import plan, run_guest_case, run_host_case
+from sim.peer.peers import spawn
+from sim.peer.remote_guest import RemoteGuests
+from sim.peer.remote_host import hosts_of
+from tests.house.sources import ROOT
+
+EXAMPLES = ("guest-in-c", "host-in-c")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the examples, built there."""
+    lacking = [tool for tool in ("cc", "make") if shutil.which(tool) is None]
+    if lacking:
+        remedy = f"{lacking[0]} is missing: apt-get install gcc make"
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must build the examples, but {remedy}")
+        pytest.skip(remedy)
+    folder = tmp_path_factory.mktemp("examples")
+    for name in ("port-in-c", *EXAMPLES):
+        shutil.copytree(ROOT / "examples" / name, folder / name)
+    for name in EXAMPLES:
+        done = subprocess.run(
+            ["make", "-C", folder / name], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def claims(example: str) -> list[str]:
+    """The case ids that an example claims to pass."""
+    lines = (ROOT / "examples" / example / "claims.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def wrong(outcomes: list[Outcome]) -> list[tuple[str, str, str]]:
+    return [(o.case.id, o.version, o.why) for o in outcomes if o.result != "passed"]
+
+
+@pytest.mark.parametrize(
+    ("example", "cases"), [("guest-in-c", GUEST_CASES), ("host-in-c", HOST_CASES)]
+)
+def test_what_is_claimed_are_cases_and_sorted(example: str, cases: tuple[Case, ...]) -> None:
+    claimed = claims(example)
+    assert claimed == sorted(set(claimed))
+    assert set(claimed) <= {case.id for case in cases}
+
+
+def test_the_guest_in_c_passes_the_cases_that_it_claims(built: Path) -> None:
+    claimed = claims("guest-in-c")
+    target = Target("guest", "guest-in-c", "hyperv", BINDING[STRANGER])
+    with spawn(str(built / "guest-in-c" / "guest")) as peers:
+        outcomes = [
+            run_guest_case(case, version, target, RemoteGuests(peers))
+            for case, version in plan(GUEST_CASES)
+            if case.id in claimed
+        ]
+    assert wrong(outcomes) == []
+
+
+def test_the_host_in_c_passes_the_cases_that_it_claims(built: Path) -> None:
+    claimed = claims("host-in-c")
+    target = Target("host", "host-in-c", None, BINDING[STRANGER])
+    with spawn(str(built / "host-in-c" / "host")) as peers:
+        outcomes = [
+            run_host_case(case, version, target, hosts_of(peers))
+            for case, version in plan(HOST_CASES)
+            if case.id in claimed
+        ]
+    assert wrong(outcomes) == []
