@@ -360,7 +360,9 @@ RECORDS: Mapping[int, type[WireRecord]] = {
     C.CHANNELMSG_MODIFYCHANNEL: VmbusChannelModifychannel,
     C.CHANNELMSG_MODIFYCHANNEL_RESPONSE: VmbusChannelModifychannelResponse,
 }
-_NAMES: Mapping[int, str] = {int(member): member.name.removeprefix("CHANNELMSG_") for member in C}
+MESSAGE_NAMES: Mapping[int, str] = {
+    int(member): member.name.removeprefix("CHANNELMSG_") for member in C
+}
 
 
 def message_type(payload: Buffer) -> int:
@@ -374,7 +376,7 @@ def message_type(payload: Buffer) -> int:
 def message_name(payload: Buffer) -> str:
     """``OFFERCHANNEL`` and the like, or the type in hexadecimal when nobody has a name for it."""
     code = message_type(payload)
-    return _NAMES.get(code) or f"0x{code:x}"
+    return MESSAGE_NAMES.get(code) or f"0x{code:x}"
 
 
 def parse_message(payload: Buffer) -> WireRecord:

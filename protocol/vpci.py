@@ -413,7 +413,7 @@ RECORDS: Mapping[int, type[WireRecord]] = {
     M.PCI_BUS_RELATIONS2: PciBusRelations2,
     M.PCI_CREATE_INTERRUPT_MESSAGE3: PciCreateInterrupt3,
 }
-_NAMES: Mapping[int, str] = {int(member): member.name for member in MessageType}
+MESSAGE_NAMES: Mapping[int, str] = {int(member): member.name for member in MessageType}
 
 
 def message_type(payload: Buffer) -> int:
@@ -427,7 +427,7 @@ def message_type(payload: Buffer) -> int:
 def message_name(payload: Buffer) -> str:
     """The name of an in-band message, or its type in hexadecimal when nobody has one for it."""
     code = message_type(payload)
-    return _NAMES.get(code) or f"0x{code:08x}"
+    return MESSAGE_NAMES.get(code) or f"0x{code:08x}"
 
 
 def parse_message(payload: Buffer) -> WireRecord:

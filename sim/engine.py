@@ -33,14 +33,23 @@ class Engine(Timekeeper):
 
     ask: Callable[[Sequence[Option]], int]  # decides between two options or more, if somebody does
 
-    def __init__(self, chooser: Chooser | None = None, *, lates: int = 0) -> None:
+    def __init__(
+        self,
+        chooser: Chooser | None = None,
+        *,
+        lates: int = 0,
+        titles: Counter[str] | None = None,
+    ) -> None:
+        """``titles`` counts those of contexts; given, it goes on from another engine's, so that no
+        name is in both."""
         super().__init__(0 if chooser is None else lates)
         self._chooser = chooser
         if chooser is not None:
             self.ask = chooser.choose
         self._picked: Runnable | None = None  # at the current context's point, to go on instead
         self._contexts: dict[Context, None] = {}  # alive, in order of creation
-        self._titles: Counter[str] = Counter()  # of the contexts so far, if somebody chooses
+        # Of the contexts so far, if somebody chooses.
+        self._titles = Counter[str]() if titles is None else titles
         self.current: Context | None = None
 
     # --- what the guest kernel asks (guest.kernel.context.Scheduler) ---

@@ -63,6 +63,11 @@ def find_scenario(name_or_path: str) -> Path:
 
 def read_scenario(path: Path) -> Scenario:
     """Read one file. Raises ScenarioError, whatever is wrong with it."""
+    return parse_scenario(read_text(path), source=str(path), folder=path.parent)
+
+
+def read_text(path: Path) -> str:
+    """What stands in a scenario's file. Raises ScenarioError."""
     try:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
@@ -75,12 +80,11 @@ def read_scenario(path: Path) -> Scenario:
             str(path), "", f"is larger than {FILE_BYTES_MAX} bytes; use repeat, or split it"
         )
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         raise ScenarioError(
             str(path), "", f"is not UTF-8 at byte {error.start}; save it as UTF-8"
         ) from None
-    return parse_scenario(text, source=str(path), folder=path.parent)
 
 
 def parse_scenario(text: str, *, source: str, folder: Path) -> Scenario:

@@ -23,6 +23,7 @@ from sim.choices import Chooser
 from sim.configs import profile_of
 from sim.engine import Engine
 from sim.guests import Guests
+from sim.oracles.law import LawFactory
 from sim.oracles.laws import LAWS
 from sim.oracles.user_laws import load_laws
 from sim.scenario import DeviceSpec, Scenario
@@ -114,13 +115,22 @@ class Lab:
     BuildError where the real driver cannot be built.
     """
 
-    def __init__(self, setup: Setup, *, driver_flags: tuple[str, ...] = ()) -> None:
-        """``driver_flags``: what the real driver's file is compiled with beyond the usual."""
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        driver_flags: tuple[str, ...] = (),
+        laws: Sequence[LawFactory] = (),
+    ) -> None:
+        """``driver_flags``: what the real driver's file is compiled with beyond the usual.
+
+        ``laws`` are the caller's own, besides those of the setup's files.
+        """
         self.setup = setup
         self.scenario = setup.scenario()
         self._defects = tuple(CATALOGUE[name] for name in setup.defects)
         more = (law for path in setup.laws for law in load_laws(Path(path)))
-        self.laws = (*LAWS, *more)
+        self.laws = (*LAWS, *more, *laws)
         self._profiles = {name: read_profile(text, name) for name, text in setup.captures}
         self._driver_flags = driver_flags
         self._guests = _native_guests(setup, setup.defects, driver_flags)

@@ -22,7 +22,12 @@ def source_hashes(laws: Iterable[str] = (), *, root: Path = _ROOT) -> dict[str, 
     Raises OSError for a law file that cannot be read.
     """
     hashes = {package: _tree_hash(root / package) for package in PACKAGES}
-    return hashes | {law: hashlib.sha256(Path(law).read_bytes()).hexdigest() for law in laws}
+    return hashes | {law: file_hash(Path(law)) for law in laws}
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of what a file holds. Raises OSError."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
@@ -35,6 +40,5 @@ def _tree_hash(folder: Path) -> str:
     total = hashlib.sha256()
     files = sorted(file for pattern in HASHED for file in folder.rglob(pattern))
     for file in files:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        total.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+        total.update(f"{file.relative_to(folder).as_posix()} {file_hash(file)}\n".encode())
     return total.hexdigest()

@@ -43,7 +43,7 @@ class Watch:
         self._counts[kind, None, None] += 1
         bus = self.bus_of(event)
         if bus is not None:
-            self._counts[kind, bus, _slot_of(event)] += 1
+            self._counts[kind, bus, slot_of(event)] += 1
         waiters, self._queue.waiters = self._queue.waiters, []
         for context in waiters:
             self._scheduler.wake(context)
@@ -75,7 +75,7 @@ class Watch:
         self._queue.waiters.append(context)
 
 
-def _slot_of(event: object) -> int | None:
+def slot_of(event: object) -> int | None:
     """The wire's slot number that the event names, itself or in a PCI address."""
     address = getattr(event, "address", None)
     if isinstance(address, str):

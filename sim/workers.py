@@ -15,7 +15,7 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -61,6 +61,9 @@ class _Raised(NamedTuple):
 
 Do: TypeAlias = Callable[[Any], Any]
 Start: TypeAlias = Callable[[], Do]  # called once in each worker; must be picklable
+# A worker's life, called once in it: it makes what does tasks, and hands it to what it is given,
+# which returns when there is nothing left to do. Must be picklable.
+Life: TypeAlias = Callable[[Callable[[Do], None]], None]
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 Run: TypeAlias = Callable[[Sequence[Task]], Iterator[tuple[int, Done | Lost]]]  # as Workers.run
@@ -76,11 +79,11 @@ class Chunk(NamedTuple):
 class _Worker:
     """One process, our end of its pipe, and what it is doing."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, life: Life) -> None:
         # Not fork: a copy of a process with threads (numpy's, the progress display's) may hang.
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(start, theirs), daemon=True)
+        self.process: BaseProcess = context.Process(target=_work, args=(life, theirs), daemon=True)
         # Ctrl-C is for the parent to answer; it comes to every process of the terminal, and the
         # worker begins with what is blocked here.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -100,16 +103,28 @@ class _Worker:
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _work(start: Start, pipe: Connection) -> None:
-    """The life of a worker: results for tasks, until the pipe ends."""
+def _work(life: Life, pipe: Connection) -> None:
+    """Live, and tell of what ends that early."""
     try:
         with seldom():
-            do = start()
-            while True:
-                pipe.send([do(task) for task in pipe.recv()])
+            life(partial(_serve, pipe))
+    except Exception as error:
+        _tell(pipe, error)
+
+
+def _serve(pipe: Connection, do: Do) -> None:
+    """Give results for tasks until the pipe ends."""
+    try:
+        while True:
+            pipe.send([do(task) for task in pipe.recv()])
     except (EOFError, BrokenPipeError):
         return  # the parent has gone
     except Exception as error:
+        _tell(pipe, error)
+
+
+def _tell(pipe: Connection, error: Exception) -> None:
+    with suppress(BrokenPipeError):  # nobody wants to know any more
         pipe.send(_Raised(_pickled(error), traceback.format_exc()))
 
 
@@ -126,9 +141,9 @@ def _pickled(error: Exception) -> bytes | None:
 class Workers:
     """As many processes as asked for. ``close()`` ends them; nothing of a task outlives it."""
 
-    def __init__(self, jobs: int, start: Start) -> None:
-        self._start = start
-        self._workers = [_Worker(start) for _ in range(jobs)]
+    def __init__(self, jobs: int, life: Life) -> None:
+        self._life = life
+        self._workers = [_Worker(life) for _ in range(jobs)]
         self._deaths = 0  # since a worker has last done something
         # At worst each worker dies of something else, and then of each task of a chunk.
         self._deaths_max = jobs + CHUNK_TASKS_MAX
@@ -185,7 +200,7 @@ class Workers:
                 f"{self._deaths} processes in a row ended ({how}) before they had played anything;"
                 " there may be too little memory: use fewer --jobs, or 1 to play in this process"
             )
-        self._workers[self._workers.index(worker)] = _Worker(self._start)
+        self._workers[self._workers.index(worker)] = _Worker(self._life)
         if chunk.again:
             return [(place, Lost(how)) for place in chunk.places]
         todo.extendleft(Chunk((place,), again=True) for place in reversed(chunk.places))
@@ -199,11 +214,23 @@ def at_work(start: Start, *, jobs: int) -> Iterator[Run[Any, Any]]:
         with seldom():
             yield partial(_one_by_one, start())
         return
-    workers = Workers(jobs, start)
+    with workers(partial(starting, start), jobs=jobs) as run:
+        yield run
+
+
+@contextmanager
+def workers(life: Life, *, jobs: int) -> Iterator[Run[Any, Any]]:
+    """What does tasks in so many processes that live so, and end with this."""
+    hired = Workers(jobs, life)
     try:
-        yield workers.run
+        yield hired.run
     finally:
-        workers.close()
+        hired.close()
+
+
+def starting(start: Start, serve: Callable[[Do], None]) -> None:
+    """The life of a worker that needs no more than a start."""
+    serve(start())
 
 
 def _one_by_one(do: Do, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:

@@ -68,7 +68,7 @@ def make_recipe(target: str) -> list[str]:
 
 
 class Shell:
-    """A shell in a folder of its own that knows ``vpcisim`` and the project's examples."""
+    """A shell in a folder of its own that knows ``vpcisim``, pytest and the project's examples."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -76,11 +76,14 @@ class Shell:
         programs.mkdir()
         self._install(programs / "vpcisim", f"-c '{_MAIN}'")
         self._install(programs / "python", "")
+        self._install(programs / "pytest", "-m pytest -p no:cacheprovider")
+        (folder / "pytest.ini").touch()  # or the root would be where the examples are
         (folder / "examples").symlink_to(ROOT / "examples")
         self._environment = {
             **os.environ,
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
+            "PYTEST_PLUGINS": "sim.pytest_plugin",  # as installed; a checkout may not be
             "COLUMNS": "100",
         }
 

@@ -17,6 +17,7 @@ import typer
 from guest.native.errors import BuildError
 from protocol.errors import ProtocolError
 from sim.cli import BAD_INPUT, FOUND, LACKING, OK
+from sim.explore.limits import SEED_MAX
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
@@ -26,7 +27,7 @@ Seed: TypeAlias = Annotated[
     typer.Option(
         "--seed",
         min=0,
-        max=2**64 - 1,
+        max=SEED_MAX,
         help="What choices are drawn from; natural order draws nothing.",
     ),
 ]

@@ -30,6 +30,7 @@ from sim.commands.playing import (
     played,
     prepared,
 )
+from sim.explore.limits import JOBS_MAX, SCHEDULES_MAX
 from sim.report.lanes import encodable
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from sim.setup import Setup
 
 SCHEDULES: Final = 2_000
-SCHEDULES_MAX: Final = 10**9
-JOBS_MAX: Final = 1_024
 SAVE: Final = Path("vpcisim-schedules")
 
 

@@ -7,7 +7,7 @@ Knows what is refused and how far it is; exploring is ``sim/exploration.py``'s.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +45,7 @@ def setup_of(
     for fault in faults:
         choose(fault, FAULTS, "fault")
     wanted = [CATALOGUE[choose(defect, CATALOGUE, "defect")] for defect in defects]
-    _check(wanted, ready, driver.name)
+    check_defects(wanted, ready, driver.name)
     path = find_scenario(name)
     setup = Setup(
         text=path.read_text(encoding="utf-8"),
@@ -65,8 +65,8 @@ def setup_of(
     return with_captures(setup, path.parent)
 
 
-def _check(defects: list[Defect], ready: Scenario, driver: str) -> None:
-    """Refuse bugs that cannot show here, or not together."""
+def check_defects(defects: Sequence[Defect], ready: Scenario, driver: str) -> None:
+    """Refuse bugs that cannot show here, or not together. Raises InputError."""
     for defect in defects:
         if driver not in defect.drivers:
             only = f"{defect.id} can be shown by {' or '.join(defect.drivers)} only"

@@ -57,20 +57,33 @@ def prepared(
 ) -> Scenario:
     """The scenario with the options applied. Raises InputError for what cannot be played."""
     driver.checked()
-    if protocol is not None:
-        choose(protocol, PROTOCOLS, "protocol")
-    if profile is not None:
-        choose(profile, PROFILES, "profile")
     try:
         scenario = load_scenario(name)
     except ScenarioError as error:
         raise InputError(str(error)) from None
+    return fitted(scenario, protocol=protocol, profile=profile, device=device, driver=driver.name)
+
+
+def fitted(
+    scenario: Scenario,
+    *,
+    protocol: str | None,
+    profile: str | None,
+    device: Path | None,
+    driver: str,
+) -> Scenario:
+    """A scenario that was read, with the options applied. Raises InputError as ``prepared`` does;
+    a wrong protocol or profile is told before what cannot be played."""
+    if protocol is not None:
+        choose(protocol, PROTOCOLS, "protocol")
+    if profile is not None:
+        choose(profile, PROFILES, "profile")
     scenario = with_options(scenario, protocol=protocol, profile=profile, device=device)
     reason = why_unplayable(
         scenario,
         protocol=protocol or scenario.guest.protocol[0],
         profile=scenario.host.profile,
-        driver=driver.name,
+        driver=driver,
     )
     if reason:
         raise InputError(f"{scenario.name} cannot be played so: {reason}")

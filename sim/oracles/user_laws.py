@@ -28,7 +28,7 @@ def load_laws(path: Path) -> tuple[LawFactory, ...]:
     if not isinstance(laws, Sequence) or not laws:
         raise LawFileError(f"{path}: has no LAWS; end it with LAWS = (YourLaw,)")
     for number, factory in enumerate(laws):
-        _check(factory, f"{path}: LAWS[{number}]")
+        check_law(factory, f"{path}: LAWS[{number}]")
     return tuple(laws)
 
 
@@ -50,7 +50,8 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def _check(factory: LawFactory, place: str) -> None:
+def check_law(factory: LawFactory, place: str) -> None:
+    """Refuse what cannot be used as a law; ``place`` says where it stands. Raises LawFileError."""
     try:
         law = factory()
     except Exception as error:

@@ -14,7 +14,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "guest": frozenset({"guest", "protocol", "msgspec"}),
     "host": frozenset({"host", "protocol", "msgspec", "numpy"}),
     "sim": frozenset(
-        {*PACKAGES, "jinja2", "junitparser", "msgspec", "numpy", "rich", "simpy", "typer"}
+        {*PACKAGES, "jinja2", "junitparser", "msgspec", "numpy", "pytest", "rich", "simpy"}
+        | {"typer"}
     ),
     "benchmarks": frozenset({*PACKAGES, "msgspec", "numpy", "rich", "simpy", "typer"}),
     "examples": frozenset({*PACKAGES, "pytest"}),
@@ -100,6 +101,14 @@ def test_construct_stays_behind_the_border() -> None:
     assert not [
         path for path in users if not below(path, "sim/bench", "tests/protocol", "benchmarks")
     ]
+
+
+def test_only_the_plugin_knows_pytest() -> None:
+    # A machine that runs the commands need not have it.
+    users = {path for path, _, name in arrows("sim") if name.partition(".")[0] == "pytest"}
+    assert not [path for path in users if not below(path, "sim/pytest_plugin.py", "sim/testing")]
+    plugin = [a for a in arrows("sim") if a[2].startswith("sim.testing.")]
+    assert not [a for a in plugin if not below(a[0], "sim/pytest_plugin.py", "sim/testing")]
 
 
 def test_only_benchmarks_and_watchdogs_read_the_wall_clock() -> None:

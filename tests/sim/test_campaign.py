@@ -25,7 +25,7 @@ from sim.campaign import (
 from sim.choices import Chooser, RandomChooser
 from sim.explore.strategy import Exhausted, Plan, RunReport
 from sim.violation import Violation
-from sim.workers import Lost, Workers, WorkersDie
+from sim.workers import Lost, Workers, WorkersDie, starting
 
 
 class Numbered(Plan, frozen=True, tag=True):
@@ -231,7 +231,7 @@ def test_progress_is_told_as_results_come() -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_the_result_does_not_depend_on_the_number_of_processes(jobs: int) -> None:
-    workers = Workers(jobs, start_playing)
+    workers = Workers(jobs, partial(starting, start_playing))
     try:
         result = campaign(Counting(), workers.run, schedules=300)
     finally:
@@ -252,7 +252,7 @@ def killed_once(marks: Path) -> Callable[[Plan], RunReport]:
 
 
 def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
-    workers = Workers(2, partial(killed_once, tmp_path))
+    workers = Workers(2, partial(starting, partial(killed_once, tmp_path)))
     try:
         result = campaign(Counting(), workers.run, schedules=50)
     finally:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from sim.workers import Lost, Start, WorkerError, Workers, WorkersDie
+from sim.workers import Lost, Start, WorkerError, Workers, WorkersDie, starting
 
 
 @contextmanager
 def working(jobs: int, start: Start) -> Iterator[Workers]:
-    workers = Workers(jobs, start)
+    workers = Workers(jobs, partial(starting, start))
     try:
         yield workers
     finally:
@@ -118,7 +118,7 @@ def test_an_exception_that_cannot_travel_is_told_as_text() -> None:
 
 def test_closing_ends_processes_that_are_busy() -> None:
     before = multiprocessing.active_children()
-    workers = Workers(2, doubling)
+    workers = Workers(2, partial(starting, doubling))
     assert len(multiprocessing.active_children()) == len(before) + 2
     workers.close()
     assert multiprocessing.active_children() == before
