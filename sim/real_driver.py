@@ -50,9 +50,6 @@ DIFFERENCES: Final[Mapping[str, Difference]] = MappingProxyType(
         "hostile-control": Difference(
             Kind.VERDICT, "vmbus_on_msg_dpc() warns of a message of an unknown kind (WARN_ONCE)"
         ),
-        "rebind-during-probe": Difference(
-            Kind.ORDER, "two probes at once: a function driver's runs on a kworker of its own"
-        ),
         "unbind-during-eject": Difference(
             Kind.ORDER, "the eject is queued before the unbind sets the bus to `removing`"
         ),

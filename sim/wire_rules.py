@@ -72,7 +72,7 @@ ORDERS: Final = (
     Order(
         SIDE_BY_SIDE,
         "buses take turns otherwise, each by itself is equal: their contexts run side by side",
-        "reload",
+        "suspend-times-out",
     ),
     Order(
         OTHER_ORDER,

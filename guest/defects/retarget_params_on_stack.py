@@ -37,5 +37,4 @@ DEFECT = Defect(
     " other never. That is the fix without its lock: a model has no pages that a stack could"
     " cross. The commit id is unconfirmed.",
     mixins=(Mixin("driver", OneBuffer),),
-    protocol=("1.1",),
 )

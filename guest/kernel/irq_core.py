@@ -129,6 +129,14 @@ class IrqCore:
             data.node = self._node_of(wanted.mask)
         return data
 
+    def cpu_of_node(self, node: int) -> int | None:
+        """The first CPU of cpumask_of_node(); None if there is no such node, or none is online."""
+        nodes = self.vectors.nodes
+        if not 0 <= node < len(nodes):
+            return None
+        online = nodes[node] & self.kernel.cpu_online_mask
+        return (online & -online).bit_length() - 1 if online else None
+
     def _node_of(self, mask: int) -> int:
         lowest = mask & -mask
         return next(i for i, node in enumerate(self.vectors.nodes) if node & lowest)

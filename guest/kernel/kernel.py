@@ -19,6 +19,7 @@ from guest.kernel.memory import GFP_KERNEL, Allocated, Heap, StackFrame
 from guest.kernel.numa import ONE_NODE, NumaNodes
 from guest.kernel.pages import PhysicalMemory
 from guest.kernel.probing import Probing
+from guest.kernel.work import WQ_DFL_ACTIVE, WorkQueue
 from guest.port import HostPort
 from protocol.hypercall import HypercallResult
 from protocol.ids import CpuId, VpIndex
@@ -41,8 +42,8 @@ class Kernel:
     """
 
     __slots__ = ("cpu_online_mask", "cpus", "crowded", "current", "dead", "emit",
-                 "fail_allocation", "fine", "freezer", "heap", "hotplug", "log_lines", "memory",
-                 "numa", "number", "pm", "port", "probing", "ring_is_full",
+                 "events", "fail_allocation", "fine", "freezer", "heap", "hotplug", "log_lines",
+                 "memory", "numa", "number", "pm", "port", "probing", "ring_is_full",
                  "scheduler")  # fmt: skip
 
     def __init__(
@@ -76,6 +77,7 @@ class Kernel:
         self.ring_is_full: Callable[[bytes], bool] | None = None
         self.current: Context  # set by the scheduler before any guest code runs
         self.log_lines: list[tuple[int, str, str]] = []
+        self.events = WorkQueue(self, "events", workers=WQ_DFL_ACTIVE)  # system_wq
         self.probing = Probing(self)
         self.freezer = Freezer(self)
         self.pm = DevicePm(self)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from guest.kernel.cpu import Cpu
     from guest.kernel.kernel import Kernel
 
+WQ_DFL_ACTIVE = 256  # items that a queue executes at a time on each CPU
+
 
 class Work(Allocated):
     """struct work_struct. ``function`` is an async function that takes the item itself."""
@@ -47,8 +49,8 @@ class WorkQueue(Allocated):
     it run side by side. Items of a CPU that has gone offline run elsewhere (unbind_workers()).
     """
 
-    __slots__ = ("_items", "_kernel", "_running", "_sequence", "_unbound", "_waiters", "_workers",
-                 "name")  # fmt: skip
+    __slots__ = ("_executed", "_items", "_kernel", "_running", "_sequence", "_unbound", "_waiters",
+                 "_workers", "name")  # fmt: skip
 
     def __init__(
         self, kernel: Kernel, name: str, *, workers: int = 1, unbound: bool = False
@@ -58,12 +60,20 @@ class WorkQueue(Allocated):
         self._workers = workers
         self._unbound = unbound
         self._items: list[tuple[int, Work, Cpu]] = []
-        self._running: dict[int, Cpu] = {}  # by sequence number: the items being executed
+        self._running: dict[int, Cpu] = {}  # by sequence number: the items that have a worker
+        self._executed: dict[int, Work] = {}  # likewise: those whose function runs
         self._sequence = 0
         self._waiters = WaitQueue(f"flush_workqueue({name})")
 
     async def queue(self, work: Work) -> bool:
         """queue_work(): False if the item is already pending."""
+        return await self._queue(work, None)
+
+    async def queue_on(self, cpu: int, work: Work) -> bool:
+        """queue_work_on(): the same; the item runs on that CPU."""
+        return await self._queue(work, self._kernel.cpus[cpu])
+
+    async def _queue(self, work: Work, where: Cpu | None) -> bool:
         kernel = self._kernel
         if kernel.crowded:
             await ops.offer(kernel, "queue_work " + work.name)
@@ -73,7 +83,7 @@ class WorkQueue(Allocated):
             raise ListCorruption(f"{work.name} was initialised again while it was queued")
         work.pending = work.queued = True
         self._sequence += 1
-        item = (self._sequence, work, self._cpu())
+        item = (self._sequence, work, where or self._cpu())
         self._items.append(item)
         if self._has_room(item):
             self._start_worker(item)
@@ -101,8 +111,9 @@ class WorkQueue(Allocated):
         sequence, work, _ = item
         self._items.remove(item)
         work.pending = work.queued = False  # before the function runs: it may queue itself again
+        self._executed[sequence] = work
         await work.function(work)
-        del self._running[sequence]
+        del self._running[sequence], self._executed[sequence]
         ops.wake_all(self._kernel, self._waiters)
         waiting = (each for each in self._items if each[0] not in self._running)
         following = next(filter(self._has_room, waiting), None)
@@ -122,6 +133,12 @@ class WorkQueue(Allocated):
         running = any(sequence <= last for sequence in self._running)
         return running or any(item[0] <= last for item in self._items)
 
+    async def flush_work(self, work: Work) -> None:
+        """flush_work(): wait until the item is neither queued nor executed."""
+        ops.forbid_sleep(self._kernel, "flush_work", work.name)
+        while work.queued or any(each is work for each in self._executed.values()):
+            await ops.park(self._kernel, self._waiters)
+
     async def drain(self) -> None:
         """drain_workqueue(): flush until nothing is left, whatever the items queue meanwhile."""
         while self._items or self._running:
@@ -132,6 +149,21 @@ class WorkQueue(Allocated):
         ops.forbid_sleep(self._kernel, "destroy_workqueue", self.name)
         await self.drain()
         await self._kernel.kfree(self)
+
+
+async def work_on_cpu(
+    kernel: Kernel, cpu: int, name: str, function: Callable[[], Awaitable[int]]
+) -> int:
+    """work_on_cpu(): what the function returns, called by a worker there; the caller waits."""
+    results: list[int] = []
+
+    async def call(_: Work) -> None:
+        results.append(await function())
+
+    work = Work(name, call)
+    await kernel.events.queue_on(cpu, work)
+    await kernel.events.flush_work(work)
+    return results[0]
 
 
 async def alloc_ordered_workqueue(kernel: Kernel, name: str) -> WorkQueue | None:
@@ -200,11 +232,11 @@ class Tasklet(Allocated):
         return self._running and self._scheduled_on is None
 
     async def enable(self) -> None:
-        """tasklet_enable()."""
+        """tasklet_enable(): what was held off runs when softirqs are looked for next, not here."""
         self._disabled -= 1
-        self._raise()
         if self._kernel.crowded:
             await ops.offer(self._kernel, "tasklet_enable " + self.name)
+        self._raise()
 
     async def kill(self) -> None:
         """tasklet_kill(): wait until it is neither scheduled nor running."""

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Devices meet drivers: bus.c, pci-driver.c and as much of drivers/base/dd.c as shows.
-
-Model: a probe runs in its caller's context; Linux moves it to a worker on the device's node.
-"""
+"""Devices meet drivers: bus.c, pci-driver.c and as much of drivers/base/dd.c as shows."""
 
 from __future__ import annotations
 
 from errno import ENODEV
 from functools import partial
 
+from guest.kernel.work import work_on_cpu
 from guest.pci_core.events import DmaConfigured, DriverBound, DriverProbeFailed, DriverUnbound
 from guest.pci_core.ports import FunctionDriver
 from guest.pci_core.refs import pci_dev_get, pci_dev_put
@@ -99,11 +97,15 @@ def _pci_dma_configure(dev: PciDev) -> None:
 
 
 async def _pci_call_probe(driver: FunctionDriver, dev: PciDev) -> int:
-    """pci_call_probe()."""
-    hotplug = dev.kernel.hotplug
-    await hotplug.disable()
-    ret = await driver.probe(dev)
-    hotplug.enable()
+    """pci_call_probe(): by a worker on the device's node, by the caller where it is on none."""
+    kernel = dev.kernel
+    await kernel.hotplug.disable()
+    cpu = dev.bus.pci.irqs.cpu_of_node(dev.numa_node)
+    if cpu is None:
+        ret = await driver.probe(dev)
+    else:
+        ret = await work_on_cpu(kernel, cpu, "local_pci_probe", partial(driver.probe, dev))
+    kernel.hotplug.enable()
     return ret
 
 

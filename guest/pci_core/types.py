@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guest.kernel.dpm import Hold
     from guest.kernel.irq import IrqAffinity, IrqData
     from guest.kernel.irq_chip import MsiController
+    from guest.kernel.irq_core import IrqCore
     from guest.kernel.kernel import Kernel
     from guest.pci_core.ports import BlockOps, FunctionDriver, PciOps
 
@@ -40,9 +41,13 @@ BlockInvalidate = Callable[[object, int], Awaitable[None]]  # (context, block ma
 class PciState:
     """What the PCI core has one of: locks, the device index, drivers and slot names.
 
+    ``irqs`` is the kernel's interrupt core, and set by who knows of which kind that is.
+
     Model: Linux looks devices and buses up by walking lists; the dictionaries here give the same
     answers. pci_bus_sem is left out, since nothing suspends while one of the lists changes.
     """
+
+    irqs: IrqCore
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel

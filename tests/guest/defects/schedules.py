@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from sim.explore.delays import Delay, FaultAt
 from sim.explore.named import NATURAL, Named
 
+SECOND, REBOUND = (f"local_pci_probe/events#{nth}" for nth in (2, 3))
 PROBE = "vmbus_add_channel_work/1/hv_pri_chan#1"
 EJECT = "hv_eject_device_work/hv_pci_96f2#2"
 CALLBACK = "vmbus_on_event/1@1"
@@ -46,7 +47,7 @@ FAILING: Mapping[str, Named] = {
     ),
     # Between filling the buffer and its hypercall, the other function's probe fills it, too.
     "retarget-params-on-stack": Named(
-        (Delay("bind:user", BUFFER, 3, f"reached {PROBE} @ unlock irq_request # 4"),)
+        (Delay(REBOUND, BUFFER, 4, f"reached {SECOND} @ unlock irq_request # 4"),)
     ),
     # The first mapping that is asked for with the interrupt's descriptor locked.
     "compose-ignores-send-failure": Named(
