@@ -3,31 +3,45 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import typer
 
 from sim.commands import calling
-from sim.commands.calling import AsJson, choose
+from sim.commands.calling import AsJson, InputError, choose
 from sim.commands.conforming import (
     CaseIds,
+    Connect,
     Files,
     Html,
     JUnit,
+    Spawn,
     Strengths,
     Versions,
     bound,
     run_cases,
     selection,
     show,
+    stranger,
 )
 from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import Profile
 from sim.conformance.case import GuestCase
-from sim.conformance.outcome import BINDING, Outcome, Target
+from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
 from sim.scenario_grammar import PROFILES
 
+if TYPE_CHECKING:
+    from sim.guests import Guests
+    from sim.peer.peers import Peers
+
 PEERS: Final = {"model": "the reference guest", "kernel": "the real driver"}
+
+
+class Peer(NamedTuple):
+    """Who is tested, and what makes it; None: the reference model."""
+
+    target: Target
+    guests: Guests | None
 
 
 def application() -> typer.Typer:
@@ -36,6 +50,8 @@ def application() -> typer.Typer:
 
 def conformance_guest(
     profile: Profile = None,
+    connect: Connect = None,
+    spawn: Spawn = None,
     protocol: Versions = None,
     case: CaseIds = None,
     strength: Strengths = None,
@@ -47,9 +63,10 @@ def conformance_guest(
     html: Html = None,
     as_json: AsJson = False,
 ) -> int:
-    """Put a guest driver to the suite: the reference model, or the real one out of a tree.
+    """Put a guest driver to the suite: the reference model, the real one out of a tree, yours.
 
-    Exit status 1 if a case failed that binds it.
+    A host of the profile named (hyperv by default) stands opposite it. Somebody else's guest is
+    bound by what binds every guest. Exit status 1 if a case failed that binds it.
 
     Example: vpcisim conformance guest --protocol 1.4 --junit guest.xml
     """
@@ -57,14 +74,27 @@ def conformance_guest(
     from sim.conformance.suite import run_guest_case
 
     choice = DriverChoice(driver, tree, driver_file, data_races).checked()
-    name = choose(profile or "hyperv", PROFILES, "profile")
+    opposite = choose(profile or "hyperv", PROFILES, "profile")
     selected = selection(protocol, case, strength)
-    guests = choice.guests()
-    target = bound(Target("guest", PEERS[driver], name, BINDING["guest"]), selected)
+    with stranger(connect, spawn) as peers:
+        peer = _ours(choice, opposite) if peers is None else _theirs(peers, choice, opposite)
+        target = bound(peer.target, selected)
 
-    def run(one: GuestCase, version: str) -> Outcome:
-        return run_guest_case(one, version, target, guests)
+        def run(one: GuestCase, version: str) -> Outcome:
+            return run_guest_case(one, version, target, peer.guests)
 
-    outcomes, interrupted = run_cases(GUEST_THEMES, selected, run)
+        outcomes, interrupted = run_cases(GUEST_THEMES, selected, run)
     files = Files(junit, html)
     return show(target, GUEST_THEMES, outcomes, files, interrupted=interrupted, as_json=as_json)
+
+
+def _ours(choice: DriverChoice, opposite: str) -> Peer:
+    return Peer(Target("guest", PEERS[choice.name], opposite, BINDING["guest"]), choice.guests())
+
+
+def _theirs(peers: Peers, choice: DriverChoice, opposite: str) -> Peer:
+    if choice != DriverChoice():
+        raise InputError("--driver names a guest of ours; leave it out, or the other peer")
+    from sim.peer.remote_guest import RemoteGuests  # sockets and processes
+
+    return Peer(Target("guest", peers.name, opposite, BINDING[STRANGER]), RemoteGuests(peers))

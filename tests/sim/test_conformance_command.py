@@ -71,14 +71,21 @@ def test_ctrl_c_keeps_what_was_run(
     assert "2 cases: 2 passed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("side", "case"), [("host", CASE), ("guest", GUEST_CASE)])
 def test_a_peer_that_dies_fails_its_case_and_is_no_traceback(
-    capsys: pytest.CaptureFixture[str],
+    side: str, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--spawn", "false", "--case", CASE, "--protocol", "1.4"]
-    assert main(["conformance", "host", *arguments]) == FOUND
+    arguments = ["--spawn", "false", "--case", case, "--protocol", "1.4"]
+    assert main(["conformance", side, *arguments]) == FOUND
     captured = capsys.readouterr()
     assert "  seen   the peer died: exit status 1" in captured.out
     assert captured.err == ""
+
+
+def test_a_guest_is_ours_or_somebody_elses(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--spawn", "false", "--driver", "kernel", "--tree", "linux"]
+    assert main(["conformance", "guest", *arguments]) == BAD_INPUT
+    assert "--driver names a guest of ours; leave it out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
