@@ -85,7 +85,7 @@ class QuickPlayer:
             steps=row.steps,
             choices=row.choices,
             decisions=known.decisions() if judged.violation else (),
-            branches=told_by(plan, row),
+            branches=told_by(plan, known),
         )
 
     def _judge(self, known: Known, scenario: Scenario) -> RunReport:

@@ -123,6 +123,60 @@ class DelayPlan(c.Structure):
     )
 
 
+class Weight(c.Structure):
+    """``struct vx_weight``."""
+
+    _fields_ = (("name", c.c_char_p), ("count", c.c_uint64))
+
+
+class Parent(c.Structure):
+    """``struct vx_parent``."""
+
+    _fields_ = (("name", c.c_char_p), ("parent", c.c_char_p))
+
+
+class SurwPlan(c.Structure):
+    """``struct vx_surw_plan``."""
+
+    _fields_ = (
+        ("thing", c.c_char_p),
+        ("weights", c.POINTER(Weight)),
+        ("parents", c.POINTER(Parent)),
+        *((name, c.c_uint32) for name in ("weights_count", "parents_count")),
+    )
+
+
+class Sleeper(c.Structure):
+    """``struct vx_sleeper``."""
+
+    _fields_ = (
+        *((name, c.c_char_p) for name in ("context", "before", "after")),
+        *((name, c.c_uint32) for name in ("stop", "cpu")),
+    )
+
+
+class OrdersPlan(c.Structure):
+    """``struct vx_orders_plan``."""
+
+    _fields_ = (
+        ("decisions", c.c_char_p),
+        ("sleepers", c.POINTER(Sleeper)),
+        *((name, c.c_uint32) for name in ("decisions_count", "sleepers_count")),
+    )
+
+
+class Trunk(c.Structure):
+    """``struct vx_trunk``: the run just played, if it was one of the search of all orders."""
+
+    _fields_ = (
+        *((name, c.POINTER(c.c_uint8)) for name in ("decisions", "widths")),
+        ("forks", c.POINTER(c.c_uint32)),
+        ("sleepers", c.POINTER(Sleeper)),
+        *((name, c.c_uint32) for name in ("decisions_count", "widths_count")),
+        *((name, c.c_uint32) for name in ("forks_count", "sleepers_count")),
+    )
+
+
 class Plan(c.Structure):
     """``struct vx_plan``."""
 
@@ -132,6 +186,8 @@ class Plan(c.Structure):
         *((name, c.c_uint64) for name in ("seed", "late_window", "fault_window")),
         ("decisions", c.POINTER(c.c_uint16)),
         ("delays", c.POINTER(DelayPlan)),
+        ("surw", c.POINTER(SurwPlan)),
+        ("orders", c.POINTER(OrdersPlan)),
     )
 
 
@@ -212,6 +268,7 @@ class Known:
             function = getattr(self._call, name)
             function.restype, function.argtypes = result, arguments
         self.report = Report.in_dll(self._call, "vx_report")
+        self.trunk = Trunk.in_dll(self._call, "vx_trunk")
         if self._call.vx_remember_in(file):
             raise MemoryError("no room for what is remembered of the host")
         for call in _CALLS:

@@ -26,7 +26,7 @@ _TELLING: Final = frozenset(
 # In the core's folder; plays whole schedules, so unlike the core it needs the shim's kernel.
 _ENGINE: Final = frozenset(
     {"runners.c", "clock.c", "known.c", "inputs.c", "effects.c", "choose.c", "delays.c"}
-    | {"engine.c"}
+    | {"engine.c", "surw.c", "orders.c"}
 )
 
 _KERNEL_FLAGS: Final = (

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from sim.exploration import baseline
+from sim.explore.dfs_run import DfsPlan, Trunk
 from sim.explore.strategies import STRATEGIES
 from sim.explore.strategy import Plan, RunReport
 from sim.plans_in_c import IN_C
@@ -16,7 +17,7 @@ from sim.setup import Lab, Setup, read_setup
 from tests.kernel_trees import tree_of
 
 PLANS = 6  # of each strategy: enough for some to go the ways that others went
-PLAYED_IN_C = ["random", "pct", "pos", "starve", "delay"]
+PLAYED_IN_C = ["random", "pct", "pos", "surw", "starve", "delay", "dfs"]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,22 @@ def test_what_another_setup_did_with_the_library_is_not_taken_for_ones_own(
     before = other(plan)
     assert quick(plan) == by_worlds(plan)
     assert other(plan) == before
+
+
+def test_the_search_of_all_orders_goes_on_from_what_c_tells_of_a_run(
+    setup: Setup, by_worlds: Callable[[Plan], RunReport]
+) -> None:
+    quick = QuickPlayer(Lab(setup))
+    plan: DfsPlan = DfsPlan(b"")
+    for _ in range(3):
+        quick(plan)
+        report = quick(plan)
+        assert report == by_worlds(plan)
+        (trunk,) = report.branches
+        assert isinstance(trunk, Trunk)
+        # Where most sleep, and of those far from where the run has ended.
+        plan = max(reversed(list(trunk.branches())), key=lambda branch: len(branch.asleep))
+    assert plan.asleep
 
 
 def test_these_strategies_are_played_in_c() -> None:

@@ -22,7 +22,7 @@ static uint64_t below_2_64(unsigned __int128 bound)
 	return (z ^ z >> 31) * bound >> 64;
 }
 
-static uint64_t below(uint64_t bound)
+uint64_t vx_below(uint64_t bound)
 {
 	return below_2_64(bound);
 }
@@ -37,7 +37,7 @@ static uint64_t next_u64(void)
 static uint32_t pick_random(struct vx_runner *const *options, uint32_t runnable)
 {
 	(void)options;
-	return below(runnable);
+	return vx_below(runnable);
 }
 
 /* --- strict priorities, lowered at times: sim/explore/pct.py --- */
@@ -61,7 +61,7 @@ static void reset_pct(void)
 {
 	changes_left = 0;
 	for (uint32_t i = 1; i < plan.depth && i < CHANGES_MAX; i++) {
-		struct change change = { below(plan.choices), i };
+		struct change change = { vx_below(plan.choices), i };
 		uint32_t at = changes_left++;
 
 		for (; at && sooner(changes[at - 1], change); at--)
@@ -122,8 +122,13 @@ static bool is_one_of(const char *const *words, const char *word, size_t size)
 	return false;
 }
 
+uint64_t vx_thing(const char *name)
+{
+	return vx_digest(name, __builtin_strlen(name)) | 2;
+}
+
 /* sim.explore.points.touched, as a digest. */
-static uint64_t touched(const char *point)
+uint64_t vx_touched(const char *point)
 {
 	static const char *const names_object[] = { "lock", "unlock", "complete", "queue_work",
 						    "flush_workqueue", "tasklet_disable",
@@ -139,25 +144,25 @@ static uint64_t touched(const char *point)
 	if (is_one_of(private, point, kind))
 		return NOTHING_SHARED;
 	if (!is_one_of(names_object, point, kind))
-		return vx_digest(point, size) | 2;
+		return vx_thing(point);
 	kind += kind < size;
-	return kind == size ? NOTHING_SHARED : vx_digest(point + kind, size - kind) | 2;
+	return kind == size ? NOTHING_SHARED : vx_thing(point + kind);
 }
 
-static uint64_t touches(const struct vx_runner *runner)
+uint64_t vx_touches(const struct vx_runner *runner)
 {
 	char place[PLACE_BYTES];
 
 	vx_place(runner, place, sizeof(place));
-	return touched(place);
+	return vx_touched(place);
 }
 
 static void lose_priorities(struct vx_runner *const *options, uint32_t runnable, uint32_t best)
 {
-	uint64_t thing = touches(options[best]);
+	uint64_t thing = vx_touches(options[best]);
 
 	for (uint32_t i = 0; i < runnable; i++) {
-		uint64_t other = i == best ? thing : touches(options[i]);
+		uint64_t other = i == best ? thing : vx_touches(options[i]);
 
 		if (i == best || thing == NOBODY_CAN_TELL || other == NOBODY_CAN_TELL ||
 		    (thing != NOTHING_SHARED && thing == other))
@@ -202,10 +207,10 @@ static void change(void)
 {
 	starving = !starving;
 	if (starving) {
-		until_change = 1ull << below(64 - __builtin_clzll(plan.choices));
+		until_change = 1ull << vx_below(64 - __builtin_clzll(plan.choices));
 		window++;
 	} else {
-		until_change = 1 + below(plan.choices);
+		until_change = 1 + vx_below(plan.choices);
 	}
 }
 
@@ -213,7 +218,7 @@ static bool is_victim(uint32_t name)
 {
 	if (victims[name].window != window) {
 		victims[name].window = window;
-		victims[name].victim = below(VICTIM_ONE_IN) == 0;
+		victims[name].victim = vx_below(VICTIM_ONE_IN) == 0;
 	}
 	return victims[name].victim;
 }
@@ -233,19 +238,19 @@ static uint32_t pick_fed(struct vx_runner *const *options, uint32_t count, bool 
 
 /* --- what the drawing ones have in common: sim/explore/sampling.py --- */
 
-enum kind { DECISIONS, RANDOM, PCT, POS, STARVE, DELAYS };
+enum kind { DECISIONS, RANDOM, PCT, POS, STARVE, DELAYS, SURW, ORDERS };
 
 static void reset_walker(void)
 {
 	state = plan.seed;
-	late_in = below(plan.late_window);
-	below(plan.fault_window); /* the moment of the first fault; there are none here */
+	late_in = vx_below(plan.late_window);
+	vx_below(plan.fault_window); /* the moment of the first fault; there are none here */
 }
 
 static uint32_t walk(struct vx_runner *const *options, uint32_t runnable, bool may_be_late)
 {
 	if (may_be_late && late_in-- == 0) {
-		late_in = below(plan.late_window);
+		late_in = vx_below(plan.late_window);
 		return runnable;
 	}
 	if (runnable < 2)
@@ -255,6 +260,8 @@ static uint32_t walk(struct vx_runner *const *options, uint32_t runnable, bool m
 		return pick_pct(options, runnable);
 	case POS:
 		return pick_pos(options, runnable);
+	case SURW:
+		return vx_pick_surw(options, runnable);
 	default:
 		return pick_random(options, runnable);
 	}
@@ -272,14 +279,18 @@ void vx_chooser_reset(const struct vx_plan *next)
 	runs++;
 	if (plan.kind == DELAYS && !vx_delays_reset(plan.delays, plan.delays_count))
 		vx_gave_up = true;
-	if (plan.kind == DECISIONS || plan.kind == DELAYS)
+	if (plan.kind == ORDERS && !vx_orders_reset(plan.orders))
+		vx_gave_up = true;
+	if (plan.kind == DECISIONS || plan.kind == DELAYS || plan.kind == ORDERS)
 		return;
 	reset_walker();
 	if (plan.kind == PCT)
 		reset_pct();
+	if (plan.kind == SURW)
+		vx_surw_reset(plan.surw);
 	if (plan.kind == STARVE) {
 		starving = false;
-		until_change = below(plan.choices);
+		until_change = vx_below(plan.choices);
 		window++;
 	}
 }
@@ -291,6 +302,8 @@ uint32_t vx_choose(struct vx_runner *const *options, uint32_t count, bool may_be
 		return next_decision();
 	case DELAYS:
 		return vx_pick_around(options, count, may_be_late);
+	case ORDERS:
+		return vx_pick_order(options, count, may_be_late);
 	case STARVE:
 		return pick_fed(options, count, may_be_late);
 	default:

@@ -277,6 +277,7 @@ VX_EXPORT void vx_play(const struct vx_plan *plan, uint32_t lates)
 	decisions_count = 0;
 	vx_known_restart();
 	vx_report.outcome = !vx_gave_up && play() ? VX_PLAYED : VX_UNKNOWN;
+	vx_orders_end();
 	vx_report.steps = vx_steps;
 	vx_report.choices = decisions_count;
 	vx_report.latest = vx_known_latest();

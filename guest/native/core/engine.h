@@ -85,15 +85,65 @@ struct vx_delay_plan {
 	uint32_t kind, number;
 };
 
+struct vx_weight {
+	const char *name;
+	uint64_t count;
+};
+
+struct vx_parent {
+	const char *name, *parent;
+};
+
+struct vx_surw_plan {
+	const char *thing; /* "": everything */
+	const struct vx_weight *weights; /* interesting events of a context and of whom it starts */
+	const struct vx_parent *parents;
+	uint32_t weights_count, parents_count;
+};
+
+struct vx_sleeper { /* a step that need not be taken again: between which points, at which stop */
+	const char *context, *before, *after;
+	uint32_t stop, cpu;
+};
+
+struct vx_orders_plan {
+	const uint8_t *decisions;
+	const struct vx_sleeper *sleepers;
+	uint32_t decisions_count, sleepers_count;
+};
+
 struct vx_plan {
 	uint32_t kind, depth, choices, decisions_count, delays_count;
 	uint64_t seed, late_window, fault_window;
 	const uint16_t *decisions;
 	const struct vx_delay_plan *delays;
+	const struct vx_surw_plan *surw;
+	const struct vx_orders_plan *orders;
 };
 
 void vx_chooser_reset(const struct vx_plan *plan);
 uint32_t vx_choose(struct vx_runner *const *options, uint32_t count, bool may_be_late);
+
+uint64_t vx_below(uint64_t bound); /* the next random number */
+uint64_t vx_thing(const char *name); /* an object that points touch */
+uint64_t vx_touched(const char *point);
+uint64_t vx_touches(const struct vx_runner *runner);
+
+/* --- core/surw.c --- */
+void vx_surw_reset(const struct vx_surw_plan *plan);
+uint32_t vx_pick_surw(struct vx_runner *const *options, uint32_t runnable);
+
+/* --- core/orders.c --- */
+struct vx_trunk { /* a run from which others branch off */
+	const uint8_t *decisions, *widths; /* a width for each decision that was not planned */
+	const uint32_t *forks; /* place, how many sleep, who, how many are skipped, which options */
+	const struct vx_sleeper *sleepers;
+	uint32_t decisions_count, widths_count, forks_count, sleepers_count;
+};
+
+bool vx_orders_reset(const struct vx_orders_plan *plan);
+uint32_t vx_pick_order(struct vx_runner *const *options, uint32_t count, bool may_be_late);
+void vx_orders_end(void);
 
 /* --- core/delays.c --- */
 bool vx_delays_reset(const struct vx_delay_plan *delays, uint32_t count);
