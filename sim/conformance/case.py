@@ -64,10 +64,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostCase(Case, frozen=True, kw_only=True):
-    """A case for a host. ``bus`` is what it must offer, a name of ``own_host.BUSES``."""
+    """A case for a host. ``bus`` is what it must offer, a name of ``own_host.BUSES``.
+
+    ``knobs`` are those of ``host.knobs`` that the case needs turned; what is no host of ours, and
+    cannot be set up so, raises NotOffered where it is made.
+    """
 
     check: Callable[[HostBench], None]
     bus: str = "one"
+    knobs: dict[str, object] = {}
 
 
 class GuestCase(Case, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Final
 
-from sim.conformance.case import GuestCase, HostCase
+from sim.conformance.case import GuestCase
 from sim.conformance.guest_cases import (
     blocks,
     configuration,
@@ -21,11 +21,8 @@ from sim.conformance.guest_cases import (
     ring,
 )
 from sim.conformance.guest_cases import negotiation as guest_negotiation
-from sim.conformance.host_cases import negotiation as host_negotiation
+from sim.conformance.host_cases import THEMES as HOST_THEMES
 
-HOST_THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
-    "negotiation": host_negotiation.CASES,
-}
 GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "negotiation": guest_negotiation.CASES,
     "relations": relations.CASES,
@@ -39,5 +36,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "ring": ring.CASES,
     "malformed": malformed.CASES,
 }
+__all__ = ["GUEST_CASES", "GUEST_THEMES", "HOST_CASES", "HOST_THEMES"]
+
 HOST_CASES: Final = tuple(chain.from_iterable(HOST_THEMES.values()))
 GUEST_CASES: Final = tuple(chain.from_iterable(GUEST_THEMES.values()))

@@ -2,17 +2,28 @@
 """What a host's case works with: one channel, requests and answers, and what may be expected.
 
 Plays the guest's part step by step; everything it does a lawful guest could do, but for what a case
-sends on purpose. Knows no case and no way to the host.
+sends on purpose. What a host does wrong on the way to where a case begins is the business of the
+case about that step: the others do not get so far, and say so. Knows no case and no way to the
+host.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from protocol.codec import WireRecord
+from protocol.errors import WireFormatError
 from protocol.ring import Packet
-from protocol.status import STATUS_REVISION_MISMATCH, STATUS_SUCCESS, unsigned
+from protocol.status import (
+    STATUS_BAD_DATA,
+    STATUS_NOT_SUPPORTED,
+    STATUS_REVISION_MISMATCH,
+    STATUS_SUCCESS,
+    unsigned,
+)
 from protocol.versions import Dialect
 from protocol.vmbus import (
     VM_PKT_COMP,
@@ -22,7 +33,11 @@ from protocol.vmbus import (
 from protocol.vpci import (
     MessageType,
     PciBusD0Entry,
+    PciBusRelations,
+    PciBusRelations2,
     PciChildMessage,
+    PciFunctionDescription,
+    PciFunctionDescription2,
     PciMessage,
     PciResponse,
     PciVersionRequest,
@@ -33,9 +48,19 @@ from sim.conformance.case import Nonconforming, NotOffered
 from sim.conformance.host_port import Channel, HostUnderTest
 
 WINDOW: Final = 0xF800_0000  # where the configuration window is put
-CONFIG: Final = WINDOW + 0x1000
-BAR: Final = 0x20_0000_0000  # where BARs are put
+OTHER_WINDOW: Final = 0xF900_0000
+BAD_DATA: Final = unsigned(STATUS_BAD_DATA)
+NOT_SUPPORTED: Final = unsigned(STATUS_NOT_SUPPORTED)
+REVISION_MISMATCH: Final = unsigned(STATUS_REVISION_MISMATCH)
+FAILURE: Final = 1 << 31  # the sign of an NTSTATUS
+LONGEST: Final = 1_000_000_000  # ns; longer than any host takes over a few packets
 M = MessageType
+Description = PciFunctionDescription | PciFunctionDescription2
+List = type[PciBusRelations] | type[PciBusRelations2]
+LISTS: Final[Mapping[int, List]] = {
+    M.PCI_BUS_RELATIONS: PciBusRelations,
+    M.PCI_BUS_RELATIONS2: PciBusRelations2,
+}
 
 
 class Answer(NamedTuple):
@@ -49,13 +74,18 @@ class Answer(NamedTuple):
     packets: tuple[Packet, ...]
 
     @property
-    def status(self) -> int:
-        """The NTSTATUS of the completion, unsigned. Raises Nonconforming without one."""
+    def body(self) -> bytes:
+        """The completion's payload. Raises Nonconforming without one."""
         if self.completion is None:
             raise Nonconforming("no completion came")
-        if len(self.completion) < 4:
-            raise Nonconforming(f"the completion has {len(self.completion)} bytes, no status")
-        return PciResponse.parse(self.completion).status & 0xFFFF_FFFF
+        return self.completion
+
+    @property
+    def status(self) -> int:
+        """The NTSTATUS of the completion, unsigned. Raises Nonconforming without one."""
+        if len(self.body) < 4:
+            raise Nonconforming(f"the completion has {len(self.body)} bytes, no status")
+        return unsigned(PciResponse.parse(self.body).status)
 
     @property
     def news(self) -> tuple[bytes, ...]:
@@ -64,14 +94,19 @@ class Answer(NamedTuple):
 
 
 class HostBench:
-    """A host with one of its channels open. ``dialect`` is the version the case is about."""
+    """A host with one of its channels open. ``dialect`` is the version that is spoken on it."""
 
     def __init__(self, host: HostUnderTest, dialect: Dialect) -> None:
         """Opens the first channel offered. Raises NotOffered if there is none."""
         self.host: Final = host
-        self.dialect: Final = dialect
+        self.dialect = dialect
         self._next_id = 1
-        offers = host.offers()
+        self._open_status = STATUS_SUCCESS
+        self.take_offer()
+
+    def take_offer(self) -> None:
+        """Open the oldest channel that is offered now. Raises NotOffered if there is none."""
+        offers = self.host.offers()
         if not offers:
             raise NotOffered("the host offers no channel")
         self.channel: Channel = next(iter(offers))
@@ -80,9 +115,10 @@ class HostBench:
 
     # Packets
 
-    def open(self) -> None:
-        """Open the channel. Raises Nonconforming if the host refuses."""
-        expect("the status of opening the channel", self.host.open(self.channel), STATUS_SUCCESS)
+    def open(self) -> int:
+        """Open the channel; the status of that. Nothing is sent on one that is not open."""
+        self._open_status = self.host.open(self.channel)
+        return self._open_status
 
     def close(self) -> None:
         """Close it; :meth:`open` opens it again."""
@@ -96,7 +132,12 @@ class HostBench:
         transaction_id: int | None = None,
         packet_type: int = VM_PKT_DATA_INBAND,
     ) -> int:
-        """Send one packet; its transaction id, by default a fresh one, 0 without a completion."""
+        """Send one packet; its transaction id, by default a fresh one, 0 without a completion.
+
+        Raises NotOffered if the channel did not open.
+        """
+        if self._open_status != STATUS_SUCCESS:
+            raise NotOffered(f"the channel does not open: {self._open_status:#x}")
         if transaction_id is None:
             transaction_id = self._next_id if completion else 0
             self._next_id += completion
@@ -109,20 +150,15 @@ class HostBench:
         """Let the host act and take what came."""
         return tuple(self.host.receive(self.channel))
 
-    def ask(self, message: WireRecord | bytes, *, transaction_id: int | None = None) -> Answer:
-        """Send a request with a completion and take what comes.
+    def let_act(self) -> None:
+        """Let the host act, and leave what it sends in the ring."""
+        self.host.pass_time(LONGEST)
 
-        Raises Nonconforming for two completions of it.
-        """
+    def ask(self, message: WireRecord | bytes, *, transaction_id: int | None = None) -> Answer:
+        """Send a request with a completion and take what comes."""
         number = self.send(message, transaction_id=transaction_id)
         packets = self.receive()
-        mine = [
-            packet.payload
-            for packet in packets
-            if packet.packet_type == VM_PKT_COMP and packet.transaction_id == number
-        ]
-        if len(mine) > 1:
-            raise Nonconforming(f"{len(mine)} completions of one request came")
+        mine = completions_of(packets, number)
         return Answer(mine[0] if mine else None, packets)
 
     def tell(self, message: WireRecord | bytes) -> Answer:
@@ -130,7 +166,7 @@ class HostBench:
         self.send(message, completion=False)
         return Answer(None, self.receive())
 
-    # Steps of a lawful guest; each raises Nonconforming where the host does not go along
+    # Requests
 
     def negotiate(self, version: int | None = None) -> Answer:
         """Ask for a version, by default the case's."""
@@ -139,9 +175,8 @@ class HostBench:
         )
 
     def list_functions(self) -> tuple[bytes, ...]:
-        """Query the relations; the lists that came, as payloads."""
-        answer = self.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
-        lists = relations_of(answer)
+        """Query the relations; the lists that came, as payloads. Raises Nonconforming if none."""
+        lists = relations_of(self.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS)))
         if not lists:
             raise Nonconforming("no relations came for QUERY_BUS_RELATIONS")
         return lists
@@ -150,38 +185,70 @@ class HostBench:
         """D0 entry with the configuration window there."""
         return self.ask(PciBusD0Entry(mmio_base=window))
 
-    def ready(self) -> None:
-        """Up to the agreed version. Raises NotOffered where the host does not have it."""
-        status = self.negotiate().status
-        if status == unsigned(STATUS_REVISION_MISMATCH):
-            raise NotOffered(f"the host does not have version {self.dialect.name}")
-        expect("the status of the version query", status, STATUS_SUCCESS)
+    def leave_d0(self) -> Answer:
+        """D0 exit."""
+        return self.ask(PciMessage(M.PCI_BUS_D0EXIT))
 
-    def powered(self) -> None:
+    def ask_child(self, message: MessageType, wslot: int = 0) -> Answer:
+        """A request that is a type and a slot."""
+        return self.ask(PciChildMessage(message, wslot))
+
+    def assign(self, wslot: int = 0) -> Answer:
+        """RESOURCES_ASSIGNED of the agreed version, all zeros, as Linux sends it."""
+        return self.ask(self.dialect.resources_assigned(self.dialect.assigned_message, wslot))
+
+    # The way to where a case begins; each raises NotOffered where the host does not get so far
+
+    def ready(self) -> None:
+        """Up to the agreed version."""
+        with reaching("an agreed version"):
+            status = self.negotiate().status
+            if status == REVISION_MISMATCH:
+                raise NotOffered(f"the host does not have version {self.dialect.name}")
+            expect("the status of the version query", status, STATUS_SUCCESS)
+
+    def functions(self) -> tuple[Description, ...]:
+        """What the host lists now."""
+        with reaching("a list of functions"):
+            return functions_in(self.list_functions()[-1])
+
+    def powered(self, window: int = WINDOW) -> None:
         """Up to D0, the relations known."""
         self.ready()
-        self.list_functions()
-        expect("the status of D0 entry", self.enter_d0().status, STATUS_SUCCESS)
+        self.functions()
+        self.entered(window)
+
+    def entered(self, window: int = WINDOW) -> None:
+        """From outside of D0 into it."""
+        with reaching("D0"):
+            expect("the status of D0 entry", self.enter_d0(window).status, STATUS_SUCCESS)
+
+    def left(self) -> None:
+        """From D0 out of it."""
+        with reaching("the end of D0"):
+            expect("the status of D0 exit", self.leave_d0().status, STATUS_SUCCESS)
 
     def assigned(self, *wslots: int) -> None:
-        """Up to RESOURCES_ASSIGNED, by default of slot 0, as Linux sends it."""
+        """Up to RESOURCES_ASSIGNED, by default of slot 0."""
         self.powered()
         for wslot in wslots or (0,):
-            message = self.dialect.resources_assigned(self.dialect.assigned_message, wslot)
-            what = f"the status of {self.dialect.assigned_message.name}"
-            expect(what, self.ask(message).status, STATUS_SUCCESS)
+            with reaching("assigned resources"):
+                what = f"the status of {self.dialect.assigned_message.name}"
+                expect(what, self.assign(wslot).status, STATUS_SUCCESS)
 
     # Registers
 
-    def read_config(self, offset: int, size: int = 4, wslot: int = 0) -> int:
+    def read_config(
+        self, offset: int, size: int = 4, wslot: int = 0, *, window: int = WINDOW
+    ) -> int:
         """Select the function and read its configuration space."""
-        self.host.mmio_write(WINDOW, 4, wslot)
-        return self.host.mmio_read(CONFIG + offset, size)
+        self.host.mmio_write(window, 4, wslot)
+        return self.host.mmio_read(window + CONFIG_PAGE + offset, size)
 
     def write_config(self, offset: int, value: int, size: int = 4, wslot: int = 0) -> None:
         """Select the function and write its configuration space."""
         self.host.mmio_write(WINDOW, 4, wslot)
-        self.host.mmio_write(CONFIG + offset, size, value)
+        self.host.mmio_write(WINDOW + CONFIG_PAGE + offset, size, value)
 
     # The administrator
 
@@ -190,16 +257,51 @@ class HostBench:
         self.host.order(what, self.channel, **arguments)
         return self.receive()
 
+    def offered_again(self) -> None:
+        """Have the bus of a closed channel offered once more, and open its channel."""
+        self.host.release(self.channel)
+        self.host.order("reoffer", self.channel)
+        self.take_offer()
+
     @property
     def rescinded(self) -> bool:
         """Whether the offer was withdrawn."""
         return self.channel not in self.host.offers()
 
 
+CONFIG_PAGE: Final = 0x1000  # the window's second page
+
+
+@contextmanager
+def reaching(where: str) -> Iterator[None]:
+    """Turn what does not conform in here into NotOffered: the case begins only after it."""
+    try:
+        yield
+    except Nonconforming as wrong:
+        raise NotOffered(f"the host does not get as far as {where}: {wrong}") from None
+
+
+def completions_of(packets: tuple[Packet, ...], transaction_id: int) -> list[bytes]:
+    """The payloads of the completions with that id."""
+    return [
+        packet.payload
+        for packet in packets
+        if packet.packet_type == VM_PKT_COMP and packet.transaction_id == transaction_id
+    ]
+
+
 def relations_of(answer: Answer) -> tuple[bytes, ...]:
     """The relations lists among the unsolicited packets."""
-    lists = (M.PCI_BUS_RELATIONS, M.PCI_BUS_RELATIONS2)
-    return tuple(news for news in answer.news if message_type(news) in lists)
+    return tuple(news for news in answer.news if message_type(news) in LISTS)
+
+
+def functions_in(payload: bytes) -> tuple[Description, ...]:
+    """What a list holds, in whichever form. Raises Nonconforming for one that is cut short."""
+    record = LISTS[message_type(payload)]
+    try:
+        return record.parse(payload).func
+    except WireFormatError as cut:
+        raise Nonconforming(f"the list is cut short: {cut}") from None
 
 
 def expect(what: str, actual: object, expected: object) -> None:
@@ -208,10 +310,25 @@ def expect(what: str, actual: object, expected: object) -> None:
         raise Nonconforming(f"{what} is {_told(actual)}, not {_told(expected)}")
 
 
+def expect_refused(what: str, answer: Answer) -> None:
+    """Raise Nonconforming unless the completion's status is a failure."""
+    if not answer.status & FAILURE:
+        raise Nonconforming(f"the status of {what} is {answer.status:#x}, no failure")
+
+
 def expect_alive(host: HostBench) -> None:
     """Raise Nonconforming unless the host still answers a lawful request."""
-    answer = host.ask(PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0))
-    expect("the status of a lawful request afterwards", answer.status, STATUS_SUCCESS)
+    if host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS).completion is None:
+        raise Nonconforming("a lawful request afterwards is not answered")
+
+
+def told(answer: Answer) -> str:
+    """In a few words what came for a request: the status, or what else."""
+    if answer.completion is None:
+        return "nothing"
+    if len(answer.completion) < 4:
+        return "an empty completion"
+    return f"status {answer.status:#010x}"
 
 
 def names_of(packets: tuple[Packet, ...]) -> tuple[str, ...]:
@@ -222,6 +339,8 @@ def names_of(packets: tuple[Packet, ...]) -> tuple[str, ...]:
 
 
 def _told(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "nothing"
     if isinstance(value, bool) or not isinstance(value, int):
         return str(value)
     return f"{value:#x}"

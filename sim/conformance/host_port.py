@@ -36,6 +36,9 @@ class HostUnderTest(Protocol):
     def close(self, channel: Channel) -> None:
         """Close it."""
 
+    def release(self, channel: Channel) -> None:
+        """Give a rescinded channel's number back; then its bus can be offered again."""
+
     def send(
         self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
     ) -> None:
@@ -43,6 +46,12 @@ class HostUnderTest(Protocol):
 
     def receive(self, channel: Channel) -> list[Packet]:
         """Let the host act, and take what it has sent on the channel, oldest first."""
+
+    def unread_bytes(self, channel: Channel) -> int:
+        """How much of what was sent lies in the ring, not read by the host."""
+
+    def forge_index(self, channel: Channel, value: int) -> None:
+        """Say a lie about how far the ring to the host is written, and signal."""
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read guest-physical memory that the host answers for."""

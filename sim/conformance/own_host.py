@@ -35,6 +35,7 @@ BUSES: Final[Mapping[str, tuple[FunctionConfig, ...]]] = {
         FunctionConfig(DEVICES["nic-vf"], SlotNumber(1)),
     ),
     "blocks": (FunctionConfig(DEVICES["nic-vf"]),),
+    "large": (FunctionConfig(DEVICES["gpu"]),),
 }
 """What can be on the bus under test."""
 
@@ -94,6 +95,16 @@ class OwnHost:
                 return found
             found += more
 
+    def unread_bytes(self, channel: Channel) -> int:
+        """As the ring's indices say."""
+        return self._guest.rings(RelId(channel))[0].bytes_to_read()
+
+    def forge_index(self, channel: Channel, value: int) -> None:
+        """In the ring's header page."""
+        relid = RelId(channel)
+        self._guest.rings(relid)[0].write_index = value
+        self._guest.signal(relid)
+
     def mmio_read(self, gpa: int, size: int) -> int:
         """An intercepted read."""
         return self._guest.mmio_read(gpa, size)
@@ -129,5 +140,8 @@ class OwnHost:
 def hosts_of(
     profile: str, knobs: Mapping[str, object] = NO_KNOBS
 ) -> Callable[[HostCase, str], OwnHost]:
-    """What the suite makes hosts with: a fresh one of that profile for each case."""
-    return lambda case, _: OwnHost(profile, case.bus, knobs)
+    """What the suite makes hosts with: a fresh one of that profile for each case.
+
+    A case's own knobs come before ``knobs``.
+    """
+    return lambda case, _: OwnHost(profile, case.bus, {**knobs, **case.knobs})

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from protocol.errors import WireFormatError
 from protocol.versions import vpci_dialect
 from sim.conformance.case import Case, GuestCase, HostCase, Nonconforming, NotOffered
 from sim.conformance.guest_play import play_case
@@ -43,11 +44,17 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
     except NotOffered as missing:
         return Outcome(case, version, "skipped", str(missing), (), None)
     except Nonconforming as wrong:
-        trace = () if host is None else tuple(host.trace())
-        return _wrong(case, version, target, wrong, trace)
+        return _wrong(case, version, target, wrong, _trace_of(host))
+    except WireFormatError as damaged:
+        unread = Nonconforming(f"what the host sent cannot be read: {damaged}")
+        return _wrong(case, version, target, unread, _trace_of(host))
     except PeerFault as fault:
-        return _lost(case, version, fault, () if host is None else tuple(host.trace()))
+        return _lost(case, version, fault, _trace_of(host))
     return Outcome(case, version, "passed", "", (), None)
+
+
+def _trace_of(host: HostUnderTest | None) -> tuple[Stamped, ...]:
+    return () if host is None else tuple(host.trace())
 
 
 def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests | None) -> Outcome:
@@ -72,6 +79,7 @@ def _lost(case: Case, version: str, fault: PeerFault, trace: Sequence[Stamped]) 
 def _wrong(
     case: Case, version: str, target: Target, wrong: Nonconforming, trace: Sequence[Stamped]
 ) -> Outcome:
-    result: Result = "failed" if case.strength in target.binding else "observed"
+    binds = case.strength in target.binding and case.strength != "unknown"
+    result: Result = "failed" if binds else "observed"
     at = wrong.at if wrong.at is not None else (trace[-1].seq if trace else None)
     return Outcome(case, version, result, str(wrong), trace, at)

@@ -131,6 +131,7 @@ class BareGuest:
     def _offered(self, payload: bytes) -> None:
         offer = VmbusChannelOfferChannel.parse(payload)
         relid = RelId(offer.child_relid)
+        self.rescinded.discard(relid)
         self._offers[relid] = Offered(relid, offer.connection_id, offer.offer.if_instance)
 
     def _open_result(self, payload: bytes) -> None:

@@ -34,6 +34,7 @@ from protocol.peer_port import (
     Opened,
     Order,
     PacketFrame,
+    Released,
     Rescind,
 )
 from protocol.ring import DESCRIPTOR_BYTES, Packet
@@ -86,6 +87,10 @@ class RemoteHost:
         """CLOSE."""
         self._tell(Close(channel))
 
+    def release(self, channel: Channel) -> None:
+        """RELEASED."""
+        self._tell(Released(channel))
+
     def send(
         self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
     ) -> None:
@@ -99,6 +104,16 @@ class RemoteHost:
         found = list(came)
         came.clear()
         return found
+
+    def unread_bytes(self, channel: Channel) -> int:
+        """Nobody here sees its rings. Raises NotOffered."""
+        del channel
+        raise NotOffered("the rings of a host in another process cannot be seen")
+
+    def forge_index(self, channel: Channel, value: int) -> None:
+        """Nor touches them. Raises NotOffered."""
+        del channel, value
+        raise NotOffered("the rings of a host in another process cannot be touched")
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """MMIO_READ, and its value."""
@@ -202,4 +217,10 @@ _TAKE: Final[Mapping[type[WireRecord], Callable[[RemoteHost, Any], None]]] = {
 
 def hosts_of(peers: Peers) -> Callable[[HostCase, str], HostUnderTest]:
     """What the suite makes hosts with: a fresh peer for each case."""
-    return lambda case, _: RemoteHost(peers.fresh(HELLO), case.bus)
+
+    def fresh(case: HostCase, _version: str) -> HostUnderTest:
+        if case.knobs:
+            raise NotOffered("a host in another process cannot be set up for this case")
+        return RemoteHost(peers.fresh(HELLO), case.bus)
+
+    return fresh

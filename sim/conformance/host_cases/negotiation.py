@@ -1,44 +1,331 @@
 # SPDX-License-Identifier: MIT
-"""Agreeing on a protocol version, as a host does it."""
+"""Opening a channel and agreeing on a protocol version, as a host does it."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from protocol.status import STATUS_REVISION_MISMATCH, unsigned
-from sim.conformance.case import HostCase
-from sim.conformance.host_bench import HostBench, expect
+from protocol.openvmm import OvQueryProtocolVersionReply
+from protocol.status import STATUS_SUCCESS
+from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_1_2, VPCI_1_3, VPCI_1_5, vpci_dialect
+from protocol.vpci import MessageType, PciMessage, PciVersionRequest
+from sim.conformance.case import ALL, FROM_1_2, FROM_1_3, HostCase, Nonconforming, NotOffered
+from sim.conformance.host_bench import (
+    REVISION_MISMATCH,
+    HostBench,
+    expect,
+    functions_in,
+    names_of,
+    reaching,
+    relations_of,
+    told,
+)
 
 UNKNOWN_VERSION: Final = 0x20000
+M = MessageType
+
+
+def opens(host: HostBench) -> None:
+    host.close()
+    expect("the status of opening the channel", host.open(), STATUS_SUCCESS)
+
+
+def silent_at_first(host: HostBench) -> None:
+    expect("what came unasked", names_of(host.receive()), ())
 
 
 def accepted(host: HostBench) -> None:
-    host.ready()
+    status = host.negotiate().status
+    if status == REVISION_MISMATCH:
+        raise NotOffered(f"the host does not have version {host.dialect.name}")
+    expect("the status", status, STATUS_SUCCESS)
+
+
+def offered_by_linux(host: HostBench) -> None:
+    expect("the status", host.negotiate().status, STATUS_SUCCESS)
+
+
+def unknown_refused(host: HostBench) -> None:
+    expect("the status", host.negotiate(UNKNOWN_VERSION).status, REVISION_MISMATCH)
+
+
+def asked_again(host: HostBench) -> None:
+    with reaching("a refused version"):
+        for version in (UNKNOWN_VERSION, UNKNOWN_VERSION + 1):
+            expect("the status", host.negotiate(version).status, REVISION_MISMATCH)
+    accepted(host)
+
+
+def longer_query(host: HostBench) -> None:
+    query = PciVersionRequest(protocol_version=host.dialect.version).build()
+    status = host.ask(query + bytes(4)).status
+    if status == REVISION_MISMATCH:
+        raise NotOffered(f"the host does not have version {host.dialect.name}")
+    expect("the status", status, STATUS_SUCCESS)
+
+
+def _named(host: HostBench, version: int) -> int:
+    return OvQueryProtocolVersionReply.parse(host.negotiate(version).body).protocol_version
+
+
+def names_its_highest(host: HostBench) -> None:
+    named = _named(host, UNKNOWN_VERSION)
+    lower = ALL[: ALL.index(host.dialect.name)]
+    if named in [vpci_dialect(name).version for name in lower]:
+        host.ready()
+        raise Nonconforming(f"a refusal names version {named:#x}, and this one is accepted")
+
+
+def names_1_3(host: HostBench) -> None:
+    expect("the version in a refusal", _named(host, UNKNOWN_VERSION), VPCI_1_3.version)
+    expect("the version in the answer", _named(host, host.dialect.version), VPCI_1_3.version)
+
+
+def silent_query(host: HostBench) -> None:
+    host.tell(PciVersionRequest(protocol_version=host.dialect.version))
     host.list_functions()
 
 
-def unknown_version_refused(host: HostBench) -> None:
-    expect("the status", host.negotiate(UNKNOWN_VERSION).status, unsigned(STATUS_REVISION_MISMATCH))
-    host.ready()
+def refuses_1_1(host: HostBench) -> None:
+    refused = host.negotiate(min(LINUX_VPCI_VERSIONS)).status
+    expect("the status for version 1.1", refused, REVISION_MISMATCH)
+    accepted(host)
 
+
+def accepts_1_5(host: HostBench) -> None:
+    expect("the status for version 1.5", host.negotiate(VPCI_1_5.version).status, STATUS_SUCCESS)
+
+
+def reopened(host: HostBench) -> None:
+    host.ready()
+    host.close()
+    host.open()
+    expect("the status after reopening", host.negotiate().status, STATUS_SUCCESS)
+
+
+def reopened_lower(host: HostBench) -> None:
+    host.ready()
+    host.close()
+    host.open()
+    with reaching("version 1.2"):
+        expect("the status", host.negotiate(VPCI_1_2.version).status, STATUS_SUCCESS)
+        listed = functions_in(host.list_functions()[-1])
+    size = type(listed[0]).SIZE
+    expect("bytes of an entry", size, VPCI_1_2.function_description.SIZE)
+
+
+def query_first(host: HostBench) -> None:
+    answer = host.ask(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
+    expect("what came", names_of(answer.packets), ())
+    expect("what came for a version query", names_of(host.negotiate().packets), ())
+    host.close()
+    host.open()
+    accepted(host)
+
+
+def request_first(host: HostBench) -> None:
+    answer = host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
+    raise Nonconforming(f"a request before the version gets {told(answer)}")
+
+
+def garbage_first(host: HostBench) -> None:
+    expect("what came", names_of(host.ask(b"\xff" * 4).packets), ())
+    expect("what came for a version query", names_of(host.negotiate().packets), ())
+
+
+def second_query_ends(host: HostBench) -> None:
+    host.ready()
+    expect("what came", names_of(host.negotiate().packets), ())
+    after = host.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
+    expect("the lists that came afterwards", relations_of(after), ())
+
+
+def second_query(host: HostBench) -> None:
+    host.ready()
+    raise Nonconforming(f"a second version query gets {told(host.negotiate())}")
+
+
+FRESH: Final = "A channel that was just opened"
+AGREED: Final = "An agreed version"
 
 CASES: Final = (
     HostCase(
+        id="channel-reopens",
+        strength="must",
+        given="A channel that the guest has opened and closed without a word",
+        when="the guest opens it again",
+        then="the host answers with success",
+        source="channel.c vmbus_open(); OpenVMM vmbus_server",
+        check=opens,
+    ),
+    HostCase(
+        id="silent-before-version",
+        strength="must",
+        given=FRESH,
+        when="the guest says nothing",
+        then="the host says nothing, as nothing has a form before a version is agreed",
+        source="pci-hyperv.c hv_pci_protocol_negotiation(); OpenVMM device.rs state Init",
+        check=silent_at_first,
+    ),
+    HostCase(
         id="version-accepted",
         strength="must",
-        given="A channel that was just opened",
+        given=FRESH,
         when="the guest asks for a version that the host has",
-        then="the host accepts it and goes on to list its functions",
-        source="pci-hyperv.c hv_pci_protocol_negotiation(); OpenVMM vpci/src/device.rs",
+        then="the host answers with success",
+        source="pci-hyperv.c hv_pci_protocol_negotiation(); OpenVMM device.rs",
         check=accepted,
+    ),
+    HostCase(
+        id="linux-version-accepted",
+        strength="hyperv",
+        given=FRESH,
+        when="the guest asks for a version that Linux has",
+        then="the host answers with success",
+        source="pci-hyperv.c pci_protocol_versions[]",
+        check=offered_by_linux,
     ),
     HostCase(
         id="unknown-version-refused",
         strength="must",
-        given="A channel that was just opened",
-        when="the guest asks for version 2.0 and then for one that the host has",
-        then="the first is refused with REVISION_MISMATCH and the second accepted",
+        given=FRESH,
+        when="the guest asks for version 2.0",
+        then="the host answers with REVISION_MISMATCH, the one status that lets Linux ask again",
         source="OpenVMM test verify_version_negotiation; pci-hyperv.c STATUS_REVISION_MISMATCH",
-        check=unknown_version_refused,
+        check=unknown_refused,
+    ),
+    HostCase(
+        id="version-asked-again",
+        strength="must",
+        given="A channel on which two versions were refused",
+        when="the guest asks for one that the host has",
+        then="the host answers with success",
+        source="pci-hyperv.c hv_pci_protocol_negotiation(); OpenVMM device.rs state Init",
+        check=asked_again,
+    ),
+    HostCase(
+        id="longer-query-accepted",
+        strength="must",
+        given=FRESH,
+        when="the version query has four bytes more than it needs, as FreeBSD's has",
+        then="the host answers with success",
+        source="FreeBSD vmbus_pcib.c vmbus_pcib_negotiate_protocol(); OpenVMM device.rs",
+        check=longer_query,
+    ),
+    HostCase(
+        id="version-reply-names-highest",
+        strength="hyperv",
+        given=FRESH,
+        when="the guest asks for version 2.0",
+        then="the refusal names no lower version than one that the host accepts afterwards",
+        source="mu_msvm VpcivscDxe: the field is the highest version that the host supports",
+        check=names_its_highest,
+    ),
+    HostCase(
+        id="version-reply-names-1.3",
+        strength="openvmm",
+        given=FRESH,
+        when="the guest asks for version 2.0 and then for one that the host has",
+        then="both answers name version 1.3",
+        source="OpenVMM device.rs, reply to QueryProtocolVersion",
+        versions=FROM_1_2,
+        check=names_1_3,
+    ),
+    HostCase(
+        id="silent-version-query-counts",
+        strength="openvmm",
+        given=FRESH,
+        when="the version query asks for no completion",
+        then="none comes, and the version is agreed",
+        source="OpenVMM device.rs, send_completion",
+        versions=FROM_1_2,
+        check=silent_query,
+    ),
+    HostCase(
+        id="version-1.1-refused",
+        strength="openvmm",
+        given=FRESH,
+        when="the guest asks for version 1.1 and then for a later one",
+        then="the first is refused with REVISION_MISMATCH and the second accepted",
+        source="OpenVMM device.rs, QueryProtocolVersion",
+        versions=FROM_1_2,
+        check=refuses_1_1,
+    ),
+    HostCase(
+        id="version-1.5-accepted",
+        strength="openvmm",
+        given=FRESH,
+        when="the guest asks for version 1.5, which Linux does not have",
+        then="the host answers with success",
+        source="OpenVMM device.rs, ProtocolVersion GE",
+        versions=("1.4",),
+        check=accepts_1_5,
+    ),
+    HostCase(
+        id="reopened-channel-asks-anew",
+        strength="must",
+        given=AGREED,
+        when="the guest closes the channel, opens it and asks for the version again",
+        then="the host answers with success",
+        source="pci-hyperv.c hv_pci_remove(), hv_pci_probe(); OpenVMM device.rs close()",
+        check=reopened,
+    ),
+    HostCase(
+        id="reopened-channel-forgets-version",
+        strength="must",
+        given="An agreed version of 1.3 or later",
+        when="the guest closes the channel, opens it and agrees on 1.2",
+        then="the list that it asks for has the entries of 1.2",
+        source="pci-hyperv.c hv_pci_devices_present(); OpenVMM device.rs",
+        versions=FROM_1_3,
+        check=reopened_lower,
+    ),
+    HostCase(
+        id="query-before-version-ends-worker",
+        strength="openvmm",
+        given=FRESH,
+        when="the guest queries the relations before a version",
+        then="nothing is ever answered, until the channel is closed and opened again",
+        source="OpenVMM device.rs, UnexpectedPacketOrder",
+        versions=FROM_1_2,
+        check=query_first,
+    ),
+    HostCase(
+        id="request-before-version",
+        strength="unknown",
+        given=FRESH,
+        when="the guest asks for resource requirements before a version",
+        then="it is not established what the host answers",
+        source="none: no source tells what a Windows host does",
+        check=request_first,
+    ),
+    HostCase(
+        id="garbage-first-ends-worker",
+        strength="openvmm",
+        given=FRESH,
+        when="the first packet has four bytes that are no message",
+        then="nothing is ever answered",
+        source="OpenVMM device.rs, state Init",
+        versions=FROM_1_2,
+        check=garbage_first,
+    ),
+    HostCase(
+        id="second-version-query-ends-worker",
+        strength="openvmm",
+        given=AGREED,
+        when="the guest asks for it once more",
+        then="neither that nor what follows is answered",
+        source="OpenVMM device.rs, UnexpectedPacketOrder",
+        versions=FROM_1_2,
+        check=second_query_ends,
+    ),
+    HostCase(
+        id="second-version-query",
+        strength="unknown",
+        given=AGREED,
+        when="the guest asks for it once more",
+        then="it is not established what the host answers",
+        source="none: no source tells what a Windows host does",
+        check=second_query,
     ),
 )

@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: MIT
+"""Granting interrupts and taking them back, as a host does it; moving them is ``retargeting``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from protocol.openvmm import (
+    OvCreateInterrupt,
+    OvCreateInterrupt2,
+    OvCreateInterrupt3,
+    OvMsiResourceDescriptor,
+    OvMsiResourceDescriptor2,
+    OvMsiResourceDescriptor3,
+)
+from protocol.status import STATUS_SUCCESS
+from protocol.vpci import (
+    DELIVERY_MODE_LOWEST_PRIORITY,
+    HvMsiDesc,
+    MessageType,
+    PciCreateInterrupt,
+    TranIntDesc,
+)
+from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.host_bench import (
+    BAD_DATA,
+    HostBench,
+    completions_of,
+    expect,
+    names_of,
+    told,
+)
+from sim.conformance.host_device import (
+    VECTOR,
+    VP,
+    create,
+    create_message,
+    created,
+    delete_message,
+    heard,
+    message_in,
+    raised,
+    started,
+    wire_msi,
+    wire_msix,
+    wired,
+)
+
+M = MessageType
+FOR_ANY: Final = PciCreateInterrupt(int_desc=HvMsiDesc(VECTOR, 0, 1, 0, (1 << 64) - 1))
+NOBODY: Final = "none: no source tells what a Windows host does"
+NO_MESSAGE: Final = TranIntDesc(0, 0, 0, 0)
+
+
+def granted(host: HostBench) -> None:
+    host.assigned()
+    message_in(create(host))
+
+
+def apart(host: HostBench) -> None:
+    host.assigned()
+    messages = [created(host, vector=VECTOR + nth) for nth in range(3)]
+    pairs = {(message.address, message.data) for message in messages}
+    expect("the number of different messages", len(pairs), 3)
+
+
+def delivered(host: HostBench) -> None:
+    host.assigned()
+    wired(host)
+    expect("the interrupts that came", raised(host), [(VP, VECTOR)])
+
+
+def second_entry_delivered(host: HostBench) -> None:
+    host.assigned()
+    bar = started(host)
+    wire_msix(host, bar, created(host))
+    heard(host)
+    wire_msix(host, bar, created(host, vector=VECTOR + 1, vps=(2,)), index=1)
+    expect("the interrupts that came", raised(host, 1), [(2, VECTOR + 1)])
+
+
+def block_delivered(host: HostBench) -> None:
+    host.assigned()
+    started(host)
+    wire_msi(host, created(host, count=2))
+    ((vp, vector),) = heard(host)
+    expect("what the second vector gives", raised(host, 1), [(vp, vector + 1)])
+
+
+def block_counted(host: HostBench) -> None:
+    host.assigned()
+    expect("the count of messages", created(host, count=4).vector_count, 4)
+
+
+def deleted(host: HostBench) -> None:
+    host.assigned()
+    message = wired(host)
+    heard(host)
+    host.tell(delete_message(message))
+    expect("the interrupts that came", raised(host), [])
+
+
+def others_stay(host: HostBench) -> None:
+    host.assigned()
+    wired(host)
+    before = heard(host)
+    other = created(host, vector=VECTOR + 1)
+    host.tell(delete_message(other))
+    expect("the interrupts that came", raised(host), before)
+
+
+def created_behind_delete(host: HostBench) -> None:
+    host.assigned()
+    bar = started(host)
+    message = created(host)
+    wire_msix(host, bar, message)
+    heard(host)
+    host.send(delete_message(message), completion=False)
+    number = host.send(create_message(host, vector=VECTOR + 2, vps=(3,)))
+    bodies = completions_of(host.receive(), number)
+    expect("the number of completions", len(bodies), 1)
+    wire_msix(host, bar, _granted_in(bodies[0]))
+    expect("the interrupts that came", raised(host), [(3, VECTOR + 2)])
+
+
+def _granted_in(body: bytes) -> TranIntDesc:
+    expect("the status of the create request", int.from_bytes(body[:4], "little"), 0)
+    return TranIntDesc.parse(body[8:])
+
+
+def delete_answered(host: HostBench) -> None:
+    host.assigned()
+    message = created(host)
+    expect("the status", host.ask(delete_message(message)).status, STATUS_SUCCESS)
+    expect("the status of the second", host.ask(delete_message(message)).status, BAD_DATA)
+
+
+def form_2_deletes(host: HostBench) -> None:
+    host.assigned()
+    request = delete_message(created(host), M.PCI_DELETE_INTERRUPT_MESSAGE2)
+    expect("the status", host.ask(request).status, STATUS_SUCCESS)
+
+
+def unknown_delete_silent(host: HostBench) -> None:
+    host.assigned()
+    packets = host.tell(delete_message(replace(NO_MESSAGE, address=0x1234))).packets
+    expect("what came", names_of(packets), ())
+
+
+def lowest_reused(host: HostBench) -> None:
+    host.assigned()
+    first, second = created(host), created(host, vector=VECTOR + 1)
+    created(host, vector=VECTOR + 2)
+    host.tell(delete_message(second))
+    host.tell(delete_message(first))
+    again = created(host, vector=VECTOR + 3)
+    expect("the address of the next", again.address, first.address)
+
+
+def after_close(host: HostBench) -> None:
+    host.assigned()
+    wired(host)
+    heard(host)
+    host.close()
+    host.host.order("raise-interrupt", host.channel, wslot=0, index=0)
+    expect("the interrupts that came", host.host.interrupts(), [])
+
+
+# What no request may ask for
+
+
+def _refused(host: HostBench, what: str, message: bytes) -> None:
+    host.assigned()
+    expect(f"the status for {what}", host.ask(message).status, BAD_DATA)
+
+
+def no_vectors(host: HostBench) -> None:
+    host.assigned()
+    answer = create(host, count=0)
+    expect("the status", answer.status, STATUS_SUCCESS)
+    expect("the message", message_in(answer), NO_MESSAGE)
+
+
+def no_vectors_seen(host: HostBench) -> None:
+    host.assigned()
+    raise Nonconforming(f"a request for no vectors gets {told(create(host, count=0))}")
+
+
+def too_many_vectors(host: HostBench) -> None:
+    _refused(host, "33 vectors", create_message(host, count=33))
+
+
+def most_vectors(host: HostBench) -> None:
+    host.assigned()
+    message_in(create(host, vector=0x40, count=32))
+
+
+def no_processors(host: HostBench) -> None:
+    _refused(host, "no processors", create_message(host, vps=()))
+
+
+def too_many_processors(host: HostBench) -> None:
+    listed = OvMsiResourceDescriptor2(VECTOR, 0, 1, 33)
+    message = OvCreateInterrupt2(interrupt=listed).build()
+    _refused(host, "33 processors", message)
+
+
+def unknown_processor_seen(host: HostBench) -> None:
+    host.assigned()
+    raise Nonconforming(f"a processor that is not there gets {told(create(host, vps=(63,)))}")
+
+
+def _delivery(host: HostBench, mode: int) -> bytes:
+    at = 8 + (4 if host.dialect.max_vector > 0xFF else 1)
+    message = bytearray(create_message(host))
+    message[at] = mode
+    return bytes(message)
+
+
+def other_delivery(host: HostBench) -> None:
+    _refused(host, "delivery mode 2", _delivery(host, 2))
+
+
+def lowest_priority(host: HostBench) -> None:
+    host.assigned()
+    message_in(host.ask(_delivery(host, DELIVERY_MODE_LOWEST_PRIORITY)))
+
+
+def any_processor(host: HostBench) -> None:
+    host.assigned()
+    message_in(host.ask(FOR_ANY))
+
+
+def any_processor_refused(host: HostBench) -> None:
+    _refused(host, "a mask of all ones", FOR_ANY.build())
+
+
+def every_form(host: HostBench) -> None:
+    host.assigned()
+    processors = (VP, *[0] * 31)
+    for message in (
+        OvCreateInterrupt(interrupt=OvMsiResourceDescriptor(0x51, 0, 1, (0, 0), 1 << VP)),
+        OvCreateInterrupt2(interrupt=OvMsiResourceDescriptor2(0x52, 0, 1, 1, processors)),
+        OvCreateInterrupt3(interrupt=OvMsiResourceDescriptor3(0x53, 0, 0, 1, 1, processors)),
+    ):
+        status = host.ask(message).status
+        expect(f"the status of {M(message.message_type).name}", status, STATUS_SUCCESS)
+
+
+def early(host: HostBench) -> None:
+    host.ready()
+    expect("the status", create(host).status, STATUS_SUCCESS)
+
+
+def early_seen(host: HostBench) -> None:
+    host.powered()
+    answer = create(host)
+    raise Nonconforming(f"an interrupt without resources assigned gets {told(answer)}")
+
+
+ASSIGNED: Final = "A bus in D0 with resources assigned"
+DELIVERED: Final = "A function whose interrupt is delivered"
+OV: Final = "OpenVMM device.rs, MsiResourceDescriptor"
+COMPOSE: Final = "pci-hyperv.c hv_compose_msi_msg()"
+
+CASES: Final = (
+    HostCase(
+        id="interrupt-granted",
+        strength="must",
+        given=ASSIGNED,
+        when="the guest asks for one vector on one processor in the form of the version",
+        then="the reply is success with a message, 24 bytes in all",
+        source=f"{COMPOSE}, hv_pci_compose_compl(); OpenVMM test verify_simple_device_interrupt",
+        check=granted,
+    ),
+    HostCase(
+        id="messages-are-apart",
+        strength="must",
+        given=ASSIGNED,
+        when="the guest asks for three interrupts",
+        then="no two have the same message",
+        source="OpenVMM test helpers: two blocks get addresses of their own",
+        check=apart,
+    ),
+    HostCase(
+        id="interrupt-delivered",
+        strength="must",
+        given="A function that was given a message",
+        when="it sends the message",
+        then="the vector asked for comes once, at the processor asked for",
+        source=f"{COMPOSE}; OpenVMM test helpers, single delivery",
+        check=delivered,
+    ),
+    HostCase(
+        id="each-message-its-own-vector",
+        strength="must",
+        given="A function with two interrupts",
+        when="it sends the second message",
+        then="the second vector comes, at the second's processor",
+        source="OpenVMM test helpers: two blocks, each with its own processor",
+        check=second_entry_delivered,
+    ),
+    HostCase(
+        id="block-delivers-by-data",
+        strength="must",
+        given="A function that was given a block of two vectors",
+        when="it sends the message with data and with data + 1",
+        then="the first and the second vector come",
+        source=f"{COMPOSE}, which asks once for a block; OpenVMM test helpers, 2-vector block",
+        broken_by={"openvmm": "its table for x86 does not look at a message's data"},
+        check=block_delivered,
+    ),
+    HostCase(
+        id="message-count-repeated",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest asks for a block of four vectors",
+        then="the reply counts four messages",
+        source="OpenVMM device.rs, CreateInterruptReply",
+        versions=FROM_1_2,
+        check=block_counted,
+    ),
+    HostCase(
+        id="deleted-interrupt-ends",
+        strength="must",
+        given=DELIVERED,
+        when="the guest deletes it without wanting a completion, as Linux does",
+        then="the function's message is dropped",
+        source="pci-hyperv.c hv_int_desc_free(); OpenVMM apic_software_device",
+        check=deleted,
+    ),
+    HostCase(
+        id="other-interrupts-stay",
+        strength="must",
+        given="A function with two interrupts",
+        when="the guest deletes the second",
+        then="the first is still delivered",
+        source="pci-hyperv.c hv_int_desc_free(); OpenVMM device.rs, DeleteInterrupt",
+        check=others_stay,
+    ),
+    HostCase(
+        id="requests-served-in-order",
+        strength="must",
+        given=DELIVERED,
+        when="the guest deletes it and, without waiting, asks for another",
+        then="the other is granted and delivered",
+        source=f"{COMPOSE}, which deletes the old one first",
+        check=created_behind_delete,
+    ),
+    HostCase(
+        id="delete-answered-if-asked",
+        strength="openvmm",
+        given="A granted interrupt",
+        when="the guest deletes it twice and wants completions",
+        then="the first is success, the second BAD_DATA",
+        source="OpenVMM device.rs, DeleteInterrupt",
+        versions=FROM_1_2,
+        check=delete_answered,
+    ),
+    HostCase(
+        id="delete-form-2",
+        strength="openvmm",
+        given="A granted interrupt",
+        when="the guest deletes it by DELETE_INTERRUPT_MESSAGE2",
+        then="the host answers with success",
+        source="OpenVMM device.rs, parse_packet()",
+        versions=FROM_1_2,
+        check=form_2_deletes,
+    ),
+    HostCase(
+        id="unknown-delete-is-silent",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest deletes a message that nobody gave it and wants no completion",
+        then="nothing comes",
+        source="OpenVMM device.rs, DeleteInterrupt",
+        versions=FROM_1_2,
+        check=unknown_delete_silent,
+    ),
+    HostCase(
+        id="lowest-entry-reused",
+        strength="openvmm",
+        given="Three interrupts of which the second and then the first were deleted",
+        when="the guest asks for another",
+        then="it has the address of the first",
+        source="OpenVMM test helpers, lowest free entry",
+        versions=FROM_1_2,
+        check=lowest_reused,
+    ),
+    HostCase(
+        id="interrupts-end-with-channel",
+        strength="openvmm",
+        given=DELIVERED,
+        when="the guest closes the channel and the function sends its message",
+        then="the message is dropped",
+        source="OpenVMM device.rs, close(); apic_software_device",
+        versions=FROM_1_2,
+        check=after_close,
+    ),
+    HostCase(
+        id="no-vectors-granted",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest asks for no vectors",
+        then="the host answers with success and a message of zeros",
+        source=OV,
+        versions=FROM_1_2,
+        check=no_vectors,
+    ),
+    HostCase(
+        id="no-vectors",
+        strength="unknown",
+        given=ASSIGNED,
+        when="the guest asks for no vectors",
+        then="it is not established what the host answers",
+        source=NOBODY,
+        check=no_vectors_seen,
+    ),
+    HostCase(
+        id="32-vectors-granted",
+        strength="hyperv",
+        given=ASSIGNED,
+        when="the guest asks for a block of 32 vectors, the most that multi-MSI has",
+        then="the host answers with success",
+        source=f"{COMPOSE}; PCI Local Bus 3.0, Multiple Message Capable",
+        check=most_vectors,
+    ),
+    HostCase(
+        id="33-vectors-refused",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest asks for a block of 33 vectors",
+        then="the host answers with BAD_DATA",
+        source=OV,
+        versions=FROM_1_2,
+        check=too_many_vectors,
+    ),
+    HostCase(
+        id="no-processors-refused",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest names no processor",
+        then="the host answers with BAD_DATA",
+        source=OV,
+        versions=FROM_1_2,
+        check=no_processors,
+    ),
+    HostCase(
+        id="33-processors-refused",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest claims to name 33 processors",
+        then="the host answers with BAD_DATA",
+        source=OV,
+        versions=FROM_1_2,
+        check=too_many_processors,
+    ),
+    HostCase(
+        id="unknown-processor",
+        strength="unknown",
+        given=ASSIGNED,
+        when="the guest names a processor that the VM does not have",
+        then="it is not established what the host answers; OpenVMM leaves it to the mapper",
+        source=NOBODY,
+        check=unknown_processor_seen,
+    ),
+    HostCase(
+        id="delivery-mode-2-refused",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest asks for a delivery mode other than fixed and lowest priority",
+        then="the host answers with BAD_DATA",
+        source=OV,
+        versions=FROM_1_2,
+        check=other_delivery,
+    ),
+    HostCase(
+        id="lowest-priority-granted",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest asks for lowest-priority delivery",
+        then="the host answers with success",
+        source=OV,
+        versions=FROM_1_2,
+        check=lowest_priority,
+    ),
+    HostCase(
+        id="any-processor-granted",
+        strength="hyperv",
+        given=ASSIGNED,
+        when="the guest names all processors by a mask of all ones, as Linux does at 1.1",
+        then="the host answers with success",
+        source="pci-hyperv.c hv_compose_msi_req_v1(), CPU_AFFINITY_ALL",
+        versions=("1.1",),
+        check=any_processor,
+    ),
+    HostCase(
+        id="any-processor-refused",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest names all processors by a mask of all ones",
+        then="the host answers with BAD_DATA, as more than 32 are named",
+        source=OV,
+        versions=FROM_1_2,
+        check=any_processor_refused,
+    ),
+    HostCase(
+        id="every-form-at-every-version",
+        strength="openvmm",
+        given=ASSIGNED,
+        when="the guest asks for interrupts in the forms 1, 2 and 3",
+        then="each is granted, whatever version was agreed",
+        source="OpenVMM device.rs, parse_packet()",
+        versions=FROM_1_2,
+        check=every_form,
+    ),
+    HostCase(
+        id="interrupt-granted-early",
+        strength="openvmm",
+        given="An agreed version and nothing else",
+        when="the guest asks for an interrupt",
+        then="the host answers with success: it keeps no state of D0 and resources",
+        source="OpenVMM device.rs, handle_packet()",
+        versions=FROM_1_2,
+        check=early,
+    ),
+    HostCase(
+        id="interrupt-without-resources",
+        strength="unknown",
+        given="A bus in D0 without resources assigned",
+        when="the guest asks for an interrupt",
+        then="it is not established what the host answers",
+        source=NOBODY,
+        check=early_seen,
+    ),
+)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Guests and hosts of different ages: which version they agree on, for every pair of them.
+
+The case's version is the highest that the guest offers; the host is set up to have the versions
+that the case's id says. All that a host up to 1.4 does with these guests is ``negotiation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from protocol.status import STATUS_SUCCESS
+from protocol.versions import Dialect, vpci_dialect
+from protocol.vpci import PciResponse, message_type
+from sim.conformance.case import ALL, HostCase, Nonconforming
+from sim.conformance.host_bench import REVISION_MISMATCH, HostBench, expect
+from sim.conformance.host_device import create_message
+
+
+def _offered(host: HostBench) -> Iterator[Dialect]:
+    """What the guest offers, highest first as Linux does."""
+    return map(vpci_dialect, reversed(ALL[: ALL.index(host.dialect.name) + 1]))
+
+
+def agrees(highest: str, host: HostBench) -> None:
+    for dialect in _offered(host):
+        status = host.negotiate(dialect.version).status
+        if ALL.index(dialect.name) <= ALL.index(highest):
+            expect(f"the status for {dialect.name}", status, STATUS_SUCCESS)
+            return _speaks(host, dialect)
+        expect(f"the status for {dialect.name}", status, REVISION_MISMATCH)
+    raise Nonconforming("no version was agreed")
+
+
+def _speaks(host: HostBench, dialect: Dialect) -> None:
+    listed = host.list_functions()[-1]
+    expect("the list's message type", message_type(listed), dialect.relations_message)
+    needed = 8 + dialect.function_description.SIZE
+    expect(f"whether the list has {needed} bytes", len(listed) >= needed, True)
+    expect("the status of D0 entry", host.enter_d0().status, STATUS_SUCCESS)
+    host.dialect = dialect
+    expect(f"the status of {dialect.assigned_message.name}", host.assign().status, STATUS_SUCCESS)
+    status = PciResponse.parse(host.ask(create_message(host)).body).status
+    expect(f"the status of {dialect.create_message.name}", status, STATUS_SUCCESS)
+
+
+def refuses_all(host: HostBench) -> None:
+    for dialect in _offered(host):
+        status = host.negotiate(dialect.version).status
+        expect(f"the status for {dialect.name}", status, REVISION_MISMATCH)
+
+
+def _host_up_to(highest: str) -> HostCase:
+    versions = ALL[: ALL.index(highest) + 1]
+    return HostCase(
+        id=f"agrees-with-host-up-to-{highest}",
+        strength="must",
+        given=f"A host that has the versions up to {highest}",
+        when="the guest offers its versions, highest first",
+        then="the highest that both have is agreed, and lists and requests have its form",
+        source="pci-hyperv.c hv_pci_protocol_negotiation(), hv_compose_msi_msg()",
+        knobs={"versions": list(versions)},
+        check=partial(agrees, highest),
+    )
+
+
+def _host_from(lowest: str) -> HostCase:
+    at = ALL.index(lowest)
+    return HostCase(
+        id=f"nothing-in-common-with-host-from-{lowest}",
+        strength="must",
+        given=f"A host whose lowest version is {lowest}",
+        when="the guest offers its versions, all of which are lower",
+        then="each is refused with REVISION_MISMATCH",
+        source="pci-hyperv.c hv_pci_protocol_negotiation(); OpenVMM device.rs",
+        versions=ALL[:at],
+        knobs={"versions": list(ALL[at:])},
+        check=refuses_all,
+    )
+
+
+CASES: Final = (
+    *(_host_up_to(version) for version in ALL),
+    *(_host_from(version) for version in ALL[1:]),
+)

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: MIT
+"""Saying which functions a bus has, as a host does it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.ring import DESCRIPTOR_BYTES
+from protocol.vmbus import VM_PKT_COMP
+from protocol.vpci import (
+    DEVICE_FLAG_NUMA_AFFINITY,
+    MessageType,
+    PciFunctionDescription2,
+    PciMessage,
+    message_type,
+)
+from sim.conformance.case import FROM_1_2, FROM_1_3, HostCase, Nonconforming, NotOffered
+from sim.conformance.host_bench import (
+    LISTS,
+    HostBench,
+    expect,
+    functions_in,
+    names_of,
+    reaching,
+    relations_of,
+    told,
+)
+
+M = MessageType
+LINUX_BUFFER: Final = 4096  # bytes of a packet that Linux's reader can hold
+SLOT_BITS: Final = 0xFF
+
+
+def query_listed(host: HostBench) -> None:
+    host.ready()
+    host.list_functions()
+
+
+def each_query_listed(host: HostBench) -> None:
+    host.ready()
+    host.functions()
+    host.list_functions()
+
+
+def formed(host: HostBench) -> None:
+    host.ready()
+    with reaching("a list of functions"):
+        listed = host.list_functions()[-1]
+    name = host.dialect.relations_message.name
+    expect("the list", M(message_type(listed)).name, name)
+
+
+def whole(host: HostBench) -> None:
+    host.ready()
+    with reaching("a list of functions"):
+        listed = host.list_functions()[-1]
+    functions_in(listed)
+
+
+def fits_linux(host: HostBench) -> None:
+    host.ready()
+    with reaching("a list of functions"):
+        listed = host.list_functions()[-1]
+    size = DESCRIPTOR_BYTES + len(listed)
+    if size > LINUX_BUFFER:
+        raise Nonconforming(f"the list's packet has {size} bytes")
+
+
+def same_again(host: HostBench) -> None:
+    host.ready()
+    first = host.functions()
+    expect("the second list", host.functions(), first)
+
+
+def slots_apart(host: HostBench) -> None:
+    host.ready()
+    slots = [function.win_slot for function in host.functions()]
+    if len(set(slots)) != len(slots):
+        raise Nonconforming(f"of slots {slots} two are alike")
+    expect("reserved bits of the slots", max(slots) & ~SLOT_BITS, 0)
+
+
+def every_function(host: HostBench) -> None:
+    host.ready()
+    expect("the slots", [f.win_slot for f in host.functions()], [0, 1])
+
+
+def only_slot_0(host: HostBench) -> None:
+    host.ready()
+    expect("the slots", [f.win_slot for f in host.functions()], [0])
+
+
+def serial_of_instance(host: HostBench) -> None:
+    host.ready()
+    expect("the serial number", host.functions()[0].ser, host.instance_id.time_low)
+
+
+def _numa(host: HostBench) -> PciFunctionDescription2:
+    host.ready()
+    found = host.functions()[0]
+    if not isinstance(found, PciFunctionDescription2):
+        raise NotOffered("the list has no NUMA nodes")
+    return found
+
+
+def no_node(host: HostBench) -> None:
+    found = _numa(host)
+    expect("the flags", found.flags, 0)
+    expect("the node", found.virtual_numa_node, 0)
+
+
+def node(host: HostBench) -> None:
+    found = _numa(host)
+    expect("the NUMA flag", found.flags & DEVICE_FLAG_NUMA_AFFINITY, DEVICE_FLAG_NUMA_AFFINITY)
+    expect("the node", found.virtual_numa_node, 1)
+
+
+def completion_first(host: HostBench) -> None:
+    host.ready()
+    answer = host.ask(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
+    words = names_of(answer.packets)
+    expect("what came", words, ("completion", host.dialect.relations_message.name))
+    expect("bytes of the completion", len(answer.body), 0)
+
+
+def completion_seen(host: HostBench) -> None:
+    host.ready()
+    answer = host.ask(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
+    raise Nonconforming(f"a query that wants a completion gets {told(answer)}")
+
+
+def unsolicited(host: HostBench) -> None:
+    host.ready()
+    expect("the functions at first", len(host.functions()), 2)
+    packets = host.order("relations", wslots=(0,))
+    lists = [p.payload for p in packets if message_type(p.payload) in LISTS]
+    expect("the number of lists", len(lists), 1)
+    expect("the slots", [f.win_slot for f in functions_in(lists[0])], [0])
+
+
+def not_unsolicited(host: HostBench) -> None:
+    host.ready()
+    words = names_of(host.order("relations", wslots=(0,)))
+    raise Nonconforming(f"a guest that has not asked is told {', '.join(words) or 'nothing'}")
+
+
+def list_before_completion(host: HostBench) -> None:
+    host.ready()
+    host.functions()
+    packets = host.enter_d0().packets
+    kinds = [p.packet_type == VM_PKT_COMP for p in packets]
+    if True in kinds and False in kinds[kinds.index(True) :]:
+        raise Nonconforming(f"what came is {', '.join(names_of(packets))}")
+
+
+def list_with_d0(host: HostBench) -> None:
+    host.ready()
+    answer = host.enter_d0()
+    expect("the number of lists", len(relations_of(answer)), 1)
+
+
+def d0_list_seen(host: HostBench) -> None:
+    host.ready()
+    host.functions()
+    words = names_of(host.enter_d0().packets)
+    raise Nonconforming(f"D0 entry brings {', '.join(words) or 'nothing'}")
+
+
+AGREED: Final = "An agreed version"
+QUERIED: Final = "the guest queries the relations"
+OV: Final = "OpenVMM device.rs, send_bus_relations"
+
+CASES: Final = (
+    HostCase(
+        id="relations-query-listed",
+        strength="must",
+        given=AGREED,
+        when=QUERIED,
+        then="the host sends a list, with or without a completion being asked for",
+        source="pci-hyperv.c hv_pci_query_relations(); OpenVMM device.rs",
+        check=query_listed,
+    ),
+    HostCase(
+        id="each-relations-query-listed",
+        strength="must",
+        given="A list that was sent for a query",
+        when="the guest queries again, as it does when it resumes",
+        then="the host sends a list again",
+        source="pci-hyperv.c hv_pci_resume(); OpenVMM device.rs",
+        check=each_query_listed,
+    ),
+    HostCase(
+        id="relations-have-form-of-version",
+        strength="must",
+        given=AGREED,
+        when=QUERIED,
+        then="the list is BUS_RELATIONS below version 1.3 and BUS_RELATIONS2 from 1.3 on",
+        source="pci-hyperv.c hv_pci_onchannelcallback(); OpenVMM device.rs, send_bus_relations",
+        check=formed,
+    ),
+    HostCase(
+        id="relations-are-whole",
+        strength="must",
+        given=AGREED,
+        when=QUERIED,
+        then="the list has as many entries as it counts; Linux drops a shorter one and waits on",
+        source="pci-hyperv.c hv_pci_onchannelcallback(), struct_size() of bus_rel",
+        check=whole,
+    ),
+    HostCase(
+        id="relations-fit-linux-buffer",
+        strength="hyperv",
+        given=AGREED,
+        when=QUERIED,
+        then="the list's packet has at most 4,096 bytes, or Linux's reader loses step",
+        source="ring_buffer.c hv_pkt_iter_first(), pkt_buffer_size",
+        check=fits_linux,
+    ),
+    HostCase(
+        id="functions-stay-themselves",
+        strength="must",
+        given="A list that was sent for a query, and no change since",
+        when="the guest queries again",
+        then="slots, ids and serial numbers are the same, or the guest takes them for new ones",
+        source="pci-hyperv.c pci_devices_present_work(); OpenVMM client, same_device",
+        check=same_again,
+    ),
+    HostCase(
+        id="slots-are-apart",
+        strength="must",
+        given=AGREED,
+        when=QUERIED,
+        then="no two functions have the same slot, and reserved bits are clear",
+        source="pci-hyperv.c get_pcichild_wslot(), union win_slot_encoding",
+        bus="two",
+        check=slots_apart,
+    ),
+    HostCase(
+        id="every-function-listed",
+        strength="hyperv",
+        given="A bus with functions in slots 0 and 1",
+        when=QUERIED,
+        then="the list has both of them",
+        source="pci-hyperv.c hv_pci_devices_present()",
+        bus="two",
+        check=every_function,
+    ),
+    HostCase(
+        id="one-function-in-slot-0",
+        strength="openvmm",
+        given=AGREED,
+        when=QUERIED,
+        then="the list has one function, in slot 0",
+        source="OpenVMM bus.rs; test verify_simple_device",
+        versions=FROM_1_2,
+        check=only_slot_0,
+    ),
+    HostCase(
+        id="serial-is-of-the-instance",
+        strength="openvmm",
+        given=AGREED,
+        when=QUERIED,
+        then="the serial number is the first 32 bits of the instance id",
+        source="OpenVMM device.rs, serial_num",
+        versions=FROM_1_2,
+        check=serial_of_instance,
+    ),
+    HostCase(
+        id="no-numa-flag-without-node",
+        strength="openvmm",
+        given="A function that has no NUMA node",
+        when=QUERIED,
+        then="flags and node are 0",
+        source="OpenVMM device.rs, DeviceDescription2; test verify_simple_device",
+        versions=FROM_1_3,
+        check=no_node,
+    ),
+    HostCase(
+        id="numa-node-flagged",
+        strength="hyperv",
+        given="A function that the administrator has put to NUMA node 1",
+        when=QUERIED,
+        then="the entry has the flag and the node; Linux ignores a node without the flag",
+        source="pci-hyperv.c hv_pci_assign_numa_node()",
+        versions=FROM_1_3,
+        bus="numa",
+        check=node,
+    ),
+    HostCase(
+        id="relations-completion-is-empty",
+        strength="openvmm",
+        given=AGREED,
+        when="the guest queries the relations and wants a completion",
+        then="an empty completion comes, and after it the list",
+        source="OpenVMM device.rs, QueryBusRelations",
+        versions=FROM_1_2,
+        check=completion_first,
+    ),
+    HostCase(
+        id="relations-completion",
+        strength="unknown",
+        given=AGREED,
+        when="the guest queries the relations and wants a completion",
+        then="it is not established what the completion carries; Linux asks for none",
+        source="none: no source tells what a Windows host does",
+        check=completion_seen,
+    ),
+    HostCase(
+        id="change-is-listed-unasked",
+        strength="hyperv",
+        given="A guest that has been told of functions in slots 0 and 1",
+        when="the second is taken away",
+        then="the host sends one list, with the first only",
+        source="pci-hyperv.c hv_pci_onchannelcallback(), hv_pci_devices_present()",
+        bus="two",
+        check=unsolicited,
+    ),
+    HostCase(
+        id="change-before-query",
+        strength="unknown",
+        given="A guest that has agreed on a version and not asked for the relations",
+        when="a function is taken away",
+        then="it is not established whether the guest is told",
+        source="none: no source tells what a Windows host does",
+        bus="two",
+        check=not_unsolicited,
+    ),
+    HostCase(
+        id="relations-before-d0-completion",
+        strength="must",
+        given="An agreed version and the relations known",
+        when="the guest enters D0",
+        then="nothing comes behind the completion: a list that D0 entry brings is ahead of it",
+        source='OpenVMM device.rs, FdoD0Entry ("Hyper-V order"); test verify_simple_device',
+        check=list_before_completion,
+    ),
+    HostCase(
+        id="d0-entry-lists",
+        strength="openvmm",
+        given=AGREED,
+        when="the guest enters D0 without having asked for the relations",
+        then="one list comes",
+        source="OpenVMM device.rs, FdoD0Entry; OpenVMM's client relies on it",
+        versions=FROM_1_2,
+        check=list_with_d0,
+    ),
+    HostCase(
+        id="d0-entry-brings",
+        strength="unknown",
+        given="An agreed version and the relations known",
+        when="the guest enters D0",
+        then="it is not established whether a Windows host sends the list once more",
+        source="none: Linux is ready for either",
+        check=d0_list_seen,
+    ),
+)
