@@ -17,6 +17,11 @@ ERRORS_SHOWN: Final = 3  # of one file: the rest follows from them
 LAST_CHARACTERS: Final = 300
 _AT_LINE: Final = re.compile(r"(?:.*/)?([^/\n]+:\d+):\d+: (?:fatal )?error: (.*)")
 _ANYWHERE: Final = re.compile(r"(?:undefined reference|multiple definition|relocation|error:).*")
+_FULL: Final = re.compile(r"No space left on device|Disk quota exceeded|File (?:size limit|too)")
+_NO_ROOM: Final = (
+    "there is no room for what gcc writes; make room in the cache folder and for temporary files,"
+    " or name others as XDG_CACHE_HOME and TMPDIR"
+)
 _MISSING_GCC: Final = "gcc is needed to build the driver: apt-get install gcc"
 
 
@@ -38,7 +43,9 @@ class Compiler(NamedTuple):
         spoken = {**os.environ, "LC_ALL": "C"}  # errors as the expression below knows them
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=spoken)
         if done.returncode:
-            raise BuildError(f"{what} does not build: {first_errors(done.stderr)}")
+            full = _FULL.search(done.stderr)
+            why = _NO_ROOM if full else first_errors(done.stderr)
+            raise BuildError(f"{what} does not build: {why}")
 
 
 def find_compiler(path: str = "gcc") -> Compiler:

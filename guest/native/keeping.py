@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +26,7 @@ DIGEST_CHARACTERS: Final = 24
 UNFINISHED: Final = "making-"  # begins the names of what is not whole yet
 UNFINISHED_MAX_S: Final = 3600.0
 LOCKS_KEPT: Final = 256
-_FULL: Final = (ENOSPC, EDQUOT)
+_FULL: Final = (ENOSPC, EDQUOT, EFBIG)
 
 
 def cache_folder() -> Path:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Objects to one shared object; what nothing provides becomes a stub that says so when reached."""
+"""Objects to one shared object; what nothing provides becomes a stub that says so when touched."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from guest.native.keeping import content_digest, digest_of, temporary, trim, use
 from guest.native.recipe import LINKER_SCRIPT
 
 LIBRARIES_KEPT: Final = 48  # some ten megabytes each; all historical bugs have half as many
+STUB_BYTES: Final = 4096
 FILES_EACH: Final = 2  # a shared object, and what is noted of it
 
 # Functions that the shim stands before: the kernel's, and the end of counting what is run.
@@ -134,17 +135,17 @@ def _is_the_linkers(name: str) -> bool:
 
 
 def _stub_text(names: Sequence[str]) -> str:
-    """Assembly in which each of these symbols says its name and gives up."""
-    code = [
-        f"\t.globl {name}\n\t.hidden {name}\n"
-        f"{name}:\n\tleaq .L{place}(%rip), %rdi\n\tjmp vx_missing\n"
-        for place, name in enumerate(names)
-    ]
+    """Assembly in which each of these symbols has a page; nobody may touch it (core/stubs.c)."""
+    pages = [f"\t.globl {name}\n\t.hidden {name}\n{name}:\t.skip {STUB_BYTES}\n" for name in names]
+    table = [f"\t.quad .L{place}\n" for place in range(len(names))]
     text = [f'.L{place}:\t.asciz "{name}"\n' for place, name in enumerate(names)]
     return "".join(
         (
-            "\t.text\n",
-            *code,
+            '\t.section .vx_stubs, "aw", @nobits\n',
+            *pages,
+            '\t.section .data.rel.ro, "aw"\n',
+            "\t.globl vx_stub_names\n\t.hidden vx_stub_names\nvx_stub_names:\n",
+            *table,
             "\t.section .rodata\n",
             *text,
             '\t.section .note.GNU-stack, "", @progbits\n',

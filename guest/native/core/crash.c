@@ -44,16 +44,31 @@ static void tell_of_address(int number, const siginfo_t *info, const char *funct
 		   (unsigned long)address);
 }
 
+/* The kernel's files name it and nothing provides it: a function that is called, or a variable. */
+static void tell_of_stub(const ucontext_t *context, const char *symbol)
+{
+	const void *code = code_of(context);
+
+	if (!vx_stub_at(code))
+		vx_finding("crash", "the shim lacks %s, which %s touches", symbol,
+			   vx_function_name(code));
+	vx_interrupted_at(*top_of(context), frame_of(context));
+	vx_finding("crash", "the shim lacks %s()", symbol);
+}
+
 static void on_fault(int number, siginfo_t *info, void *argument)
 {
 	const ucontext_t *context = argument;
 	const void *code = code_of(context);
+	const char *stub = vx_stub_at(info->si_addr);
 
+	vx_interrupted_at(code, frame_of(context));
+	if (stub)
+		tell_of_stub(context, stub);
 	if (!vx_current) {
 		hand_on(number, info, argument);
 		return;
 	}
-	vx_interrupted_at(code, frame_of(context));
 	if (is_returning(context))
 		vx_finding("crash", "%s returns to what is no address: its stack is smashed",
 			   vx_current->title);
@@ -82,7 +97,7 @@ VX_EXPORT int vx_catch_faults(void)
 
 	alternate.ss_sp = mmap(NULL, ALTERNATE_BYTES, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (alternate.ss_sp == MAP_FAILED || sigaltstack(&alternate, NULL))
+	if (alternate.ss_sp == MAP_FAILED || sigaltstack(&alternate, NULL) || vx_shut_stubs())
 		return -1;
 	for (unsigned i = 0; i < sizeof(caught) / sizeof(*caught); i++) {
 		struct sigaction old;

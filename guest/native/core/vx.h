@@ -247,6 +247,10 @@ void vx_remember_calls(struct vx_trail *trail, const void *caller);
 void vx_tell_calls(const char *what, const struct vx_trail *trail);
 void vx_interrupted_at(const void *code, const void *frame);
 
+/* --- what is named and nowhere: core/stubs.c --- */
+int vx_shut_stubs(void);
+const char *vx_stub_at(const void *address);
+
 /* --- what takes too long: core/watchdog.c --- */
 #define VX_STEPS_MAX 20000000u /* accesses and calls between two traps; a boot has some 100000 */
 extern uint32_t vx_steps_left;

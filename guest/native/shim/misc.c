@@ -79,12 +79,6 @@ void async_synchronize_full(void) { }
 int sched_numa_find_nth_cpu(const struct cpumask *cpus, int cpu, int node) { return cpu; }
 void preempt_schedule_thunk(void) { }
 
-/* A symbol that the kernel's files name and that nothing was expected to reach. */
-void vx_missing(const char *name)
-{
-	vx_finding("crash", "the shim lacks %s", name);
-}
-
 void swiotlb_dev_init(struct device *dev) { }
 int execute_with_initialized_rng(struct notifier_block *block) { return 0; }
 int simple_pin_fs(struct file_system_type *type, struct vfsmount **mount, int *count) { return -ENODEV; }

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""A driver that needs what nothing provides builds, and says what it was when it comes to it."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from guest.native.build import Build
+from sim.setup import Lab, read_setup
+
+PROBE = re.compile(r"static int hv_pci_probe\([^{]*\{")
+FUNCTION = "int nobody_has_this(void); if (nobody_has_this()) return -EIO;"
+VARIABLE = "extern int nobody_has_this; if (nobody_has_this) return -EIO;"
+WRITTEN = "extern struct { int a, b; } nobody_has_this; nobody_has_this.b = 1;"
+NAMED = "extern int nobody_has_this; if ((long)&nobody_has_this == 1) return -EIO;"
+
+
+def needing(what: str, built: Build, folder: Path) -> Lab:
+    """A lab for a copy of the driver whose probe begins with these statements."""
+    text = built.driver_file.read_text()
+    start = PROBE.search(text)
+    assert start is not None
+    changed = folder / "pci-hyperv.c"
+    changed.write_text(f"{text[: start.end()]} {what}{text[start.end() :]}")
+    setup = msgspec.structs.replace(
+        read_setup("arrival"), driver="kernel", tree=str(built.tree), driver_file=str(changed)
+    )
+    return Lab(setup)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (FUNCTION, "the shim lacks nobody_has_this()"),
+        (VARIABLE, "the shim lacks nobody_has_this, which hv_pci_probe touches"),
+        (WRITTEN, "the shim lacks nobody_has_this, which hv_pci_probe touches"),
+    ],
+)
+def test_what_nothing_provides_is_told_by_whoever_touches_it(
+    built: Build, tmp_path: Path, what: str, told: str
+) -> None:
+    violation = needing(what, built, tmp_path).world(stacks=True).run().violation
+    assert violation is not None
+    assert (violation.kind, violation.message) == ("crash", told)
+    innermost, *_ = violation.stacks[0]
+    assert innermost.startswith("hv_pci_probe (pci-hyperv.c:")
+
+
+def test_what_is_only_named_harms_nobody(built: Build, tmp_path: Path) -> None:
+    assert needing(NAMED, built, tmp_path).world().run().verdict == "clean"
