@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from guest.defects.record import Defect, mixins_by_part
+from guest.defects.record import Defect, Mixin, mixins_by_part
 from guest.kernel.context import Scheduler
 from guest.kernel.pages import PhysicalMemory
 from guest.parts import with_mixins
@@ -51,12 +51,15 @@ class Guests(Protocol):
 
 
 class ReferenceGuests:
-    """The reference model, with these historical bugs."""
+    """The reference model, with these historical bugs, and with what else is put in front of it."""
 
     driver = "model"
 
-    def __init__(self, defects: Sequence[Defect] = ()) -> None:
-        self._parts = with_mixins(mixins_by_part(defects))
+    def __init__(self, defects: Sequence[Defect] = (), *, mixins: Sequence[Mixin] = ()) -> None:
+        chosen = mixins_by_part(defects)
+        for mixin in mixins:
+            chosen[mixin.part] = (mixin.cls, *chosen.get(mixin.part, ()))
+        self._parts = with_mixins(chosen)
 
     def playable(self, scenario: Scenario) -> Scenario:
         """As it is: the model does what it is told."""

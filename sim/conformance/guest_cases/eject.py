@@ -14,6 +14,7 @@ from sim.conformance.guest_cases.scenarios import (
     ASSIGNED,
     LIFE,
     LONG_NS,
+    SECOND,
     SETTLED_NS,
     TWO_EJECT_ONE,
     administrator,
@@ -58,8 +59,8 @@ def at_most_once(seen: Seen) -> None:
 
 def names_its_slot(seen: Seen) -> None:
     done = completed(seen)
-    if wslot_of(done) != 1:
-        raise Nonconforming(f"it names slot {wslot_of(done)}, and 1 was asked for", done.seq)
+    if wslot_of(done) != SECOND:
+        raise Nonconforming(f"it names slot {wslot_of(done)}, not {SECOND}", done.seq)
 
 
 def left_alone(seen: Seen) -> None:

@@ -57,6 +57,12 @@ name = "card0"
 profile = "multi-msi"
 vectors = 4
 """ + actor("administrator", do("offer", "card0"), SETTLED)
+RAISED: Final = NIC + actor(
+    "administrator",
+    *(do("offer", "nic0"), SETTLED),
+    *(do("interrupt", "nic0", vector=0), do("interrupt", "nic0", vector=1)),
+    after(SETTLED_NS),
+)
 MOVED: Final = (
     NIC
     + actor("administrator", do("offer", "nic0"))
@@ -298,7 +304,7 @@ CASES: Final = (
         when="the device raises them",
         then="it writes the address and the data that the host gave",
         source=f"{COMPOSE}; the host knows interrupts by nothing else",
-        scenario=LIFE,
+        scenario=RAISED,
         check=nothing_dropped,
     ),
     GuestCase(

@@ -27,6 +27,7 @@ from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.guest_cases.scenarios import (
     HIBERNATE,
     LIFE,
+    SECOND,
     SETTLED_NS,
     TWO,
     UNBIND,
@@ -122,7 +123,11 @@ def channel_closed(seen: Seen) -> None:
 
 
 def no_resources(seen: Seen) -> None:
-    seen.none(*ASSIGNED)
+    entry = first(entries(seen), "D0 entry")
+    refused = seen.answer_to(entry)
+    premise(refused, "a D0 entry that wants an answer")
+    for packet in since(seen.sent(*ASSIGNED), refused.seq if refused else 0):
+        raise Nonconforming(f"{packet.name} was sent though D0 was refused", packet.seq)
 
 
 def released_and_retried(seen: Seen) -> None:
@@ -165,7 +170,7 @@ def gives_up_the_answer(seen: Seen) -> None:
 
 def released_from_above(seen: Seen) -> None:
     slots = [wslot_of(packet) for packet in seen.sent(M.PCI_RESOURCES_RELEASED)]
-    if slots != [1, 0]:
+    if slots != [SECOND, 0]:
         raise Nonconforming(f"resources were released for slots {slots}")
 
 
@@ -179,9 +184,10 @@ def comes_up_anew(seen: Seen) -> None:
 
 def mappings_made_anew(seen: Seen) -> None:
     again = reopened(seen)
-    assigned = since(seen.sent(*ASSIGNED), again)
-    premise(assigned, "assigning resources again")
-    before = len(mappings_until(seen, left_d0(seen).seq))
+    assigned = [p for p in since(seen.sent(*ASSIGNED), again) if succeeded(seen, p)]
+    premise(assigned, "resources assigned again")
+    left = [packet.seq for packet in seen.sent(M.PCI_BUS_D0EXIT)]
+    before = len(mappings_until(seen, min((*left, closed_at(seen)))))
     made = len(since(seen.sent(*CREATE), assigned[0].seq))
     if made < before:
         raise Nonconforming(f"of {before} interrupts {made} were created again")

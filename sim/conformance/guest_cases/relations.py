@@ -26,8 +26,8 @@ from sim.conformance.guest_cases.reading import (
 )
 from sim.conformance.guest_cases.scenarios import (
     ARRIVAL,
-    BOTH_ASSIGNED,
     LIFE,
+    SECOND,
     SETTLED_NS,
     TWO,
     TWO_ARRIVE,
@@ -107,7 +107,7 @@ def surveyed_once(seen: Seen) -> None:
 
 
 def surveyed_twice(seen: Seen) -> None:
-    asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == 1]
+    asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == SECOND]
     if len(asked) != 2:
         raise Nonconforming(f"{len(asked)} resource queries for the function were sent, not 2")
 
@@ -142,7 +142,7 @@ def _forged_lists() -> tuple[str, ...]:
 
 
 REPEATED: Final = administrator(SETTLED, list_step("nvme0"), after(SETTLED_NS))
-GROWN: Final = TWO.replace("slot = 1", "slot = 1\npresent = false")
+GROWN: Final = TWO + "present = false\n"
 
 CASES: Final = (
     GuestCase(
@@ -179,10 +179,10 @@ CASES: Final = (
         id="list-is-no-eject",
         strength="must",
         given="A bus with one function, in slot 1",
-        when="its list arrives, whose count is 1",
+        when="its list arrives again, whose count is 1",
         then="the guest does not give the function up, as FreeBSD does",
         source="FreeBSD vmbus_pcib.c: BUS_RELATIONS2 falls through into EJECT",
-        scenario=SLOT_1 + ARRIVAL,
+        scenario=SLOT_1 + REPEATED,
         check=nothing_given_up,
     ),
     GuestCase(
@@ -192,7 +192,7 @@ CASES: Final = (
         when="a list arrives without one of them",
         then="the guest sends no EJECTION_COMPLETE, which nobody has asked for",
         source=f"{WORK}; OpenVMM's client ends the device's stream",
-        scenario=TWO + administrator(BOTH_ASSIGNED, list_step("nvme0"), after(SETTLED_NS)),
+        scenario=TWO + administrator(SETTLED, list_step("nvme0"), after(SETTLED_NS)),
         check=nothing_given_up,
     ),
     GuestCase(
@@ -223,7 +223,7 @@ CASES: Final = (
         then="it asks for the resources of the second",
         source="pci-hyperv.c new_pcichild_device()",
         scenario=GROWN + administrator(SETTLED, list_step("nvme0", "nvme1"), after(SETTLED_NS)),
-        check=lambda seen: surveyed(seen, 1),
+        check=lambda seen: surveyed(seen, SECOND),
     ),
     GuestCase(
         id="known-function-not-surveyed-again",
@@ -244,7 +244,7 @@ CASES: Final = (
         source=WORK,
         scenario=TWO
         + administrator(
-            BOTH_ASSIGNED,
+            SETTLED,
             list_step("nvme0"),
             after(SETTLED_NS),
             list_step("nvme0", "nvme1"),

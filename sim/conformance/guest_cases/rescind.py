@@ -27,14 +27,15 @@ M = MessageType
 CLOSE: Final = ChannelMessageType.CHANNELMSG_CLOSECHANNEL
 RELEASED: Final = ChannelMessageType.CHANNELMSG_RELID_RELEASED
 SECOND_NS: Final = 1_000_000_000
+SOON_NS: Final = 2_000_000  # a guest waits by then, and has not polled too often
 NOTICED_NS: Final = 200_000_000  # the flag is looked at every 100 ms
 WAIT: Final = "pci-hyperv.c wait_for_response()"
 
 
 def rescinded_while_silent(*messages: MessageType) -> str:
-    """A host that does not answer these, and takes its offer back a second later."""
+    """A host that does not answer these, and takes its offer back a while later."""
     steps = [do("ignore-next", message=message.name) for message in messages]
-    return administrator(*steps, after(SECOND_NS), do("rescind"), after(SECOND_NS))
+    return administrator(*steps, after(SOON_NS), do("rescind"), after(SECOND_NS))
 
 
 def taken_back(seen: Seen) -> Stamped:

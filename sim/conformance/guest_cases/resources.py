@@ -17,6 +17,7 @@ from sim.conformance.guest_cases.reading import (
     first,
     premise,
     regions,
+    since,
     succeeded,
     wslot_of,
 )
@@ -63,8 +64,10 @@ def no_newer_form(seen: Seen) -> None:
 
 
 def no_interrupt(seen: Seen) -> None:
-    premise(seen.sent(*ASSIGNED), "assigning resources")
-    seen.none(*CREATE)
+    assigned = seen.sent(*ASSIGNED)
+    premise(assigned, "assigning resources")
+    for packet in since(seen.sent(*CREATE), assigned[-1].seq):
+        raise Nonconforming(f"{packet.name} was sent though it was refused", packet.seq)
 
 
 def leaves_d0(seen: Seen) -> None:
@@ -164,7 +167,7 @@ CASES: Final = (
         when="the guest hears of it",
         then="it has no interrupt created for the function",
         source=SEND,
-        scenario=failing(*ASSIGNED),
+        scenario=failing(*ASSIGNED * 2),
         check=no_interrupt,
     ),
     GuestCase(
