@@ -18,6 +18,7 @@ import pytest
 from sim.testing.schedule import read_body_schedule
 from sim.testing.trying import FOLDER
 from tests.house.sources import ROOT
+from tests.kernel_trees import tree_of
 
 Run = Callable[..., pytest.RunResult]
 
@@ -177,9 +178,15 @@ def test_the_same_seed_gives_the_same_failure_and_another_one_draws_anew(run: Ru
     assert told[2][0].endswith("with seed 5")
 
 
-def test_other_processes_find_the_same(run: Run) -> None:
+def test_other_processes_find_the_same_and_write_nothing(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     alone = run(OLD_BUG)
-    result = run(OLD_BUG.replace("60", "60, jobs=2"))
+    kept = ("--basetemp", "base", "--junitxml", "report.xml")
+    body = OLD_BUG.replace("60", "60, jobs=2").replace("(vpci):", "(vpci, tmp_path):")
+    result = run(body + "    open(tmp_path / 'a', 'w')\n", *kept)
+    assert "found    at schedule" in (pytester.path / "report.xml").read_text()
+    assert (pytester.path / "base" / "test_old0").exists()
     assert order(result) == order(alone)
     assert len(order(result)) > 1
 
@@ -237,6 +244,20 @@ def test_a_folder_that_cannot_be_written_is_told(run: Run, pytester: pytest.Pyte
     (pytester.path / FOLDER).touch()
     result = run(OLD_BUG)
     result.stdout.fnmatch_lines([f"unsaved  *{FOLDER}: *"])
+
+
+def test_the_real_driver_is_explored_like_the_model(run: Run) -> None:
+    tree = f"driver='kernel', tree={str(tree_of('6.12'))!r}"
+    result = run(f"""
+@pytest.mark.vpci(schedules=12, versions=["1.3"])
+def test_two(vpci):
+    first = vpci.run(EJECT, {tree})
+    second = vpci.run(GONE, {tree})
+    assert first.protocol == second.protocol == "1.3"
+    assert first.devices == () and second.known == ("O9",)
+    assert len(first.events("eject-completed", "nvme0")) == 1
+""")
+    result.assert_outcomes(passed=1)
 
 
 # --- played again ---
