@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from sim.campaign import INTERRUPTED, Found, NotDeterministic, PlayAll, Result, campaign
 from sim.choices import Chooser, DecisionChooser, ScheduleDiverged
+from sim.explore.named import NATURAL
 from sim.explore.profile import baseline_of
 from sim.explore.shrink import DoesNotFail, shrink_order
 from sim.explore.strategies import STRATEGIES
@@ -59,10 +60,11 @@ class UntilFound:
 class Kept(NamedTuple):
     """An order in which the body fails, what it raises in it, and where its file is.
 
-    ``unwritten`` says why there is no file, where there is none.
+    ``found`` is None for natural order, which comes before all schedules. ``unwritten`` says why
+    there is no file, where there is none.
     """
 
-    found: Found
+    found: Found | None
     schedule: BodySchedule
     failure: BaseException
     file: Path | None
@@ -72,13 +74,11 @@ class Kept(NamedTuple):
 class Explored(NamedTuple):
     """What came of exploring: what was found, in the order of the schedules; the first made short.
 
-    ``natural`` is what the body raised in natural order, where no other was tried. ``interrupted``
-    says that Ctrl-C ended it; what was found is then as it was found.
+    ``interrupted`` says that Ctrl-C ended it; what was found is then as it was found.
     """
 
-    kept: tuple[Kept, ...] = ()
-    natural: BaseException | None = None
-    interrupted: bool = False
+    kept: tuple[Kept, ...]
+    interrupted: bool
 
 
 def explored(body: Body, wanted: Wanted, at_work: AtWork, *, test: str, folder: Path) -> Explored:
@@ -87,14 +87,14 @@ def explored(body: Body, wanted: Wanted, at_work: AtWork, *, test: str, folder: 
     Raises Refused for a body that runs no world or does not make the same choices again,
     WorkersDie, and what the body raises that is no failure.
     """
-    attempt, failure = body.attempted(Attempt(stacks=True))
-    if failure is not None:
-        return Explored(natural=failure)
-    if not attempt.worlds:
-        raise Refused("its body runs no world; call vpci.run in it, or take the marker off")
+    keeping = _Keeping(body, test, wanted.seed, folder)
     try:
-        result = _campaign(body, wanted, at_work)
-        return _all_kept(body, result, test=test, seed=wanted.seed, folder=folder)
+        attempt, failure = body.attempted(Attempt())
+        if failure is not None:
+            return Explored((keeping.natural(),), interrupted=False)
+        if not attempt.worlds:
+            raise Refused("its body runs no world; call vpci.run in it, or take the marker off")
+        return _all_kept(keeping, _campaign(body, wanted, at_work))
     except (NotDeterministic, ScheduleDiverged) as error:
         raise Refused(
             f"the body does not make the same choices again: {error}; let it keep nothing from one"
@@ -108,45 +108,51 @@ def _campaign(body: Body, wanted: Wanted, at_work: AtWork) -> Result:
         return campaign(strategy, run, schedules=wanted.schedules, progress=progress)
 
 
-def _all_kept(body: Body, result: Result, *, test: str, seed: int, folder: Path) -> Explored:
+def _all_kept(keeping: _Keeping, result: Result) -> Explored:
     interrupted = result.cut_short == INTERRUPTED
     kept: list[Kept] = []
     for found in result.found:
-        keeping = _Keeping(body, found, test, seed, folder)
         short = not kept and not interrupted
         try:
-            kept.append(keeping.short() if short else keeping.as_found())
+            kept.append(keeping.short(found) if short else keeping.as_found(found))
         except KeyboardInterrupt:
             interrupted = True
-            kept.append(keeping.as_found())
-    return Explored(tuple(kept), interrupted=interrupted)
+            kept.append(keeping.as_found(found))
+    return Explored(tuple(kept), interrupted)
 
 
 class _Keeping:
-    """From one mistake to its file; a run more, or hundreds. Raises NotDeterministic."""
+    """From a mistake to its file; a run more, or hundreds. Raises NotDeterministic."""
 
-    def __init__(self, body: Body, found: Found, test: str, seed: int, folder: Path) -> None:
+    def __init__(self, body: Body, test: str, seed: int, folder: Path) -> None:
         self._body = body
-        self._found = found
         self._test = test
         self._seed = seed
         self._folder = folder
         self._failure: BaseException | None = None
 
-    def short(self) -> Kept:
-        """By its shortest order; as it was found if that cannot be put into words."""
-        with again(self._found):
-            story = shrink_order(self._body, self._found.report.decisions)
-        if story is None:
-            return self.as_found()
-        with again(self._found):
-            return self._kept(worded(story, self._record))
+    def natural(self) -> Kept:
+        """By natural order."""
+        try:
+            return self._kept(None, self._record(NATURAL.chooser()))
+        except DoesNotFail:
+            told = "natural order failed in a way that did not come again"
+            raise NotDeterministic(told) from None
 
-    def as_found(self) -> Kept:
+    def short(self, found: Found) -> Kept:
+        """By its shortest order; as it was found if that cannot be put into words."""
+        with again(found):
+            story = shrink_order(self._body, found.report.decisions)
+        if story is None:
+            return self.as_found(found)
+        with again(found):
+            return self._kept(found, worded(story, self._record))
+
+    def as_found(self, found: Found) -> Kept:
         """By the order it was found in."""
-        with again(self._found):
-            schedule = self._record(DecisionChooser(self._found.report.decisions))
-        return self._kept(replace(schedule, in_words=False))
+        with again(found):
+            schedule = self._record(DecisionChooser(found.report.decisions))
+        return self._kept(found, replace(schedule, in_words=False))
 
     def _record(self, chooser: Chooser) -> BodySchedule:
         """A schedule, yet without words, of one attempt, which fails."""
@@ -163,10 +169,10 @@ class _Keeping:
             choices=recorded.choices,
         )
 
-    def _kept(self, schedule: BodySchedule) -> Kept:
+    def _kept(self, found: Found | None, schedule: BodySchedule) -> Kept:
         assert self._failure is not None, "it was recorded"
         try:
             file, unwritten = saved(schedule, self._folder), None
         except OSError as error:
             file, unwritten = None, f"{self._folder}: {error.strerror or error}"
-        return Kept(self._found, schedule, self._failure, file, unwritten)
+        return Kept(found, schedule, self._failure, file, unwritten)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from sim.replay import Replay
 from sim.report.exploration import mode_line, schedule_lines, unmet_lines
@@ -15,19 +14,13 @@ from sim.testing.exploring import Kept
 from sim.testing.schedule import BodySchedule
 from sim.testing.wanted import Wanted
 
-NATURAL: Final = "found    in natural order; no other was tried"
-
 Command = Callable[[Path], str]  # by which that file is played again
 
 
 def found_lines(kept: Sequence[Kept], wanted: Wanted, command: Command) -> Iterator[str]:
     """The order in which the test failed, how to see it again, and what else was found."""
     first, *others = kept
-    found = first.found
-    yield (
-        f"found    at schedule {found.number:,} of {wanted.schedules:,}, by {found.plan.strategy},"
-        f" with seed {wanted.seed}"
-    )
+    yield f"found    {_where(first, wanted)}"
     yield from schedule_lines(first.schedule)
     yield _replay(first, command)
     for other in others:
@@ -40,6 +33,14 @@ def replay_lines(replay: Replay[Recorded], schedule: BodySchedule) -> Iterator[s
     yield from schedule_lines(schedule)
     yield from unmet_lines(schedule, replay.unmet)
     yield mode_line(replay)
+
+
+def _where(kept: Kept, wanted: Wanted) -> str:
+    found = kept.found
+    if found is None:
+        return f"before any of {wanted.schedules:,} schedules, with seed {wanted.seed}"
+    of = f"{found.number:,} of {wanted.schedules:,}"
+    return f"at schedule {of}, by {found.plan.strategy}, with seed {wanted.seed}"
 
 
 def _replay(kept: Kept, command: Command) -> str:

@@ -22,7 +22,7 @@ from sim.testing.items import BENCH, ENDING, REPLAY, TOLD, tries_orders, wanted_
 from sim.testing.jobs import SERVER, playing
 from sim.testing.refused import Refused
 from sim.testing.schedule import BodySchedule
-from sim.testing.telling import NATURAL, found_lines, replay_lines
+from sim.testing.telling import found_lines, replay_lines
 from sim.testing.wanted import Wanted
 from sim.workers import WorkersDie
 
@@ -56,9 +56,6 @@ def _explore(item: pytest.Function, body: Body, wanted: Wanted) -> None:
         found = explored(body, wanted, at_work, test=item.nodeid, folder=folder)
     except WorkersDie as error:
         raise Refused(str(error)) from None
-    if found.natural is not None:
-        item.stash[TOLD] = [NATURAL]
-        raise found.natural
     if found.kept:
         _tell(item, found, wanted)
     if found.interrupted:

@@ -193,14 +193,17 @@ def test_other_processes_find_the_same_and_write_nothing(
 
 @pytest.mark.parametrize("way", ["pytest.fail('no')", "raise KeyError('no')", "assert False"])
 def test_whatever_fails_a_test_fails_it_here(run: Run, way: str) -> None:
-    result = run(f"""
+    body = f"""
 @pytest.mark.vpci(schedules=5)
 def test_it(vpci):
     vpci.run(EJECT)
     {way}
-""")
+"""
+    result = run(body)
     result.assert_outcomes(failed=1)
-    assert order(result) == ["found    in natural order; no other was tried"]
+    assert order(result) == ["found    before any of 5 schedules, with seed 0", "order    natural"]
+    result = run(body, *replays(result)[0][1:])
+    assert order(result) == ["order    natural", "mode     exact"]
 
 
 @pytest.mark.parametrize(
@@ -392,7 +395,15 @@ def test_it(vpci):
         ("pass", "its body runs no world; call vpci.run in it, or take the marker off"),
         (
             "seen.append(1); vpci.run(EJECT if len(seen) % 3 else 'arrival')",
-            "the body does not make the same choices again: ",
+            "the body does not make the same choices again: schedule 1 (delay), played twice, came",
+        ),
+        (
+            "seen.append(1); vpci.run(EJECT); assert len(seen) > 1",
+            "the body does not make the same choices again: natural order failed in a way that",
+        ),
+        (
+            "seen.append(1); vpci.run(EJECT); assert len(seen) != 30",
+            "the body does not make the same choices again: schedule 20 (delay) failed in a way",
         ),
     ],
 )
