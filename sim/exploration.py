@@ -7,7 +7,7 @@ An interruption is no loss: it ends what is under way, and what was found is kep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sim.explore.strategy import Plan, RunReport
 from sim.keeping import Kept, as_found, explaining, shortened
 from sim.player import Player, outcome
 from sim.setup import Lab, Setup
+from sim.sharing import shared_memory
 from sim.workers import Run, WorkersDie, at_work
 
 
@@ -27,19 +28,22 @@ def baseline(setup: Setup) -> Baseline:
     return baseline_of(lambda chooser: outcome(lab.world(chooser)))
 
 
-def players(
-    setup: Setup, *, jobs: int, counts: Path | None = None
-) -> AbstractContextManager[PlayAll]:
+@contextmanager
+def players(setup: Setup, *, jobs: int, counts: Path | None = None) -> Iterator[PlayAll]:
     """What plays plans of a setup, in so many processes.
 
     ``counts`` is a folder where they add up which lines of the real driver they run.
     """
-    return at_work(partial(_player, setup, counts), jobs=jobs)
+    with (
+        shared_memory(1 if setup.driver == "model" else jobs) as memory,
+        at_work(partial(_player, setup, counts, memory), jobs=jobs) as run,
+    ):
+        yield run
 
 
-def _player(setup: Setup, counts: Path | None) -> Callable[[Plan], RunReport]:
+def _player(setup: Setup, counts: Path | None, memory: str | None) -> Callable[[Plan], RunReport]:
     if counts is None:
-        return Player(setup)
+        return Player(setup, memory=memory)
     from sim.coverage import CountingPlayer  # ctypes' matters
 
     return CountingPlayer(setup, counts)

@@ -37,10 +37,14 @@ class Player:
     The real driver's plans are played without one where that is known to come to the same.
     """
 
-    def __init__(self, setup: Setup, lab: Lab | None = None) -> None:
-        """``lab`` is the setup's, if it is to be made in another way than usual."""
+    def __init__(self, setup: Setup, lab: Lab | None = None, *, memory: str | None = None) -> None:
+        """``lab`` is the setup's, if it is to be made in another way than usual.
+
+        ``memory`` is the file in which players in other processes remember the same setup's host.
+        """
         self._lab = lab or Lab(setup)
-        self._play = self._in_a_world if setup.driver == "model" else _quick(self._lab)
+        model = setup.driver == "model"
+        self._play = self._in_a_world if model else _quick(self._lab, memory)
 
     def __call__(self, plan: Plan) -> RunReport:
         return self._play(plan)
@@ -49,10 +53,10 @@ class Player:
         return played(plan, self._lab.world)
 
 
-def _quick(lab: Lab) -> Callable[[Plan], RunReport]:
+def _quick(lab: Lab, memory: str | None) -> Callable[[Plan], RunReport]:
     from sim.quick import QuickPlayer  # ctypes' matters
 
-    return QuickPlayer(lab)
+    return QuickPlayer(lab, memory)
 
 
 def played(plan: Plan, make: Callable[[Chooser], World]) -> RunReport:

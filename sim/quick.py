@@ -8,6 +8,7 @@ Reports are the same as those of :class:`sim.player.Player`, only sooner.
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import msgspec
@@ -42,11 +43,11 @@ Key = tuple[int, int] | tuple[int, int, int]
 class QuickPlayer:
     """Plays plans of one setup. ``crossings`` counts the runs that Python played."""
 
-    def __init__(self, lab: Lab, file: int = HERE_ALONE) -> None:
-        """``file`` is where others have what they remember of the same setup, as Known has it."""
+    def __init__(self, lab: Lab, memory: str | None = None) -> None:
+        """``memory`` is the file where others have what they remember of the same setup."""
         assert isinstance(lab.guests, NativeGuests), "only the real driver can be played without us"
         self._lab = lab
-        self._file = file
+        self._file = HERE_ALONE if memory is None else os.open(memory, os.O_RDWR)
         self._library = lab.guests.library
         self._known: Known | None = None
         self._retelling: Retelling

@@ -201,10 +201,17 @@ def _read_iterator(outside: Outside, what: Any) -> bool:
 def _read_struct(outside: Outside, what: msgspec.Struct) -> bool:
     values = (getattr(what, name) for name in what.__struct_fields__)
     if what.__struct_config__.frozen:
-        return outside.remembered(what, values)
+        return outside.remembered(what, map(_unwritten, values))
     if outside.first_time(what):
         outside.read_all(values)
     return False
+
+
+def _unwritten(value: object) -> object:
+    """A mapping that a frozen record holds is as frozen: nobody writes it."""
+    if not isinstance(value, (dict, MappingProxyType)):
+        return value
+    return tuple((key, _unwritten(inner)) for key, inner in value.items())
 
 
 def _read_exception(outside: Outside, what: BaseException) -> bool:

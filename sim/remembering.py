@@ -25,6 +25,7 @@ from guest.native.guest import KEPT, NativeGuest
 from guest.native.known import ANYWHERE, BY_HISTORY, ENTER, NO_CPU, Does, Done, Input, Known, Who
 from guest.native.library import Library, TrapKind
 from guest.native.processors import Processors
+from host.bar_memory import BarMemory
 from host.function_layout import FunctionLayout
 from host.vsp import Vsp
 from sim.choices import Chooser, Option
@@ -56,6 +57,7 @@ _PARTS: Final[Mapping[type, Any]] = MappingProxyType(
         Processors: ("places",),
         Vsp: ("_lived",),  # but for that it is tables, and what it answered before
         FunctionLayout: (),
+        BarMemory: ("words",),  # the rest is the layout's
         **dict.fromkeys((Engine, Kernel, Contexts, Library, Known, PhysicalMemory), ()),
     }
 )

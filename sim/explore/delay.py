@@ -16,8 +16,9 @@ first, and pairs of delays or faults each of which changed something.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from sim.explore.delay_plan import DelayPlan, LongestPlan, lasting
 from sim.explore.delays import Delay, FaultAt
@@ -36,6 +37,18 @@ ENDS: Final = "one fault, or one delay until nothing else can go on or time has 
 ANY_LENGTH: Final = f"{ENDS} or of any length"
 
 
+class _Row(NamedTuple):
+    """Lengths of one delay, rising. There are a thousand, and few are ever played: none is made
+    before its turn."""
+
+    delay: Delay
+    lengths: Iterator[int]
+
+
+# Whether others come first, the length, the delay's number (so that no two are equal), the row.
+_Shorter: TypeAlias = tuple[bool, int, int, _Row]
+
+
 class DelayStrategy:
     """Single delays until they are exhausted, and pairs.
 
@@ -52,7 +65,7 @@ class DelayStrategy:
         self._longest += (DelayPlan(faults=(fault,)) for fault in _possible(natural))
         self._longest += (DelayPlan((Delay(*stop, late()),)) for stop in _may_be_late(natural))
         self._ends = len(self._longest)  # how many of them are not learnt yet
-        self._shorter: list[tuple[bool, int, int, DelayPlan]] = []
+        self._shorter: list[_Shorter] = []
         self._natural = 0  # the fingerprint of natural order
         self._telling: list[DelayPlan] = []  # the single departures that changed something
         self._drawn: set[tuple[int, ...]] = set()  # pairs of them, by their indices
@@ -109,17 +122,29 @@ class DelayStrategy:
             return self._longest.popleft()
         pair = self._pair() if place % 2 else None
         if pair is None and self._shorter:
-            return heappop(self._shorter)[-1]
+            return self._pop()
         return pair or self._pair()
 
     def _add_shorter(self, longest: Plan, *, changing: bool) -> None:
         """Every length up to this; those that double first, if the longest changed something."""
         assert isinstance(longest, DelayPlan), "a delay branches into delays"
         (delay,) = longest.delays
-        for length in range(1, parse_until(delay.until).number + 1):
-            later = not changing or length not in LENGTHS
-            plan = DelayPlan((lasting(delay, length),))
-            heappush(self._shorter, (later, length, self._singles, plan))
+        lengths = range(1, parse_until(delay.until).number + 1)
+        soon = [length for length in LENGTHS if changing and length in lengths]
+        rest = (length for length in lengths if length not in soon)
+        self._push(_Row(delay, iter(soon)), self._singles, later=False)
+        self._push(_Row(delay, rest), self._singles, later=True)
+
+    def _push(self, row: _Row, number: int, *, later: bool) -> None:
+        """Have the next length of a row among what comes, if there is one."""
+        length = next(row.lengths, None)
+        if length is not None:
+            heappush(self._shorter, (later, length, number, row))
+
+    def _pop(self) -> DelayPlan:
+        later, length, number, row = heappop(self._shorter)
+        self._push(row, number, later=later)
+        return DelayPlan((lasting(row.delay, length),))
 
     def _pair(self) -> Plan | None:
         """Two single departures, each of which changed something; of different stops."""

@@ -24,6 +24,7 @@ from sim.explore.lineage import parents_of, with_descendants
 from sim.explore.points import touched
 from sim.explore.profile import Baseline
 from sim.explore.sampling import Rare, Sampler, Walker
+from sim.explore.stops import Stop
 from sim.explore.strategy import Plan
 
 EVERYTHING: Final = ""  # the object that stands for all
@@ -114,8 +115,9 @@ class SurwStrategy(Sampler):
     def __init__(self, baseline: Baseline, seed: int) -> None:
         super().__init__(baseline, seed)
         self._parents = parents_of(baseline)
+        taken = [run.taken() for run in baseline.runs]
         self._weights = {
-            thing: with_descendants(_events(baseline, thing), self._parents)
+            thing: with_descendants(_events(taken, thing), self._parents)
             for thing in (EVERYTHING, *_shared(baseline))
         }
         self._things = list(self._weights)
@@ -129,11 +131,13 @@ class SurwStrategy(Sampler):
         )
 
 
-def _events(baseline: Baseline, thing: str) -> Counter[str]:
-    """How often each context goes on from a point that touches the thing, at most in a run."""
+def _events(taken: Sequence[Sequence[Stop]], thing: str) -> Counter[str]:
+    """How often each context goes on from a point that touches the thing, at most in a run.
+
+    ``taken`` has the stops of each run from which somebody went on.
+    """
     most: Counter[str] = Counter()
-    for run in baseline.runs:
-        stops = run.taken()
+    for stops in taken:
         most |= Counter(
             stop.context for stop in stops if thing in (EVERYTHING, touched(stop.point))
         )

@@ -8,6 +8,7 @@
  * All of it may lie in a file that several processes map: what one has learnt the others know.
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 #define SLOTS (2 * EDGES_MAX)
 #define BYTES_MAX (1ull << 30) /* mapped, not used until written */
 #define CAME_MAX 65536
-#define SPINS_MAX (1u << 20) /* whoever had the lock is dead then, and nobody learns any more */
+#define TRIES_MAX (1u << 20) /* whoever had the lock is dead by then, and nobody learns any more */
 
 struct edge {
 	uint64_t from, to; /* states */
@@ -35,6 +36,7 @@ static struct store {
 	uint8_t bytes[BYTES_MAX];
 } *store VX_LEFT;
 
+static bool locked_for_ever VX_LEFT;
 static struct vx_came path[CAME_MAX] VX_LEFT;
 static uint32_t path_count VX_LEFT, latest VX_LEFT;
 static uint64_t here VX_LEFT, stream VX_LEFT;
@@ -62,6 +64,7 @@ VX_EXPORT int vx_remember_in(int file)
 	store = mmap(NULL, sizeof(*store), PROT_READ | PROT_WRITE, flags, file, 0);
 	if (store == MAP_FAILED)
 		store = NULL;
+	locked_for_ever = false;
 	vx_known_restart();
 	return store ? 0 : -1;
 }
@@ -174,9 +177,12 @@ uint64_t vx_by_history(const uint8_t *key, uint32_t size)
 
 static bool lock(void)
 {
-	for (uint32_t spins = 0; spins < SPINS_MAX; spins++)
+	for (uint32_t tries = 0; !locked_for_ever && tries < TRIES_MAX; tries++) {
 		if (!__atomic_exchange_n(&store->lock, 1, __ATOMIC_ACQUIRE))
 			return true;
+		sched_yield();
+	}
+	locked_for_ever = true;
 	return false;
 }
 
