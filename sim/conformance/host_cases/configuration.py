@@ -51,7 +51,7 @@ def empty_slot_drops(host: HostBench) -> None:
     program(host, bar, bar.base)
     with reaching("a programmed BAR"):
         expect("the BAR", address_in(host, bar), bar.base)
-    host.write_config(bar.register, 0, wslot=EMPTY_SLOT)
+    host.write_config(bar.register, ONES, wslot=EMPTY_SLOT)
     expect("the BAR", address_in(host, bar), bar.base)
 
 

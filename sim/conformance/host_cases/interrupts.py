@@ -84,7 +84,7 @@ def second_entry_delivered(host: HostBench) -> None:
 def block_delivered(host: HostBench) -> None:
     host.assigned()
     started(host)
-    wire_msi(host, created(host, count=2))
+    wire_msi(host, created(host, vector=0x50, count=2, vps=(2,)))
     ((vp, vector),) = heard(host)
     expect("what the second vector gives", raised(host, 1), [(vp, vector + 1)])
 
@@ -120,7 +120,8 @@ def created_behind_delete(host: HostBench) -> None:
     host.send(delete_message(message), completion=False)
     number = host.send(create_message(host, vector=VECTOR + 2, vps=(3,)))
     bodies = completions_of(host.receive(), number)
-    expect("the number of completions", len(bodies), 1)
+    if not bodies:
+        raise Nonconforming("no completion came")
     wire_msix(host, bar, _granted_in(bodies[0]))
     expect("the interrupts that came", raised(host), [(3, VECTOR + 2)])
 

@@ -42,3 +42,13 @@ def test_a_host_that_refuses_with_another_status_fails_where_it_first_shows() ->
 def test_every_case_has_an_id_of_its_own() -> None:
     ids = [case.id for case in (*HOST_CASES, *GUEST_CASES)]
     assert len(ids) == len(set(ids))
+
+
+def test_what_no_source_establishes_is_told_and_never_a_failure() -> None:
+    case = next(case for case in HOST_CASES if case.id == "second-d0-entry")
+    target = HYPERV._replace(binding=frozenset({"unknown"}))
+    outcome = run_host_case(case, "1.4", target, hosts_of("hyperv"))
+    assert (outcome.result, outcome.why) == (
+        "observed",
+        "a second D0 entry gets status 0xc0000184",
+    )
