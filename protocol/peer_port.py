@@ -7,7 +7,7 @@ order in which frames may come.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from construct import Int64ul
@@ -53,6 +53,7 @@ class FrameHeader(WireRecord, frozen=True):
 class Hello(WireRecord, frozen=True):
     """First frame of either side. ``orders``: bit n says that the sender can do order n."""
 
+    KERNEL_NAME: ClassVar[str] = "HELLO"
     magic: U32 = MAGIC
     port_version: U16 = PORT_VERSION
     role: U16 = 0
@@ -65,30 +66,35 @@ class Hello(WireRecord, frozen=True):
 class Ping(WireRecord, frozen=True):
     """Have you done what came before? Answered when the sender of the answer waits for a frame."""
 
+    KERNEL_NAME: ClassVar[str] = "PING"
     token: U32 = 0
 
 
 class Pong(WireRecord, frozen=True):
     """The answer to the PING with that token."""
 
+    KERNEL_NAME: ClassVar[str] = "PONG"
     token: U32 = 0
 
 
 class Error(WireRecord, frozen=True):
     """The sender cannot go on, and why (UTF-8). Nothing follows."""
 
+    KERNEL_NAME: ClassVar[str] = "ERROR"
     text: Text = b""
 
 
 class Bye(WireRecord, frozen=True):
     """This life is over. Nothing follows."""
 
+    KERNEL_NAME: ClassVar[str] = "BYE"
     reserved: U32 = 0
 
 
 class Offered(WireRecord, frozen=True):
     """Host to guest: a vPCI channel is offered. The host chooses its number."""
 
+    KERNEL_NAME: ClassVar[str] = "OFFER"
     channel: U32 = 0
     reserved: U32 = 0
     instance: Guid16 = NO_GUID
@@ -97,18 +103,21 @@ class Offered(WireRecord, frozen=True):
 class Rescind(WireRecord, frozen=True):
     """Host to guest: the offer is withdrawn; the guest closes the channel and releases it."""
 
+    KERNEL_NAME: ClassVar[str] = "RESCIND"
     channel: U32 = 0
 
 
 class Open(WireRecord, frozen=True):
     """Guest to host: open the channel."""
 
+    KERNEL_NAME: ClassVar[str] = "OPEN"
     channel: U32 = 0
 
 
 class Opened(WireRecord, frozen=True):
     """Host to guest: it is open if ``status`` is 0."""
 
+    KERNEL_NAME: ClassVar[str] = "OPENED"
     channel: U32 = 0
     status: U32 = 0
 
@@ -116,18 +125,21 @@ class Opened(WireRecord, frozen=True):
 class Close(WireRecord, frozen=True):
     """Guest to host: the channel is closed from here on; it may be opened again."""
 
+    KERNEL_NAME: ClassVar[str] = "CLOSE"
     channel: U32 = 0
 
 
 class Released(WireRecord, frozen=True):
     """Guest to host: the number of a rescinded channel is the host's again."""
 
+    KERNEL_NAME: ClassVar[str] = "RELEASED"
     channel: U32 = 0
 
 
 class PacketFrame(WireRecord, frozen=True):
     """Either way: one ring packet. ``payload`` has no ring padding when it is sent."""
 
+    KERNEL_NAME: ClassVar[str] = "PACKET"
     channel: U32 = 0
     packet_type: U16 = 0
     flags: U16 = 0
@@ -138,6 +150,7 @@ class PacketFrame(WireRecord, frozen=True):
 class MmioRead(WireRecord, frozen=True):
     """Guest to host: read 1, 2, 4 or 8 bytes. The guest's processor waits for the value."""
 
+    KERNEL_NAME: ClassVar[str] = "MMIO_READ"
     request: U32 = 0
     size: U32 = 0
     gpa: U64 = 0
@@ -146,6 +159,7 @@ class MmioRead(WireRecord, frozen=True):
 class MmioValue(WireRecord, frozen=True):
     """Host to guest: what the read with that ``request`` gave; all ones where nobody answers."""
 
+    KERNEL_NAME: ClassVar[str] = "MMIO_VALUE"
     request: U32 = 0
     reserved: U32 = 0
     value: U64 = 0
@@ -154,6 +168,7 @@ class MmioValue(WireRecord, frozen=True):
 class MmioWrite(WireRecord, frozen=True):
     """Guest to host: write 1, 2, 4 or 8 bytes. The guest's processor waits until it is done."""
 
+    KERNEL_NAME: ClassVar[str] = "MMIO_WRITE"
     request: U32 = 0
     size: U32 = 0
     gpa: U64 = 0
@@ -163,12 +178,14 @@ class MmioWrite(WireRecord, frozen=True):
 class MmioWritten(WireRecord, frozen=True):
     """Host to guest: the write with that ``request`` is done."""
 
+    KERNEL_NAME: ClassVar[str] = "MMIO_WRITTEN"
     request: U32 = 0
 
 
 class Hypercall(WireRecord, frozen=True):
     """Guest to host: a hypercall of that processor, by its control word and its input."""
 
+    KERNEL_NAME: ClassVar[str] = "HYPERCALL"
     request: U32 = 0
     vp: U32 = 0
     control: U64 = 0
@@ -178,6 +195,7 @@ class Hypercall(WireRecord, frozen=True):
 class HypercallDone(WireRecord, frozen=True):
     """Host to guest: the result register of the call with that ``request``, and its output."""
 
+    KERNEL_NAME: ClassVar[str] = "HYPERCALL_DONE"
     request: U32 = 0
     reserved: U32 = 0
     result: U64 = 0
@@ -187,6 +205,7 @@ class HypercallDone(WireRecord, frozen=True):
 class Interrupt(WireRecord, frozen=True):
     """Host to guest: a device interrupt reached a virtual processor."""
 
+    KERNEL_NAME: ClassVar[str] = "INTERRUPT"
     vp: U32 = 0
     vector: U32 = 0
 
@@ -194,6 +213,7 @@ class Interrupt(WireRecord, frozen=True):
 class Order(WireRecord, frozen=True):
     """To the implementation under test: do this; ``protocol/peer_orders.py`` has the numbers."""
 
+    KERNEL_NAME: ClassVar[str] = "ORDER"
     request: U32 = 0
     order: U32 = 0
     channel: U32 = 0
@@ -204,6 +224,7 @@ class Order(WireRecord, frozen=True):
 class Done(WireRecord, frozen=True):
     """What became of the order with that ``request``: ``DONE_*``, and why (UTF-8)."""
 
+    KERNEL_NAME: ClassVar[str] = "DONE"
     request: U32 = 0
     status: U32 = 0
     text: Text = b""
@@ -232,7 +253,7 @@ FRAMES: Final[Mapping[int, type[WireRecord]]] = {
     48: Order,
     49: Done,
 }
-"""What may be in a body, by ``kind``."""
+"""What may be in a body, by ``kind``; ``KERNEL_NAME`` is the name that docs/peer-port.md has."""
 
 _KIND_OF: Final[Mapping[type[WireRecord], int]] = {record: kind for kind, record in FRAMES.items()}
 HEADER_BYTES: Final = 8

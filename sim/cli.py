@@ -49,6 +49,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "kernel info": Command("kernel_info", "tell what a driver was built from"),
     "conformance host": Command("conformance_host", "put a host to the suite, case by case"),
     "conformance guest": Command("conformance_guest", "put a guest driver to the suite"),
+    "peer serve": Command("peer_serve", "offer our host to guests in other processes"),
+    "peer record": Command("peer_record", "keep what passes between peers, and judge it"),
     "bench codec": Command("bench_codec", "measure the codec beside construct's"),
     "bench lifecycle": Command("bench_lifecycle", "measure what a device's life costs"),
     "bench explore": Command("bench_explore", "measure what a schedule costs"),

@@ -361,6 +361,7 @@ static void rescind(void)
 	struct port_channel message = { .channel = CHANNEL };
 
 	offered = 0;
+	leave_d0();
 	port_send(&port, PORT_RESCIND, &message, sizeof(message));
 }
 

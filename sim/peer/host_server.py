@@ -79,15 +79,17 @@ class HostServer:
         """How the guest calls itself."""
         return self._talk.name
 
-    def serve(self, show: Callable[[], None]) -> None:
-        """Until the guest leaves. ``show`` is called whenever something has happened.
+    def serve(self, show: Callable[[], None], idle_s: float | None = None) -> None:
+        """Until the guest leaves, or says nothing for so long.
+
+        ``show`` is called whenever something has happened.
 
         Raises PeerFault for a guest that does not leave in peace; it has been told why by then.
         """
         try:
             self._offers()
             while True:
-                self._step()
+                self._step(idle_s)
                 show()
         except PeerLeft:
             return
@@ -95,13 +97,14 @@ class HostServer:
             self._talk.tell(Error(str(fault).encode()[:TEXT_BYTES_MAX]))
             raise
 
-    def _step(self) -> None:
+    def _step(self, idle_s: float | None) -> None:
         """Take a frame; without one that waits, act."""
-        frame = self._talk.listen(None if self._driven else 0)
+        frame = self._talk.listen(idle_s if self._driven else 0)
         if frame is None:
             self._act()
-            frame = self._talk.listen(None)
-        assert frame is not None, "we listen for as long as it takes"
+            frame = self._talk.listen(idle_s)
+        if frame is None:
+            raise PeerLeft("the peer has nothing to say any more")
         taken = _TAKE.get(type(frame))
         if taken is None:
             raise unexpected(frame)

@@ -122,4 +122,4 @@ class Talk:
 
 def unexpected(frame: WireRecord) -> PeerFault:
     """The fault of a peer that says this where it makes no sense."""
-    return PeerFault(f"the peer talks nonsense: {type(frame).__name__} was not to come")
+    return PeerFault(f"the peer talks nonsense: {frame.KERNEL_NAME} was not to come")

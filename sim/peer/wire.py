@@ -82,6 +82,10 @@ class Wire:
         self._unread_bytes = 0
         return self._frames.popleft()
 
+    def fileno(self) -> int:
+        """Where to look whether the peer has said something; not all of it need be there."""
+        return self._source
+
     def close(self) -> None:
         """Let go of the descriptors; once is enough."""
         for end in {self._source, self._sink} - {-1}:

@@ -81,9 +81,12 @@ def lane_of(context: str) -> str:
     return _LANE_OF_KIND.get(kind, "thread")
 
 
-def rows_of(events: Iterable[Stamped]) -> Iterator[Row]:
-    """The rows of a picture, in the order of the events."""
-    reader = MessageReader()
+def rows_of(events: Iterable[Stamped], reader: MessageReader | None = None) -> Iterator[Row]:
+    """The rows of a picture, in the order of the events.
+
+    ``reader`` has read those that came before, for a picture that grows.
+    """
+    reader = reader or MessageReader()
     fold = _Fold()
     for stamped in events:
         tag = TAG_OF_EVENT[type(stamped.event)]

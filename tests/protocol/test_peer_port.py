@@ -96,10 +96,10 @@ def test_every_kind_has_a_number_of_its_own_and_fits_into_a_frame() -> None:
     [
         (FrameHeader(BODY_BYTES_MAX + 1, 22).build(), "is the most"),
         (FrameHeader(0, 99).build(), "no frame 99"),
-        (FrameHeader(3, 2).build() + bytes(3), "ping.token"),
-        (FrameHeader(5, 2).build() + bytes(5), "ping has 4 bytes here, not 5"),
-        (FrameHeader(23, 48).build() + bytes(23), "order has 16 bytes here, not 23"),
-        (FrameHeader(400, 4).build() + bytes(400), "error has 240 bytes here, not 400"),
+        (FrameHeader(3, 2).build() + bytes(3), "PING.token"),
+        (FrameHeader(5, 2).build() + bytes(5), "PING has 4 bytes here, not 5"),
+        (FrameHeader(23, 48).build() + bytes(23), "ORDER has 16 bytes here, not 23"),
+        (FrameHeader(400, 4).build() + bytes(400), "ERROR has 240 bytes here, not 400"),
     ],
 )
 def test_damage_is_named(damaged: bytes, says: str) -> None:

@@ -190,7 +190,7 @@ def wrongs() -> Iterator[tuple[str, GuestFake, str]]:
     yield "releases-offered", lambda _: [Released(1)], "released while it was open or offered"
     yield "reads-three-bytes", lambda _: [MmioRead(1, 3, 0)], "an access of 3 bytes"
     yield "calls-from-nowhere", lambda _: [Hypercall(1, 99)], "it has no processor 99"
-    yield "offers", lambda _: [Offered(1)], "Offered was not to come"
+    yield "offers", lambda _: [Offered(1)], "OFFER was not to come"
     yield "never-ends", floods, "floods"
 
 

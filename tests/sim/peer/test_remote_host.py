@@ -83,7 +83,7 @@ def offers_nothing(wire: Wire) -> None:
     ("peer", "result", "why"),
     [
         (dies, "failed", "the peer died: it closed the connection"),
-        (talks_nonsense, "failed", "the peer talks nonsense: Released was not to come"),
+        (talks_nonsense, "failed", "the peer talks nonsense: RELEASED was not to come"),
         (offers_nothing, "skipped", "the host offers no channel"),
     ],
 )
