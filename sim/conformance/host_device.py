@@ -55,6 +55,16 @@ ONES: Final = 0xFFFF_FFFF
 M = MessageType
 
 
+class Came(NamedTuple):
+    """An interrupt that reached a processor."""
+
+    vp: int
+    vector: int
+
+    def __str__(self) -> str:
+        return f"vector {self.vector:#x} at VP {self.vp}"
+
+
 class FoundBar(NamedTuple):
     """A memory BAR: its register's offset, whether it has two, its size, where it is put."""
 
@@ -248,14 +258,14 @@ def wired(host: HostBench) -> TranIntDesc:
     return message
 
 
-def raised(host: HostBench, index: int = 0) -> list[tuple[int, int]]:
-    """Have the function raise a vector; what reaches the processors, as (VP, vector)."""
+def raised(host: HostBench, index: int = 0) -> tuple[Came, ...]:
+    """Have the function raise a vector; what reaches the processors."""
     host.host.interrupts()
     host.order("raise-interrupt", wslot=0, index=index)
-    return [(vp, vector) for vp, vector in host.host.interrupts()]
+    return tuple(Came(vp, vector) for vp, vector in host.host.interrupts())
 
 
-def heard(host: HostBench) -> list[tuple[int, int]]:
+def heard(host: HostBench) -> tuple[Came, ...]:
     """What the function's vector 0 brings. Raises NotOffered if that is not one interrupt."""
     with reaching("an interrupt that is delivered"):
         came = raised(host)

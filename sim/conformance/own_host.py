@@ -133,7 +133,7 @@ class OwnHost:
         try:
             getattr(self._guest.partition, what.replace("-", "_"))(NAME, **arguments)
         except LocalProtocolError as refused:
-            raise NotOffered(str(refused)) from None
+            raise NotOffered(f"the host does not {what}: {refused}") from None
         self._guest.run()
 
 

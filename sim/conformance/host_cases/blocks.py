@@ -15,7 +15,7 @@ from protocol.vpci import (
     PciWriteBlock,
     message_type,
 )
-from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.host_bench import BAD_DATA, Answer, HostBench, expect, reaching, told
 
 BLOCK: Final = 1
@@ -174,7 +174,7 @@ CASES: Final = (
         given=LENT,
         when="the guest reads a block that the function does not have",
         then="it is not established what the host answers",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         bus="blocks",
         check=unknown_block,
     ),
@@ -184,7 +184,7 @@ CASES: Final = (
         given=LENT,
         when="the guest reads 129 bytes, one more than a block has",
         then="it is not established what the host answers; Linux does not ask",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         bus="blocks",
         check=too_long,
     ),

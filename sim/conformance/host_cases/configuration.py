@@ -7,7 +7,7 @@ from typing import Final
 
 from protocol.hypercall import HVCALL_MMIO_READ, HvMmioReadInput, control_word
 from protocol.pci_regs import PCI_SUBSYSTEM_VENDOR_ID
-from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.host_bench import CONFIG_PAGE, WINDOW, HostBench, expect, reaching
 from sim.conformance.host_device import (
     BAR_FLAG_BITS,
@@ -190,7 +190,6 @@ def flags_kept(host: HostBench) -> None:
 IN_D0: Final = "A bus in D0"
 PROGRAMMED: Final = "A function whose BAR is programmed"
 DECODES: Final = "A function that decodes memory"
-NOBODY: Final = "none: no source tells what a Windows host does"
 WINDOW_RS: Final = "OpenVMM bus.rs, VpciBusDevice"
 
 CASES: Final = (
@@ -320,7 +319,7 @@ CASES: Final = (
         given=IN_D0,
         when="the guest reads a word at an odd offset",
         then="it is not established what it gets",
-        source=NOBODY,
+        source=UNSOURCED,
         check=odd_word_seen,
     ),
     HostCase(
@@ -358,7 +357,7 @@ CASES: Final = (
         given=IN_D0,
         when="the guest reads the slot page",
         then="it is not established what it gets; Linux does not read it",
-        source=NOBODY,
+        source=UNSOURCED,
         check=slot_page_seen,
     ),
     HostCase(

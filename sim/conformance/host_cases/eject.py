@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.vpci import MessageType, PciDevIncoming, PciEjectResponse, message_type
-from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.host_bench import (
     BAD_DATA,
     LISTS,
@@ -59,7 +59,7 @@ def interrupts_on(host: HostBench) -> None:
     wired(host)
     heard(host)
     _asked(host)
-    expect("the number of interrupts that came", len(raised(host)), 1)
+    expect("the number of interrupts", len(raised(host)), 1)
 
 
 def given_up(host: HostBench) -> None:
@@ -222,7 +222,7 @@ CASES: Final = (
         given=ASSIGNED,
         when="the guest says that it has given up what it was not asked for",
         then="it is not established what the host answers",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         check=unasked,
     ),
     HostCase(

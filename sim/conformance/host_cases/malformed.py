@@ -7,7 +7,7 @@ from typing import Final
 
 from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, PciChildMessage, PciDevIncoming, PciMessage
-from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.host_bench import (
     BAD_DATA,
     HostBench,
@@ -130,7 +130,6 @@ def trailing(host: HostBench) -> None:
 
 
 AGREED: Final = "An agreed version and the relations known"
-NOBODY: Final = "none: no source tells what a Windows host does"
 PARSE: Final = "OpenVMM device.rs, parse_packet()"
 
 CASES: Final = (
@@ -169,7 +168,7 @@ CASES: Final = (
         given=AGREED,
         when="the guest sends a message of a type that nobody knows",
         then="it is not established what a Windows host answers",
-        source=NOBODY,
+        source=UNSOURCED,
         check=unknown_type_seen,
     ),
     HostCase(
@@ -206,7 +205,7 @@ CASES: Final = (
         given=AGREED,
         when="the guest sends a D0 entry that is cut short",
         then="it is not established which failure a Windows host answers with",
-        source=NOBODY,
+        source=UNSOURCED,
         check=short_seen,
     ),
     HostCase(
@@ -262,7 +261,7 @@ CASES: Final = (
         given=AGREED,
         when="the guest sends a completion",
         then="it is not established what a Windows host does",
-        source=NOBODY,
+        source=UNSOURCED,
         check=completion_seen,
     ),
     HostCase(

@@ -9,7 +9,15 @@ from protocol.openvmm import OvQueryProtocolVersionReply
 from protocol.status import STATUS_SUCCESS
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_1_2, VPCI_1_3, VPCI_1_5, vpci_dialect
 from protocol.vpci import MessageType, PciMessage, PciVersionRequest
-from sim.conformance.case import ALL, FROM_1_2, FROM_1_3, HostCase, Nonconforming, NotOffered
+from sim.conformance.case import (
+    ALL,
+    FROM_1_2,
+    FROM_1_3,
+    UNSOURCED,
+    HostCase,
+    Nonconforming,
+    NotOffered,
+)
 from sim.conformance.host_bench import (
     REVISION_MISMATCH,
     HostBench,
@@ -296,7 +304,7 @@ CASES: Final = (
         given=FRESH,
         when="the guest asks for resource requirements before a version",
         then="it is not established what the host answers",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         check=request_first,
     ),
     HostCase(
@@ -325,7 +333,7 @@ CASES: Final = (
         given=AGREED,
         when="the guest asks for it once more",
         then="it is not established what the host answers",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         check=second_query,
     ),
 )

@@ -14,7 +14,7 @@ from protocol.vpci import (
     PciMessage,
     message_type,
 )
-from sim.conformance.case import FROM_1_2, FROM_1_3, HostCase, Nonconforming, NotOffered
+from sim.conformance.case import FROM_1_2, FROM_1_3, UNSOURCED, HostCase, Nonconforming, NotOffered
 from sim.conformance.host_bench import (
     LISTS,
     HostBench,
@@ -168,7 +168,6 @@ def d0_list_seen(host: HostBench) -> None:
 
 AGREED: Final = "An agreed version"
 QUERIED: Final = "the guest queries the relations"
-OV: Final = "OpenVMM device.rs, send_bus_relations"
 
 CASES: Final = (
     HostCase(
@@ -302,7 +301,7 @@ CASES: Final = (
         given=AGREED,
         when="the guest queries the relations and wants a completion",
         then="it is not established what the completion carries; Linux asks for none",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         check=completion_seen,
     ),
     HostCase(
@@ -321,7 +320,7 @@ CASES: Final = (
         given="A guest that has agreed on a version and not asked for the relations",
         when="a function is taken away",
         then="it is not established whether the guest is told",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         bus="two",
         check=not_unsolicited,
     ),

@@ -8,7 +8,7 @@ from typing import Final
 from protocol.ring import Packet
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciChildMessage, PciMessage
-from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.host_bench import HostBench, completions_of, expect, names_of, told
 
 LARGE_ID: Final = 0xFEDC_BA98_7654_3210
@@ -266,7 +266,7 @@ CASES: Final = (
         given="A packet that the guest has not taken from the ring",
         when="the guest sends a request",
         then="it is not established whether the host reads it",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         check=reading_seen,
     ),
     HostCase(
@@ -303,7 +303,7 @@ CASES: Final = (
         given=AGREED,
         when="the guest puts an index out of range",
         then="it is not established what a Windows host does; OpenVMM's worker ends in silence",
-        source="none: no source tells what a Windows host does",
+        source=UNSOURCED,
         check=broken_ring_seen,
     ),
 )

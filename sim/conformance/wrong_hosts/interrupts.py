@@ -69,6 +69,11 @@ def _one_message(payload: bytes) -> bytes:
     return replace(answer, int_desc=replace(answer.int_desc, vector_count=1)).build()
 
 
+def _with_data(payload: bytes) -> bytes:
+    answer = PciCreateIntResponse.parse(payload)
+    return replace(answer, int_desc=replace(answer.int_desc, data=VECTOR)).build()
+
+
 def _elsewhere(payload: bytes) -> bytes:
     answer = PciCreateIntResponse.parse(payload)
     moved = replace(answer.int_desc, address=answer.int_desc.address ^ 0x10_0000)
@@ -76,19 +81,21 @@ def _elsewhere(payload: bytes) -> bytes:
 
 
 class Repeats(Meddled):
-    """Answers the third request for interrupts with the second's message."""
+    """Answers a request for interrupts, the first being 1, with an earlier one's message."""
 
-    def __init__(self, host: HostUnderTest) -> None:
+    def __init__(self, host: HostUnderTest, *, nth: int, earlier: int) -> None:
         super().__init__(host)
+        self._nth = nth
+        self._earlier = earlier
         self._granted: list[bytes] = []
 
     def answer(self, packet: Packet) -> Iterable[Packet]:
         if self.heard[-1].kind not in CREATES:
             return (packet,)
         self._granted.append(packet.payload)
-        if len(self._granted) != 3:
+        if len(self._granted) != self._nth:
             return (packet,)
-        return (replace(packet, payload=self._granted[1]),)
+        return (replace(packet, payload=self._granted[self._earlier - 1]),)
 
 
 def delivering(before: tuple[int, int], after: tuple[int, int]) -> partial[Interrupting]:
@@ -143,7 +150,21 @@ ROWS: Final = (
         id="repeats-message",
         does="gives the same message to two interrupts",
         catches=("messages-are-apart",),
-        wrap=Repeats,
+        wrap=partial(Repeats, nth=3, earlier=2),
+    ),
+    WrongHost(
+        id="serves-lists-whole-or-not",
+        does="gives back the entries of a list of which one failed",
+        catches=("first-records-stay",),
+        wrap=partial(Repeats, nth=2, earlier=1),
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="gives-data",
+        does="gives messages with data",
+        catches=("message-has-address-only",),
+        wrap=partial(Answering, when=_create, change=_with_data),
+        profile="openvmm",
     ),
     WrongHost(
         id="delivers-to-vp-0",
