@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from host.clock import Cancel, Clock
-from host.events import IndexForged
+from host.events import IndexForged, LengthForged
 from host.vsp.inputs import InvalidationDue, PacketReceived, RingBroken
 from protocol.errors import RemoteProtocolError
 from protocol.ids import RelId, SlotNumber, TransactionId
 from protocol.link import PacketPublished
-from protocol.ring import TRAILER_BYTES, Ring, RingFull, packet_bytes
+from protocol.ring import DESCRIPTOR_BYTES, TRAILER_BYTES, Ring, RingFull, packet_bytes
 from protocol.vmbus import (
     VM_PKT_COMP,
     VM_PKT_DATA_INBAND,
@@ -97,6 +97,16 @@ class ChannelWorker:
         self._stalled_until_ns = 0
         self._cancel: Cancel | None = None
 
+    @property
+    def packets_waiting(self) -> int:
+        """Packets for the guest that wait for room in its ring."""
+        return len(self._outbox)
+
+    @property
+    def notices_waiting(self) -> int:
+        """Turns that were asked for and have not come."""
+        return len(self._due)
+
     # What the owner asks
 
     def send(self, payload: bytes) -> None:
@@ -118,6 +128,13 @@ class ChannelWorker:
         else:
             self._in.read_index = value
         self._emit(IndexForged(self.relid, ring, value))
+
+    def forge_length(self, payload: bytes, len8: int) -> None:
+        """A hostile host: send a packet at once, if there is room, that says it is so long."""
+        at = self._out.write_index
+        if self._publish(VM_PKT_DATA_INBAND, UNSOLICITED, payload):
+            self._out.forge_lengths(at, DESCRIPTOR_BYTES >> 3, len8)
+            self._emit(LengthForged(self.relid, DESCRIPTOR_BYTES >> 3, len8))
 
     def request_turn(self, wslot: SlotNumber) -> None:
         """Call ``invalidation_due`` at a turn with room for the notice."""

@@ -39,7 +39,8 @@ class GuestMemory(Protocol):
     def window(self, gpa: Gpa, size_bytes: int) -> memoryview:
         """Return the shared bytes themselves: writes are seen by the other side.
 
-        The pages must be contiguous in guest-physical memory.
+        The pages must be contiguous in guest-physical memory. Raises LookupError where the guest
+        has no memory.
         """
 
 

@@ -45,6 +45,11 @@ class ConfigWindow:
         self._slot = SlotNumber(0)
         self._page: int | None = None  # number of the slot page while mapped
 
+    @property
+    def mapped(self) -> bool:
+        """Whether the two pages answer somewhere."""
+        return self._page is not None
+
     def map(self, addresses: AddressMap, gpa: int) -> bool:
         """Route the two pages from ``gpa``; False if either is somebody else's.
 

@@ -76,6 +76,17 @@ class IndexForged(msgspec.Struct, frozen=True, gc=False):
     value: int
 
 
+class LengthForged(msgspec.Struct, frozen=True, gc=False):
+    """A hostile host has said of a packet to the guest where its payload begins and where it ends.
+
+    Both in units of 8 bytes from its descriptor on, and neither need be true.
+    """
+
+    relid: RelId
+    offset8: int
+    len8: int
+
+
 class MessageRefused(msgspec.Struct, frozen=True, gc=False):
     """A control message the VMBus server does not accept; nothing is answered."""
 

@@ -120,6 +120,16 @@ class OfferedChannels:
     def session(self) -> SessionState:
         return self._session
 
+    @property
+    def lists_held(self) -> int:
+        """The guest's memory lists (GPADLs), complete or not."""
+        return len(self._gpadls)
+
+    @property
+    def lists_named(self) -> int:
+        """The same as the channels count them: each list belongs to one."""
+        return sum(len(channel.gpadls) for channel in self._channels)
+
     def take_effects(self) -> list[Effect]:
         """What has to be done now, in order; each is handed out once."""
         effects, self._effects = self._effects, []

@@ -52,6 +52,7 @@ from host.vsp import Phase, inputs
 from host.vsp.rules import Profile, rules_for
 from protocol.errors import LocalProtocolError, RemoteProtocolError, WireFormatError
 from protocol.hypercall import (
+    HV_STATUS_INSUFFICIENT_BUFFERS,
     HV_STATUS_INVALID_CONNECTION_ID,
     HV_STATUS_SUCCESS,
     HVCALL_POST_MESSAGE,
@@ -63,6 +64,10 @@ from protocol.link import ChannelEvent, HypercallMade, InterruptDelivered, Messa
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
 from protocol.synic import synic_message
 from protocol.vmbus import message_name
+
+# Model: how many messages a port holds is not established. A guest waits for most of its answers,
+# so that two for each of 2,047 channels are more than one that means well has posted.
+MESSAGES_WAITING_MAX: Final = 1 << 12
 
 MSI_TABLES: Final = {table.name: table for table in (REMAPPABLE, SOFTWARE_TABLE)}
 
@@ -126,6 +131,11 @@ class Partition(Administrator):
         self._messages: deque[bytes] = deque()
         self._serving = False
 
+    @property
+    def messages_waiting(self) -> int:
+        """Control messages of the guest that nobody has looked at yet."""
+        return len(self._messages)
+
     # What the guest asks (HostPort)
 
     def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
@@ -145,9 +155,14 @@ class Partition(Administrator):
         self._interrupts.end(intid)
 
     def post_message(self, connection_id: ConnectionId, payload: bytes) -> int:
-        """Take a control message; it is answered within ``latency_ns["message"]``, in order."""
+        """Take a control message; it is answered within ``latency_ns["message"]``, in order.
+
+        An error status without room for it, or if nobody has that connection id.
+        """
         if connection_id not in self.server.connection_ids:
             return HV_STATUS_INVALID_CONNECTION_ID
+        if len(self._messages) >= MESSAGES_WAITING_MAX:
+            return HV_STATUS_INSUFFICIENT_BUFFERS
         self._messages.append(payload)
         if len(self._messages) == 1:
             self._clock.later(self._latency_ns["message"], "message", self._next_message)

@@ -13,8 +13,8 @@ from protocol.ring_rules import OPENVMM as STRICT_READER
 def map_rings(memory: GuestMemory, effect: OpenRing) -> tuple[Ring, Ring]:
     """The guest-to-host ring, which the host reads, and the host-to-guest ring.
 
-    Model: a strict reader, OpenVMM's, on every profile. Raises RemoteProtocolError for scattered
-    pages, LocalProtocolError for a ring without data.
+    Model: a strict reader, OpenVMM's, on every profile. Raises RemoteProtocolError for pages that
+    are scattered or none of the guest's, LocalProtocolError for a ring without data.
     """
     split = effect.downstream_page
     inbound, outbound = effect.pages[:split], effect.pages[split:]
@@ -26,4 +26,7 @@ def _window(memory: GuestMemory, pages: tuple[Gpa, ...]) -> memoryview:
     first = pages[0]
     if any(page != first + index * HV_HYP_PAGE_SIZE for index, page in enumerate(pages)):
         raise RemoteProtocolError("ring pages are scattered")
-    return memory.window(first, len(pages) * HV_HYP_PAGE_SIZE)
+    try:
+        return memory.window(first, len(pages) * HV_HYP_PAGE_SIZE)
+    except LookupError as nowhere:
+        raise RemoteProtocolError(f"ring pages: {nowhere}") from None

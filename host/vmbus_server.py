@@ -154,10 +154,17 @@ class VmbusServer(OfferedChannels):
         try:
             complete = self._gpadls.extend(handle, message.pfn)
         except RemoteProtocolError:
+            self._drop(relid, handle)
             self._answer_gpadl(relid, handle, _FAILED)
             return
         if complete:
             self._answer_gpadl(relid, handle, STATUS_SUCCESS)
+
+    def _drop(self, relid: RelId, handle: GpadlId) -> None:
+        """A list came to nothing: its channel has it no longer."""
+        channel = self._channels.get(relid)
+        if channel is not None:
+            channel.gpadls.remove(handle)
 
     def _gpadl_teardown(self, payload: bytes) -> None:
         message = VmbusChannelGpadlTeardown.parse(payload)

@@ -68,6 +68,8 @@ if sys.byteorder != "little":
 _MAX_PAYLOAD_BYTES: Final = (LEN8_LIMIT << 3) - DESCRIPTOR_BYTES
 _WRITE, _READ, _MASK, _PENDING, _FEATURES = 0, 1, 2, 3, 16  # 32-bit words of the header page
 _DESCRIPTOR = struct.Struct("<HHHHQ")  # type, offset8, len8, flags, trans_id
+_LENGTHS = struct.Struct("<HH")  # of it: offset8, len8
+_LENGTHS_AT: Final = 2  # bytes into it
 _unpack_from = _DESCRIPTOR.unpack_from
 _LENGTHS_KEPT: Final = 256  # more different payload lengths than a driver and its host use
 
@@ -220,6 +222,11 @@ class Ring:
             self._data[:end] = whole[size - end :]
         words[_WRITE] = end
         return at == words[_READ] and not words[_MASK]  # must_signal_data, without the call
+
+    def forge_lengths(self, at: int, offset8: int, len8: int) -> None:
+        """A hostile writer: the packet written at the index ``at`` says this of itself."""
+        start = (at + _LENGTHS_AT) % self.data_bytes
+        _LENGTHS.pack_into(self._data, start, offset8, len8)
 
     def peek(self, max_packet_bytes: int | None = None) -> Packet | None:
         """The next packet, left where it is; None when there is none.

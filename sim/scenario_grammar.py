@@ -42,7 +42,7 @@ ARCHITECTURES: Final = ("x86-64", "arm64")
 DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
 RINGS: Final = ("to-guest", "to-host")
-OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 38))
+OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 40))
 FRAMEBUFFER: Final = ("told", "guessed", "unknown")  # guessed: at the lowest address for BARs
 VIOLATION_KINDS: Final = (
     *("use-after-free", "double-free", "dead-stack", "list-corruption", "null-dereference"),
@@ -221,7 +221,11 @@ _STEP_ROWS: Final = (
     StepRow(
         "forge-packet",
         "host",
-        (_DEVICE, Key("data", HEX, REQUIRED, "its payload, in hexadecimal")),
+        (
+            _DEVICE,
+            Key("data", HEX, REQUIRED, "its payload, in hexadecimal"),
+            Key("len8", number(0, 2**16 - 1), None, "its length, in 8 bytes; none: the true one"),
+        ),
         "a hostile host: put these bytes into the bus's ring as a message",
     ),
     StepRow(

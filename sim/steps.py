@@ -93,7 +93,7 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     ),
     "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
     "forge-packet": lambda stage, step: stage.partition.forge_packet(
-        _bus(stage, step), step.arguments["data"]
+        _bus(stage, step), step.arguments["data"], step.arguments["len8"]
     ),
     "forge-completion": lambda stage, step: stage.partition.forge_completion(
         _bus(stage, step), step.arguments["request"], step.arguments["data"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O37.
+"""What is wrong in the driver to this day, by reading Linux 6.12: the items O1 to O39.
 
 They are in the model as they are in Linux. ``certainty`` says how sure one can be; nothing here was
 seen to happen on a real host unless it says so. Knows no oracle: how an item shows in a run is
@@ -113,8 +113,8 @@ _ITEMS: Final = (
     ),
     OpenItem(
         "O10", "A host that neither answers nor rescinds is waited for without end",
-        "wait_for_response()",
-        "a host that has died",
+        "wait_for_response(), vmbus_open(), vmbus_establish_gpadl()",
+        "a host that has died, or one that offers what it does not have",
         "acknowledged upstream",
         "silent-host",
         "Only an answer or a rescind ends the wait; locks are held meanwhile.",
@@ -352,6 +352,25 @@ _ITEMS: Final = (
         "hibernate-new-function",
         "The list is dealt with while the bus is not installed, and nobody scans it afterwards; the"
         " next list, or a rescan, finds the function.",
+    ),
+    OpenItem(
+        "O38", "A packet that says it is longer than what is there takes its reader past the rest",
+        "hv_pkt_iter_first(), __hv_pkt_iter_next()",
+        "a hostile host",
+        "certain by reading; a host can stop a guest's CPUs anyhow",
+        "hostile-length",
+        "Its length becomes all there is to read, its trailer among that, and the trailer's eight"
+        " bytes are passed over once more: the reader is beyond the host's index, the whole ring"
+        " seems full of packets, and the callback reads old ones and rubbish, mostly for ever.",
+    ),
+    OpenItem(
+        "O39", "An offer of an instance that is there leaves its old number with the channel",
+        "vmbus_onoffer(), vmbus_channel_map_relid()",
+        "a hostile host",
+        "certain by reading; Linux warns of the offer, and goes on",
+        "hostile-offer-again",
+        "It is taken for one after hibernation, when the channel has no number. The table still"
+        " leads from the old number to the channel, and once that is freed, to what was it.",
     ),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from guest.events import PacketDropped, RequestCompleted
 from guest.kernel import ops
+from guest.kernel.faults import EndlessLoop
 from guest.pci_hyperv.blocks import Blocks
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.eject import Eject
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from protocol.ring import Packet
 
 PACKET_BUFFER_BYTES = 0x100  # first buffer of the callback; larger packets get a second one
+# Model: of one call. A ring of pci_ring_size holds 682 packets of the least size; who reads more
+# without anybody writing reads the same bytes again and again, and Linux never ends.
+PACKETS_A_CALL_MAX = 4096
 PCI_RESPONSE_BYTES = DESCRIPTOR_BYTES + 4  # packets no larger than a bare status are skipped
 
 Incoming = TypeVar("Incoming", bound="WireRecord")
@@ -59,7 +63,11 @@ class Channel(RelationsInbox, Eject, Blocks):
         """
         kernel, channel = self.kernel, hbus.hdev.channel
         buffer_bytes = await self.new_buffer(PACKET_BUFFER_BYTES)
+        packets_left = PACKETS_A_CALL_MAX
         while buffer_bytes:
+            packets_left -= 1
+            if not packets_left:
+                raise EndlessLoop("the ring is never read to its end, packet upon packet")
             if kernel.crowded:
                 await ops.offer(kernel, "recvpacket")
             ret, packet = vmbus_recvpacket_raw(channel, buffer_bytes)

@@ -71,7 +71,7 @@ class Compose(MappingRequest):
         first = msi_desc.msg
         index = data.irq - msi_desc.irq
         int_desc.address = first.address_lo | first.address_hi << 32
-        int_desc.data = first.data + index
+        int_desc.data = first.data + index & U32
         data.chip_data = int_desc
         self.emit_composed(hpdev, data, MULTI_MSI_VECTOR + index, int_desc)
         return message_of(int_desc.address, int_desc.data)

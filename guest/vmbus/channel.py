@@ -11,13 +11,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from guest.kernel.faults import NullDereference
+from guest.kernel.faults import EndlessLoop, NullDereference
 from guest.kernel.lists import ListNode
 from guest.kernel.memory import Allocated, RefCount
 from guest.kernel.sync import Mutex, SpinLock
 from guest.kernel.work import Tasklet, Work
 from protocol.ids import CpuId, GpadlId, RelId, TransactionId
-from protocol.ring import Ring
+from protocol.ring import DESCRIPTOR_BYTES, Ring
 from protocol.vmbus import VmbusChannelOfferChannel
 
 if TYPE_CHECKING:
@@ -150,12 +150,21 @@ class VmbusChannel(Allocated):
         self.sig_event = offer.connection_id.to_bytes(8, "little")  # vmbus_setevent()'s argument
 
     async def vmbus_on_event(self) -> None:
-        """vmbus_on_event(): run the callback, then allow interrupts again."""
+        """vmbus_on_event(): run the callback, then allow interrupts again.
+
+        What is left and too little for a packet is never read, and the tasklet comes back for it
+        again and again (open item O38).
+        """
         callback = self.onchannel_callback
         if callback is None:
             return
         await callback(self.callback_context)
-        if (self.inbound or inbound_ring(self)).end_read():
+        left_bytes = (self.inbound or inbound_ring(self)).end_read()
+        if 0 < left_bytes < DESCRIPTOR_BYTES:
+            raise EndlessLoop(
+                f"the ring is never read to its end: {left_bytes} bytes are no packet"
+            )
+        if left_bytes:
             self.begin_read()
 
     def begin_read(self) -> None:

@@ -19,6 +19,7 @@ from guest.vmbus.open import Opening, vmbus_reset_channel_cb
 from guest.vmbus.post import vmbus_post_msg
 from protocol.ids import RelId
 from protocol.vmbus import (
+    HV_EVENT_FLAGS_COUNT,
     VmbusChannelOfferChannel,
     VmbusChannelRelidReleased,
     VmbusChannelRescindOffer,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from guest.kernel.work import WorkQueue
 
 RESCIND_POLL_MS = 1
+MAX_CHANNEL_RELIDS = HV_EVENT_FLAGS_COUNT  # a relid is an event flag's number
 
 
 class Offers(Opening):
@@ -110,7 +112,7 @@ class Offers(Opening):
             return False
         self.primary_channels[identity] = channel
         self.by_instance.setdefault(identity[1], []).append(channel)
-        self.channels[channel.relid] = channel
+        self.map_relid(channel)
         await self.channel_mutex.unlock()
         return True
 
@@ -218,15 +220,38 @@ class Offers(Opening):
     def _unlink(self, channel: VmbusChannel) -> None:
         self.unmap_relid(channel)
         identity = _identity(channel)
-        del self.primary_channels[identity]
+        if self.primary_channels.get(identity) is channel:
+            del self.primary_channels[identity]
         self.by_instance[identity[1]].remove(channel)
         if not self.by_instance[identity[1]]:
             del self.by_instance[identity[1]]
 
+    def replace_offer(self, channel: VmbusChannel, offer: VmbusChannelOfferChannel) -> None:
+        """What is known of a listed channel; a host may say of an instance that its type differs.
+
+        Model: two channels may come to be of one type and instance then. Linux finds the one that
+        is first in its list, here it is the one that was so first.
+        """
+        identity = _identity(channel)
+        if self.primary_channels.get(identity) is channel:
+            del self.primary_channels[identity]
+        channel.setup_state(offer)
+        self.primary_channels.setdefault(_identity(channel), channel)
+
+    def map_relid(self, channel: VmbusChannel) -> None:
+        """vmbus_channel_map_relid(): whoever had the number before has it no longer."""
+        if channel.relid >= MAX_CHANNEL_RELIDS:
+            self.kernel.log("warn", f"relid {channel.relid} has no place in the table")
+            return
+        self.channels[channel.relid] = channel
+
     def unmap_relid(self, channel: VmbusChannel) -> None:
-        """vmbus_channel_unmap_relid(): no interrupt finds the channel from here on."""
+        """vmbus_channel_unmap_relid(): no interrupt finds the channel from here on.
+
+        Nor does it another one, to which a host has given the same number.
+        """
         if channel.relid != INVALID_RELID:
-            del self.channels[channel.relid]
+            self.channels.pop(channel.relid, None)
 
     async def vmbus_release_relid(self, relid: int) -> None:
         """vmbus_release_relid(): the host may use the number again."""

@@ -133,7 +133,8 @@ def vmbus_recvpacket_raw(channel: VmbusChannel, buffer_bytes: int) -> tuple[int,
     has passed the point "recvpacket".
 
     Linux does not look whether the host's write index lies within the ring (hv_pkt_iter_avail()):
-    one that does not is never reached, and there is always more to read (open item O30).
+    one that does not is never reached, and there is always more to read (open item O30). Nor does
+    it look whether a packet ends before that index (open item O38).
     """
     ring = channel.inbound or inbound_ring(channel)
     try:

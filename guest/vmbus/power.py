@@ -117,8 +117,8 @@ class BusPower(Offers):
         self.offer_in_progress -= 1
         if old.relid != INVALID_RELID:
             self.kernel.log("warn", f"channel {old.relid} is offered again as {offer.child_relid}")
-        old.setup_state(offer)
-        self.channels[old.relid] = old
+        self.replace_offer(old, offer)
+        self.map_relid(old)
         await self.check_ready_for_resume_event()
         await self.channel_mutex.unlock()
 

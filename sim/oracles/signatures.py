@@ -22,11 +22,14 @@ from sim.oracles.signatures_failure import (
     RingLeftBehind,
     SentOnce,
     SilentHost,
+    SilentServer,
 )
 from sim.oracles.signatures_hostile import (
     CommandNotRead,
     ForgedMapping,
     IndexBeyondTheRing,
+    NumberLeftBehind,
+    PastTheIndex,
     StrangeSlot,
     VendorIdNotRead,
     WideLastBar,
@@ -49,6 +52,7 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     FailedHibernation,
     RescindedChildren,
     SilentHost,
+    SilentServer,
     InvalidatedWhileLeaving,
     VendorIdNotRead,
     WideLastBar,
@@ -72,4 +76,6 @@ SIGNATURES: Final[Sequence[type[Signature]]] = (
     RemovedInItsSleep,
     DroppedOffers,
     RingLeftBehind,
+    PastTheIndex,
+    NumberLeftBehind,
 )

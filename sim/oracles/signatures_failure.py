@@ -18,14 +18,18 @@ from guest.events import (
     RequestCompleted,
 )
 from host.events import BlockInvalidateSent
-from protocol.link import PacketPublished
-from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
+from protocol.link import MessagePosted, PacketPublished
+from protocol.vmbus import VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED, ChannelMessageType
 from protocol.vpci import MessageType
 from sim.fault_events import FaultInjected
 from sim.faults import ALLOCATION_FAILURE, RING_FULL
 from sim.oracles.known import Signature
 from sim.oracles.law import Sees, to_host
 
+ANSWERED_BY: Final[Mapping[int, int]] = {
+    ChannelMessageType.CHANNELMSG_GPADL_HEADER: ChannelMessageType.CHANNELMSG_GPADL_CREATED,
+    ChannelMessageType.CHANNELMSG_OPENCHANNEL: ChannelMessageType.CHANNELMSG_OPENCHANNEL_RESULT,
+}
 LIST: Final = -1  # in place of a transaction id
 CALLBACK: Final = "vmbus_on_event"
 SENT_ONCE: Final = frozenset(
@@ -93,6 +97,32 @@ class SilentHost(Signature):
         to_host(MessageType.PCI_QUERY_BUS_RELATIONS): _asked,
         RelationsQueued: _listed,
     }
+
+
+class SilentServer(Signature):
+    """A channel that was offered cannot be opened: its memory, or itself, is never spoken of."""
+
+    item = "O10"
+    kinds = frozenset({"hang"})
+    what = ("CHANNELMSG_GPADL_HEADER", "CHANNELMSG_OPENCHANNEL")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: set[tuple[int, bytes]] = set()  # kind of message, relid
+
+    def _posted(self, event: MessagePosted, *_: object) -> None:
+        kind, relid = int.from_bytes(event.payload[:4], "little"), event.payload[8:12]
+        if kind in ANSWERED_BY:
+            self._open.add((ANSWERED_BY[kind], relid))
+        if event.direction == "host-to-guest":
+            self._open.discard((kind, relid))
+        self.possible = bool(self._open)
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._open.clear()
+
+    sees: ClassVar[Sees] = {MessagePosted: _posted}
 
 
 class InvalidatedWhileLeaving(Signature):

@@ -7,16 +7,21 @@ Which item is about what is in ``guest/defects/open_items.py``.
 from __future__ import annotations
 
 from typing import ClassVar, Final
+from uuid import UUID
 
 from guest.events import ChildAdded, ChildRemoved, MsiComposed
-from host.events import ChannelOffered, IndexForged, InterruptCreated
+from host.events import ChannelOffered, IndexForged, InterruptCreated, LengthForged
 from protocol.hypercall import HV_STATUS_SUCCESS, HVCALL_MMIO_READ
-from protocol.link import HypercallMade, PacketPublished
+from protocol.link import HypercallMade, MessagePosted, PacketPublished
+from protocol.ring import DESCRIPTOR_BYTES, MAX_PACKET_BYTES
+from protocol.vmbus import ChannelMessageType, VmbusChannelOfferChannel
 from protocol.vpci import PciQResReqResponse
 from sim.oracles.known import Signature
-from sim.oracles.law import Sees, forget
+from sim.oracles.law import HEAD_BYTES, Sees, forget
 
 WIDE: Final = 0x4  # PCI_BASE_ADDRESS_MEM_TYPE_64
+OFFER: Final = ChannelMessageType.CHANNELMSG_OFFERCHANNEL.to_bytes(HEAD_BYTES, "little")
+PADDED_TO: Final = 8  # bytes of a ring
 LAST_SLOT: Final = 0xFF  # five bits of device, three of function
 
 
@@ -53,8 +58,9 @@ class WideLastBar(Signature):
     what = ("probed_bar",)
 
     def _answered(self, event: PacketPublished, *_: object) -> None:
-        if event.direction == "host-to-guest" and len(event.payload) == PciQResReqResponse.SIZE:
-            last = PciQResReqResponse.parse(event.payload).probed_bar[-1]
+        payload = event.payload.ljust(-(-len(event.payload) // PADDED_TO) * PADDED_TO, b"\0")
+        if event.direction == "host-to-guest" and len(payload) >= PciQResReqResponse.SIZE:
+            last = PciQResReqResponse.parse(payload).probed_bar[-1]
             self.shown |= bool(last & WIDE)
 
     sees: ClassVar[Sees] = {PacketPublished: _answered}
@@ -102,6 +108,57 @@ class IndexBeyondTheRing(Signature):
         self.possible |= event.ring == "to-guest"
 
     sees: ClassVar[Sees] = {IndexForged: _forged}
+
+
+class PastTheIndex(Signature):
+    """A packet ends elsewhere than it says, or beyond the buffer of its reader."""
+
+    item = "O38"
+    kinds = frozenset({"hang"})
+    what = ("never read to its end",)
+
+    def _forged(self, *_: object) -> None:
+        self.possible = True
+
+    def _written(self, event: PacketPublished, *_: object) -> None:
+        long = len(event.payload) > MAX_PACKET_BYTES - DESCRIPTOR_BYTES
+        self.possible |= long and event.direction == "host-to-guest"
+
+    sees: ClassVar[Sees] = {
+        LengthForged: _forged,
+        IndexForged: _forged,  # which makes the last packet longer than what is there
+        PacketPublished: _written,
+    }
+
+
+class NumberLeftBehind(Signature):
+    """An instance that the guest has a channel for was offered under another number.
+
+    The real driver warns of the offer, and that ends its run.
+    """
+
+    item = "O39"
+    kinds = frozenset({"use-after-free", "warning"})
+    what = ("VmbusChannel", "vmbus_channel", "channel_mgmt.c")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: dict[UUID, int] = {}  # of each instance, as it was offered last
+
+    def _posted(self, event: MessagePosted, *_: object) -> None:
+        if event.direction != "host-to-guest" or not event.payload.startswith(OFFER):
+            return
+        if len(event.payload) >= VmbusChannelOfferChannel.SIZE:
+            offer = VmbusChannelOfferChannel.parse(event.payload)
+            before = self._numbers.get(offer.offer.if_instance, offer.child_relid)
+            self.possible |= before != offer.child_relid
+            self._numbers[offer.offer.if_instance] = offer.child_relid
+
+    def crashed(self, *_: object) -> None:
+        super().crashed()
+        self._numbers.clear()
+
+    sees: ClassVar[Sees] = {MessagePosted: _posted}
 
 
 class ForgedMapping(Signature):

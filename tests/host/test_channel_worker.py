@@ -9,7 +9,7 @@ from protocol.ids import RelId, SlotNumber, TransactionId
 from protocol.ring import HEADER_BYTES, Packet, Ring
 from protocol.ring_rules import OPENVMM
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
-from tests.host.fakes import FakeClock
+from sim.fuzzing.hand_guest import JumpingClock
 
 RELID = RelId(3)
 DATA_BYTES = 256
@@ -49,7 +49,7 @@ class Rig:
         *,
         id_zero_answered: bool = False,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = JumpingClock()
         self.owner = Owner()
         self.events: list[object] = []
         there = memoryview(bytearray(HEADER_BYTES + data_bytes))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Stories of a whole host partition, told by a guest that speaks bytes."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from host.events import (
     IndexForged,
     InterruptDropped,
 )
+from host.partition import MESSAGES_WAITING_MAX
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import LocalProtocolError
 from protocol.gic import (
@@ -25,7 +27,7 @@ from protocol.gic import (
     route_of,
     word_of,
 )
-from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID
+from protocol.hypercall import HV_STATUS_INSUFFICIENT_BUFFERS, HV_STATUS_INVALID_CONNECTION_ID
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
 from protocol.link import InterruptDelivered, MessagePosted
 from protocol.ring import RingCorrupt
@@ -539,10 +541,13 @@ def test_a_message_the_server_refuses_is_told_and_nothing_is_answered(guest: Fak
     assert guest.names().count("MessageRefused") == 2
 
 
-def test_scattered_ring_pages_fail_the_open(guest: FakeGuest) -> None:
+@pytest.mark.parametrize("pages", [(1, 3, 5, 7, 9), range(1 << 20, (1 << 20) + 5)])
+def test_ring_pages_that_are_scattered_or_nowhere_fail_the_open(
+    guest: FakeGuest, pages: Sequence[int]
+) -> None:
     relid = guest.partition.offer("nvme0")
     guest.clock.run()
-    area = GpaRange(byte_count=5 * 4096, byte_offset=0, pfn_array=(1, 3, 5, 7, 9))
+    area = GpaRange(byte_count=5 * 4096, byte_offset=0, pfn_array=tuple(pages))
     guest.post(
         VmbusChannelGpadlHeader(
             child_relid=relid, gpadl=5, range_buflen=48, rangecount=1, range=(area,)
@@ -559,6 +564,15 @@ def test_scattered_ring_pages_fail_the_open(guest: FakeGuest) -> None:
     guest.clock.run()
     assert "RingRefused" in guest.names()
     assert VmbusChannelOpenResult.parse(guest.messages[-1]).status != 0
+
+
+def test_more_messages_than_a_port_holds_are_not_taken(guest: FakeGuest) -> None:
+    message = VmbusChannelRelidReleased(child_relid=9).build()
+    statuses = [guest.post(message) for _ in range(MESSAGES_WAITING_MAX + 1)]
+    assert set(statuses[:-1]) == {0}
+    assert statuses[-1] == HV_STATUS_INSUFFICIENT_BUFFERS
+    guest.clock.run()
+    assert guest.post(message) == 0
 
 
 def test_unclaimed_addresses_read_all_ones_and_are_told(guest: FakeGuest) -> None:

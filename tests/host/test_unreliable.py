@@ -15,7 +15,7 @@ from protocol.ring import HEADER_BYTES, Ring
 from protocol.ring_rules import OPENVMM
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType
-from tests.host.fakes import FakeClock
+from sim.fuzzing.hand_guest import JumpingClock
 
 EJECT = int(MessageType.PCI_EJECT).to_bytes(4, "little") + bytes(12)
 D0 = int(MessageType.PCI_BUS_D0ENTRY).to_bytes(4, "little") + bytes(12)
@@ -65,7 +65,7 @@ class Rig:
     """An unreliable worker over two small rings, seen from the guest's side."""
 
     def __init__(self, imp: Imp) -> None:
-        self.clock = FakeClock()
+        self.clock = JumpingClock()
         self.vsp = Vsp()
         self.events: list[object] = []
         there, back = (memoryview(bytearray(HEADER_BYTES + 512)) for _ in range(2))

@@ -426,6 +426,19 @@ def test_a_body_too_many_spoils_the_list() -> None:
         guest.say(VmbusChannelGpadlBody(gpadl=GPADL, pfn=(1,)))
 
 
+def test_a_list_that_a_body_has_spoiled_is_no_channels_any_more() -> None:
+    guest = connected(NEWEST, ONE, TWO)
+    for _ in range(3):
+        guest.say(gpadl_header(1, pages=27))
+        guest.say(VmbusChannelGpadlBody(gpadl=GPADL, pfn=(1, 2)))
+    assert (guest.server.lists_held, guest.server.lists_named) == (0, 0)
+    guest.establish_gpadl(2)  # the handle is another channel's now
+    guest.open(2)
+    guest.server.rescind(RelId(1))
+    guest.say(VmbusChannelRelidReleased(child_relid=1))
+    assert guest.server.lists_held == 1
+
+
 def test_a_handle_in_use_is_not_given_again() -> None:
     guest = connected(NEWEST, ONE, TWO)
     guest.establish_gpadl(1)

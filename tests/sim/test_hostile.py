@@ -144,6 +144,16 @@ def test_indices_are_checked_before_writing_and_not_before_reading() -> None:
     played(load_scenario("hostile-write-index"), "known", "O30")
 
 
+def test_a_length_that_lies_takes_the_reader_past_what_was_written() -> None:
+    world = played(load_scenario("hostile-length"), "known", "O38")
+    assert len(events(world, PacketDropped)) > 1000
+
+
+def test_a_device_that_is_offered_again_is_found_under_its_old_number_when_it_is_gone() -> None:
+    world = played(load_scenario("hostile-offer-again"), "known", "O39")
+    assert [level for _, level, text in world.guest.kernel.log_lines if "offered again" in text]
+
+
 def test_a_mapping_that_nobody_made_is_believed() -> None:
     played(load_scenario("hostile-mapping"), "known", "O31")
 

@@ -27,6 +27,7 @@ from guest.pci_hyperv.interrupt_requests import (
     hv_compose_msi_req_v2,
     hv_compose_msi_req_v3,
 )
+from guest.pci_hyperv.mapping_request import U32
 from protocol.hypercall import (
     HVCALL_RETARGET_INTERRUPT,
     HvRetargetDeviceInterrupt,
@@ -406,6 +407,19 @@ def test_multi_msi_asks_once_for_a_block_and_derives_the_rest() -> None:
     assert (request.int_desc.vector, request.int_desc.vector_count) == (32, 4)
     assert messages[:4] == [messages[0] + index for index in range(4)]
     assert messages[4:] == messages[:4]
+
+
+def test_the_messages_of_a_forged_block_go_round_at_32_bits() -> None:
+    story = Story(cpus=4).arrive()
+    desc, datas = msi_block(story, 2)
+    desc.msg = MsiMsg(0xFEE0_1000, 0, U32)
+
+    async def compose() -> None:
+        messages.append((await story.driver.hv_compose_msi_msg(datas[1])).data)
+
+    messages: list[int] = []
+    story.thread(compose())
+    assert messages == [0]
 
 
 def test_of_a_multi_msi_block_only_the_first_vectors_mapping_is_deleted() -> None:

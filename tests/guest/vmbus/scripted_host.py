@@ -123,10 +123,16 @@ class ScriptedHost(X86Port):
             lambda: self.vmbus.synic_message(VpIndex(0), header + payload),
         )
 
-    def offer(self, relid: int = 5, delay_ns: int = DELAY_NS, interface: UUID = INTERFACE) -> None:
+    def offer(
+        self,
+        relid: int = 5,
+        delay_ns: int = DELAY_NS,
+        interface: UUID = INTERFACE,
+        instance: UUID = INSTANCE,
+    ) -> None:
         self.post(
             VmbusChannelOfferChannel(
-                offer=VmbusChannelOffer(if_type=interface, if_instance=INSTANCE),
+                offer=VmbusChannelOffer(if_type=interface, if_instance=instance),
                 child_relid=relid,
                 connection_id=0x10000 + relid,
                 is_dedicated_interrupt=1,

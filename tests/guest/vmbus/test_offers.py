@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from uuid import UUID
 
 import pytest
 
@@ -12,11 +13,14 @@ from guest.kernel import ops
 from guest.kernel.ops import NS_PER_MS
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.messages import BLOCKING
+from guest.vmbus.offers import MAX_CHANNEL_RELIDS
 from protocol.vmbus import ChannelMessageType
-from tests.guest.vmbus.scripted_host import ScriptedHost
+from tests.guest.vmbus.scripted_host import INSTANCE, ScriptedHost
 from tests.guest.vmbus.test_channels import open_channel, play
 
 RESCINDED_MS = 20
+OTHER_INSTANCE = UUID("00000000-1111-2222-3333-555555555555")
+ANOTHER_TYPE = UUID("f912ad6d-2b17-48ea-bd65-f927a61c7684")
 
 
 @pytest.mark.wire_note("1.7a")
@@ -67,3 +71,35 @@ def test_a_rescind_looks_each_millisecond_whether_probe_has_ended() -> None:
     driver = play(host, slow_probe)
     assert driver.removed == 1
     assert ended_ns[0] < host.engine.now_ns() < ended_ns[0] + 2 * NS_PER_MS
+
+
+def test_a_relid_beyond_the_table_finds_no_channel() -> None:
+    host = ScriptedHost()
+    host.connect()
+    host.offer(relid=MAX_CHANNEL_RELIDS)
+    host.rescind(relid=MAX_CHANNEL_RELIDS, delay_ns=RESCINDED_MS * NS_PER_MS)
+    host.engine.run()
+    assert host.vmbus.channels == {}
+    assert len(host.vmbus.primary_channels) == 1  # nobody ever takes it away
+
+
+def test_an_instance_that_is_offered_as_another_type_goes_as_that() -> None:
+    host = ScriptedHost()
+    host.connect()
+    host.offer()
+    host.offer(interface=ANOTHER_TYPE, delay_ns=RESCINDED_MS * NS_PER_MS)
+    host.rescind(delay_ns=2 * RESCINDED_MS * NS_PER_MS)
+    host.engine.run()
+    assert (host.vmbus.channels, host.vmbus.primary_channels) == ({}, {})
+
+
+def test_of_two_channels_with_one_number_the_rescind_takes_the_younger() -> None:
+    host = ScriptedHost()
+    host.connect()
+    host.offer()
+    host.offer(instance=OTHER_INSTANCE, delay_ns=RESCINDED_MS * NS_PER_MS)
+    host.rescind(delay_ns=2 * RESCINDED_MS * NS_PER_MS)
+    host.engine.run()
+    assert host.vmbus.channels == {}
+    (left,) = host.vmbus.primary_channels.values()
+    assert left.offer.offer.if_instance == INSTANCE
