@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sim.choices import Choice
 from sim.explore.delays import Delay, FaultAt
@@ -72,6 +74,25 @@ def test_what_is_no_schedule_is_refused_in_one_line(text: str, why: str, tmp_pat
     assert line.startswith(f"{file}: ")
     assert why in line or (why == "truncated" and "is no" in line)
     assert "\n" not in line
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(data=st.data())
+def test_no_damage_to_a_schedule_does_more_than_a_line_of_error(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = bytearray(schedule_text(SCHEDULE).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    del text[data.draw(st.integers(0, len(text))) :]
+    file = tmp_path_factory.mktemp("schedules") / "a.json"
+    file.write_bytes(bytes(text))
+    told = ""
+    try:
+        read_schedule(file)
+    except ScheduleError as error:
+        told = str(error)
+    assert "\n" not in told
 
 
 def test_a_file_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
