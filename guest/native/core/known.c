@@ -25,7 +25,8 @@ struct edge {
 	uint64_t from, to; /* states */
 	uint64_t told; /* a digest of the events */
 	uint64_t bytes; /* where its key is, and behind that its effects and its events */
-	uint32_t key_size, effects_size, events_size, unused;
+	uint32_t key_size, effects_size, events_size;
+	uint32_t next; /* the number of what came next, the last time, and 1; 0: nothing yet */
 };
 
 static struct store {
@@ -101,29 +102,41 @@ static uint64_t digest_of_key(uint64_t from, const uint8_t *key, uint32_t size)
 	return mixed(digest, word_at(key, size));
 }
 
+static bool is_of(const struct edge *edge, uint64_t from, const uint8_t *key, uint32_t size)
+{
+	return edge->from == from && edge->key_size == size &&
+	       same(store->bytes + edge->bytes, key, size);
+}
+
 /* The slot of what this key does in a state, or the free one where that belongs. */
 static uint32_t *slot_of(uint64_t from, const uint8_t *key, uint32_t size)
 {
 	uint32_t at = digest_of_key(from, key, size) >> 20 & (SLOTS - 1), taken;
 
 	while ((taken = __atomic_load_n(&store->slots[at], __ATOMIC_ACQUIRE))) {
-		const struct edge *edge = &store->edges[taken - 1];
-
-		if (edge->from == from && edge->key_size == size &&
-		    same(store->bytes + edge->bytes, key, size))
+		if (is_of(&store->edges[taken - 1], from, key, size))
 			break;
 		at = (at + 1) & (SLOTS - 1);
 	}
 	return &store->slots[at];
 }
 
+/* Mostly what came next the last time comes next; the slots are far apart in memory. */
 static const struct edge *find(const uint8_t *key, uint32_t size)
 {
-	uint32_t taken = *slot_of(here, key, size);
+	uint32_t *next = &store->edges[latest].next;
+	uint32_t taken = __atomic_load_n(next, __ATOMIC_ACQUIRE);
+	const struct edge *edge = &store->edges[taken - 1];
 
+	if (taken && (is_of(edge, here, key, size) || is_of(edge, VX_ANYWHERE, key, size)))
+		return edge;
+	taken = *slot_of(here, key, size);
 	if (!taken)
 		taken = *slot_of(VX_ANYWHERE, key, size);
-	return taken ? &store->edges[taken - 1] : NULL;
+	if (!taken)
+		return NULL;
+	__atomic_store_n(next, taken, __ATOMIC_RELEASE);
+	return &store->edges[taken - 1];
 }
 
 /* This is what came in. */
