@@ -47,6 +47,9 @@ class HostUnderTest(Protocol):
     def receive(self, channel: Channel) -> list[Packet]:
         """Let the host act, and take what it has sent on the channel, oldest first."""
 
+    def signals(self, channel: Channel) -> int:
+        """How often the host has signalled the channel."""
+
     def unread_bytes(self, channel: Channel) -> int:
         """How much of what was sent lies in the ring, not read by the host."""
 

@@ -95,6 +95,10 @@ class OwnHost:
                 return found
             found += more
 
+    def signals(self, channel: Channel) -> int:
+        """As often as its flag was set."""
+        return self._guest.signals[RelId(channel)]
+
     def unread_bytes(self, channel: Channel) -> int:
         """As the ring's indices say."""
         return self._guest.rings(RelId(channel))[0].bytes_to_read()

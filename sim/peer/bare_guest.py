@@ -8,6 +8,7 @@ Knows no vPCI message.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -100,6 +101,7 @@ class BareGuest:
         self.trace: list[Stamped] = []
         self.interrupts: list[tuple[VpIndex, Vector]] = []
         self.rescinded: set[RelId] = set()
+        self.signals: Counter[RelId] = Counter()
         self._memory = SharedPages()
         self._offers: dict[RelId, Offered] = {}
         self._opened: dict[RelId, int] = {}
@@ -122,7 +124,9 @@ class BareGuest:
             taken(self, payload)
 
     def synic_event(self, vp: VpIndex, flag: int) -> None:
-        """A channel's flag: who reads looks for himself."""
+        """A channel's flag: counted; who reads looks for himself."""
+        del vp
+        self.signals[RelId(flag)] += 1
 
     def deliver_vector(self, vp: VpIndex, vector: Vector) -> None:
         """A device interrupt: kept."""

@@ -105,6 +105,11 @@ class RemoteHost:
         came.clear()
         return found
 
+    def signals(self, channel: Channel) -> int:
+        """A packet that came is a signal. Raises NotOffered."""
+        del channel
+        raise NotOffered("the rings of a host in another process cannot be seen")
+
     def unread_bytes(self, channel: Channel) -> int:
         """Nobody here sees its rings. Raises NotOffered."""
         del channel

@@ -97,6 +97,15 @@ def full_ring_waited_for(host: HostBench) -> None:
     expect("the number of lists", f"{len(lists)}", f"{MORE_THAN_FIT}")
 
 
+def signals_news(host: HostBench) -> None:
+    _ready(host)
+    before = host.host.signals(host.channel)
+    host.send(REQUIREMENTS)
+    host.let_act()
+    if host.host.signals(host.channel) == before:
+        raise Nonconforming("no signal came")
+
+
 def reads_only_with_room(host: HostBench) -> None:
     _ready(host)
     host.send(QUERY, completion=False)
@@ -249,6 +258,15 @@ CASES: Final = (
         then="all come once it reads: the host waits for room and drops nothing",
         source="ring_buffer.c hv_pkt_iter_close(), pending_send_sz; OpenVMM vmbus_ring",
         check=full_ring_waited_for,
+    ),
+    HostCase(
+        id="empty-ring-signalled",
+        strength="must",
+        given="A guest that has read all that came",
+        when="the host writes a completion",
+        then="it signals the channel; nobody looks into the ring otherwise",
+        source="ring_buffer.c hv_signal_on_write(); OpenVMM vmbus_ring",
+        check=signals_news,
     ),
     HostCase(
         id="reads-only-with-room",

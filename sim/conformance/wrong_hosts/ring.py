@@ -125,6 +125,13 @@ def _strange(_host: Meddled, request: Request) -> bool:
     return request.packet_type == UNKNOWN_PACKET
 
 
+class SignalsOnce(Meddled):
+    """Signals a channel for the first packet only."""
+
+    def signals(self, channel: Channel) -> int:
+        return min(super().signals(channel), 1)
+
+
 class GivesUp(Meddled):
     """Rescinds a channel whose ring is broken."""
 
@@ -199,6 +206,12 @@ ROWS: Final = (
         does="drops what does not fit the ring",
         catches=("full-ring-waited-for",),
         wrap=partial(Receiving, change=_drops_what_does_not_fit),
+    ),
+    WrongHost(
+        id="signals-once",
+        does="signals a channel for its first packet only",
+        catches=("empty-ring-signalled",),
+        wrap=SignalsOnce,
     ),
     WrongHost(
         id="never-forgives",

@@ -45,6 +45,9 @@ class Wrapped:
     def receive(self, channel: Channel) -> list[Packet]:
         return self._host.receive(channel)
 
+    def signals(self, channel: Channel) -> int:
+        return self._host.signals(channel)
+
     def unread_bytes(self, channel: Channel) -> int:
         return self._host.unread_bytes(channel)
 
