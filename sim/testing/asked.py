@@ -7,7 +7,7 @@ Knows what is refused; playing is ``sim/testing/playing.py``'s.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -71,34 +71,60 @@ def asked(
     version: str | None,
 ) -> Asked:
     """What is asked for, paths relative to ``folder``. Raises Refused."""
-    for name in options:
-        if name not in Options.__annotations__:
-            known = hint(name, Options.__annotations__)
-            raise Refused(f"vpci.run has no option {name!r}; {known}")
+    given = _Given(options, folder)
     text, source, beside = _scenario(scenario, folder)
-    laws = options.get("laws", ())
+    laws = given.listed("laws")
     setup = Setup(
         text=_with_knobs(text, options.get("knobs", {})),
         source=source,
         protocol=options.get("protocol", version),
         profile=options.get("profile"),
-        device=_path(options.get("device"), folder),
+        device=given.path("device"),
         driver=options.get("driver", "model"),
-        tree=_path(options.get("tree"), folder),
-        driver_file=_path(options.get("driver_file"), folder),
+        tree=given.path("tree"),
+        driver_file=given.path("driver_file"),
         data_races=options.get("data_races", False),
-        defects=_names(options.get("defects", ()), "defects"),
-        faults=_names(options.get("faults", ()), "faults"),
-        laws=tuple(str(_path(law, folder)) for law in laws if isinstance(law, str | Path)),
+        defects=given.listed("defects"),
+        faults=given.listed("faults"),
+        laws=tuple(str(folder / law) for law in laws if isinstance(law, str | Path)),
         fine=options.get("fine", False),
     )
-    return Asked(setup, tuple(law for law in laws if callable(law)), beside)
+    return Asked(setup, tuple(law for law in laws if not isinstance(law, str | Path)), beside)
+
+
+class _Given:
+    """The options that were given, each name known and each list a list. Raises Refused."""
+
+    def __init__(self, options: Mapping[str, Any], folder: Path) -> None:
+        for name in options:
+            if name not in Options.__annotations__:
+                known = hint(name, Options.__annotations__)
+                raise Refused(f"vpci.run has no option {name!r}; {known}")
+        self._options = options
+        self._folder = folder
+
+    def listed(self, option: str) -> tuple[Any, ...]:
+        """What is listed, each once."""
+        values = self._options.get(option, ())
+        if not isinstance(values, list | tuple):
+            shown = getattr(values, "__name__", repr(values))
+            raise Refused(f"{option} takes a list; write {option}=[{shown}]")
+        return tuple(dict.fromkeys(values))
+
+    def path(self, option: str) -> str | None:
+        """A path that is left out or given."""
+        path = self._options.get(option)
+        if not isinstance(path, str | Path | None):
+            raise Refused(f"{option} takes a path, not {path!r}")
+        return None if path is None else str(self._folder / path)
 
 
 def _scenario(scenario: str | Path | Story, folder: Path) -> tuple[str, str, Path]:
     """Its text, what errors call it, and the folder that its captures are relative to."""
     if isinstance(scenario, Story):
         return scenario.text(), scenario.tables["name"], folder
+    if not isinstance(scenario, str | Path):
+        raise Refused(f"vpci.run takes a name, a path or a story, not {scenario!r}")
     try:
         found = scenario if isinstance(scenario, Path) else find_scenario(scenario)
         path = folder / found
@@ -109,22 +135,14 @@ def _scenario(scenario: str | Path | Story, folder: Path) -> tuple[str, str, Pat
 
 def _with_knobs(text: str, knobs: Mapping[str, Any]) -> str:
     """The scenario with these knobs of the host, too; their names are the reader's to check."""
+    if not isinstance(knobs, Mapping):
+        raise Refused(f"knobs takes a table of names and values, not {knobs!r}")
     if not knobs:
         return text
     raw = tomllib.loads(text)
     host = raw.setdefault("host", {})
     host["knobs"] = {**host.get("knobs", {}), **knobs}
     return scenario_text(raw)
-
-
-def _names(names: str | Iterable[str], option: str) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise Refused(f"{option} takes a list of names; write {option}=[{names!r}]")
-    return tuple(dict.fromkeys(names))
-
-
-def _path(path: str | Path | None, folder: Path) -> str | None:
-    return None if path is None else str(folder / path)
 
 
 def _check_driver(setup: Setup) -> None:
