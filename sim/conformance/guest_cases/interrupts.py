@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 from host.events import EjectSent, InterruptCreated, InterruptDropped, InterruptRaised
+from protocol.hypercall import HV_DEVICE_INTERRUPT_TARGET_MULTICAST
 from protocol.ids import logical_device_id
 from protocol.vpci import DELIVERY_MODE_FIXED, RECORDS, MessageType, PciDeleteInterrupt
 from sim.conformance.case import FROM_1_2, GuestCase, Nonconforming
@@ -242,6 +244,23 @@ def aimed_at_last(seen: Seen) -> None:
         raise Nonconforming(f"{len(live - aimed)} interrupts were never aimed", asked[0][0])
 
 
+def single_target(seen: Seen) -> None:
+    for call in retargets(seen):
+        if call.call.int_target.flags & HV_DEVICE_INTERRUPT_TARGET_MULTICAST:
+            raise Nonconforming("an interrupt is aimed at several processors at once", call.seq)
+
+
+def made_again_at_once(seen: Seen) -> None:
+    """Of the deletions while it comes up, each is followed by the creation that replaces it."""
+    ejected = [seq for seq, _ in seen.events(EjectSent)]
+    packets = [packet for packet in seen.sent() if not ejected or packet.seq < ejected[0]]
+    creations = {message.name for message in CREATE}
+    deletions = {message.name for message in DELETE}
+    for packet, following in pairwise(packets):
+        if packet.name in deletions and following.name not in creations:
+            raise Nonconforming(f"{following.name} follows the deletion", following.seq)
+
+
 def retarget_form(seen: Seen) -> None:
     for call in retargets(seen):
         if bool(call.call.int_target.set_words) != seen.dialect.retarget_by_vp_set:
@@ -418,6 +437,39 @@ CASES: Final = (
         source=UNMASK,
         scenario=LIFE,
         check=aimed_at_last,
+    ),
+    GuestCase(
+        id="retarget-aims-at-one",
+        strength="linux",
+        given="A guest on x86 at work",
+        when="it aims an interrupt",
+        then="it does not set the multicast flag",
+        source=UNMASK,
+        scenario=LIFE,
+        check=single_target,
+    ),
+    GuestCase(
+        id="interrupt-made-again-at-once",
+        strength="linux",
+        given="A guest that comes up and has had an interrupt created",
+        when="it needs the interrupt for another vector",
+        then="it deletes the old one and has the new one created right after that",
+        source=COMPOSE,
+        scenario=LIFE,
+        check=made_again_at_once,
+    ),
+    GuestCase(
+        id="short-interrupt-answer",
+        strength="linux",
+        given="A host that answers the creation of an interrupt with a status and nothing else",
+        when="the guest hears of it",
+        then="it takes that for a failure and deletes nothing",
+        source="pci-hyperv.c hv_pci_compose_compl()",
+        scenario=administrator(
+            *(do("answer-next", message=m.name, data="00000000") for m in CREATE),
+            after(SETTLED_NS),
+        ),
+        check=nothing_deleted_that_was_refused,
     ),
     GuestCase(
         id="retarget-has-the-version-form",

@@ -26,6 +26,13 @@ from sim.conformance.seen import Seen, SeenPacket
 
 M = MessageType
 NEGOTIATED: Final = "pci-hyperv.c hv_pci_protocol_negotiation()"
+NEEDS: Final = {
+    "1.1": """
+[needs]
+profile = ["hyperv"]
+why = "the openvmm profile refuses protocol 1.1"
+"""
+}
 UNCERTAIN: Final = administrator(after(SETTLED_NS))
 
 
@@ -127,7 +134,7 @@ def _pair(accepted: str) -> GuestCase:
         when="a guest arrives that offers all up to its own, from high to low",
         then="they agree on the lower of the two, and all messages have that version's form",
         source=f"{NEGOTIATED}; the forms: struct pci_resources_assigned, hv_compose_msi_msg()",
-        scenario=knobs(refused_versions=refused) + ARRIVAL,
+        scenario=knobs(refused_versions=refused) + ARRIVAL + NEEDS.get(accepted, ""),
         check=check,
         offers="up-to",
     )

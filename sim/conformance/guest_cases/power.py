@@ -40,6 +40,19 @@ from sim.conformance.seen import Seen, SeenPacket, expect_all
 
 M = MessageType
 CLOSE: Final = ChannelMessageType.CHANNELMSG_CLOSECHANNEL
+NEVER: Final = (
+    M.PCI_POWER_STATE_CHANGE,
+    M.PCI_QUERY_RESOURCE_RESOURCES,
+    M.PCI_RESOURCES_ASSIGNED3,
+    M.PCI_DELETE_INTERRUPT_MESSAGE2,
+    M.RESET_DEVICE,
+)
+RETRY: Final = [M.PCI_RESOURCES_RELEASED.name, M.PCI_BUS_D0EXIT.name, M.PCI_BUS_D0ENTRY.name]
+REFUSES_D0_AGAIN: Final = """
+[needs]
+profile = ["hyperv"]
+why = "the openvmm profile never refuses D0"
+"""
 EXIT_NS: Final = 10_000_000_000
 EXIT_PATIENCE_NS: Final = 1_000_000_000  # a jiffy would do
 ENTER: Final = "pci-hyperv.c hv_pci_enter_d0()"
@@ -76,6 +89,32 @@ def closed_at(seen: Seen) -> int:
     closed = seen.posted(CLOSE)
     premise(closed, "closing the channel")
     return closed[0].seq
+
+
+def in_order(seen: Seen) -> None:
+    names = [packet.name for packet in seen.sent()]
+    due = [
+        M.PCI_QUERY_PROTOCOL_VERSION,
+        M.PCI_QUERY_BUS_RELATIONS,
+        M.PCI_QUERY_RESOURCE_REQUIREMENTS,
+        M.PCI_BUS_D0ENTRY,
+        seen.dialect.assigned_message,
+        seen.dialect.create_message,
+    ]
+    for packet in reversed(seen.sent(M.PCI_QUERY_PROTOCOL_VERSION)[:-1]):
+        names.remove(packet.name)  # versions that were refused
+    if names[: len(due)] != [message.name for message in due]:
+        raise Nonconforming(f"it came up with {', '.join(names[: len(due)])}")
+
+
+def sixteen_bytes(seen: Seen) -> None:
+    for entry in entries(seen):
+        if (len(entry.payload), entry.flags) != (PciBusD0Entry.SIZE, 1):
+            raise Nonconforming(f"it has {len(entry.payload)} bytes", entry.seq)
+
+
+def never_sent(seen: Seen) -> None:
+    seen.none(*NEVER)
 
 
 def entered_once(seen: Seen) -> None:
@@ -132,8 +171,15 @@ def no_resources(seen: Seen) -> None:
 
 def released_and_retried(seen: Seen) -> None:
     names = [p.name for p in since(seen.sent(), first(entries(seen), "D0 entry").seq)]
-    due = [M.PCI_RESOURCES_RELEASED.name, M.PCI_BUS_D0EXIT.name, M.PCI_BUS_D0ENTRY.name]
-    if names[:3] != due:
+    if names[:3] != RETRY:
+        raise Nonconforming(f"after the refusal it sent {', '.join(names[:3]) or 'nothing'}")
+
+
+def starts_over(seen: Seen) -> None:
+    again = reopened(seen)
+    entered = [entry for entry in entries(seen) if entry.seq > again]
+    names = [p.name for p in since(seen.sent(), first(entered, "D0 entry").seq)]
+    if names[:3] != RETRY:
         raise Nonconforming(f"after the refusal it sent {', '.join(names[:3]) or 'nothing'}")
 
 
@@ -275,6 +321,49 @@ CASES: Final = (
         check=no_resources,
     ),
     GuestCase(
+        id="comes-up-in-order",
+        strength="linux",
+        given="A bus that was just offered",
+        when="the guest comes up",
+        then="it asks for version, list and resources, enters D0, assigns, and creates interrupts",
+        source="pci-hyperv.c hv_pci_probe(); OpenVMM's client does without the list",
+        scenario=LIFE,
+        check=in_order,
+    ),
+    GuestCase(
+        id="d0-entry-of-sixteen-bytes",
+        strength="linux",
+        given="A guest that knows its functions",
+        when="it enters D0",
+        then="the message has 16 bytes and wants an answer",
+        source=f"{ENTER}; struct pci_bus_d0_entry",
+        scenario=LIFE,
+        check=sixteen_bytes,
+    ),
+    GuestCase(
+        id="messages-never-sent",
+        strength="linux",
+        given="A guest at work, whose function is then ejected",
+        when="it talks to its host",
+        then="it changes no device's power, queries no resources, resets nothing, and uses neither"
+        " RESOURCES_ASSIGNED3 nor DELETE_INTERRUPT2",
+        source="pci-hyperv.c: nothing there sends these",
+        scenario=LIFE,
+        check=never_sent,
+    ),
+    GuestCase(
+        id="crash-kernel-starts-over",
+        strength="linux",
+        given="A guest that has crashed in D0 with its resources assigned",
+        when="a crash kernel boots and is refused D0",
+        then="it releases the function, leaves D0 and enters it again",
+        source=f"{ENTER}; commit c81992e7f4aa",
+        scenario=administrator()
+        + actor("fate", SETTLED, '{ do = "crash" }', '{ do = "boot" }', after(SETTLED_NS))
+        + REFUSES_D0_AGAIN,
+        check=starts_over,
+    ),
+    GuestCase(
         id="refused-d0-tried-again",
         strength="linux",
         given="A host that refuses D0 once, as after a crash",
@@ -334,6 +423,17 @@ CASES: Final = (
         scenario=administrator(SETTLED, do("ignore-next", message="PCI_BUS_D0EXIT"))
         + actor("user", SETTLED, after(SETTLED_NS), do("unbind-bus"), after(2 * EXIT_NS)),
         check=gives_up_the_answer,
+    ),
+    GuestCase(
+        id="late-answer-to-d0-exit",
+        strength="linux",
+        given="A guest that has given up waiting for the answer to D0 exit",
+        when="the driver is put back on the bus and the host has answered meanwhile",
+        then="it comes up as if for the first time",
+        source=f"{LEAVE}: vmbus_request_addr_match() takes the id back",
+        scenario=administrator(SETTLED, do("stall", ns=EXIT_NS + EXIT_PATIENCE_NS))
+        + actor("user", SETTLED, do("unbind-bus"), after(EXIT_NS), do("bind-bus"), after(EXIT_NS)),
+        check=comes_up_anew,
     ),
     GuestCase(
         id="d0-left-at-suspend",

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from host.devices import PROFILES
 from host.events import BusRelationsSent
+from host.function import layout_of
 from protocol.vpci import (
     MessageType,
     PciBusRelations,
@@ -44,6 +46,7 @@ OF_CHANGE: Final = (
     *(*ASSIGNED, *CREATE, *DELETE),
     *(M.PCI_RESOURCES_RELEASED, M.PCI_BUS_D0ENTRY, M.PCI_BUS_D0EXIT, M.PCI_EJECTION_COMPLETE),
 )
+NEW_SERIAL: Final = 77
 V1_SLOT, V2_SLOT = 9, 10  # of functions that nobody has but two forged lists
 SLOT_1: Final = """
 [[device]]
@@ -127,6 +130,26 @@ def what_follows(seen: Seen) -> None:
     empty = last_event(seen, BusRelationsSent, "a list")
     names = [packet.name for packet in since(seen.sent(), empty)]
     raise Nonconforming(f"it sent {', '.join(names) or 'nothing'}")
+
+
+def newest_taken(seen: Seen) -> None:
+    for packet in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS):
+        if wslot_of(packet) == SECOND:
+            raise Nonconforming("a function was surveyed that a newer list omits", packet.seq)
+
+
+def surveyed_with_new_serial(seen: Seen) -> None:
+    asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == 0]
+    if len(asked) != 2:
+        raise Nonconforming(f"{len(asked)} resource queries for the slot were sent, not 2")
+
+
+def _replaced() -> str:
+    """A list with another function in the only slot: the same but for its serial number."""
+    names = ("v_id", "d_id", "rev", "prog_intf", "subclass", "base_class", "subsystem_id")
+    identity = dict(zip(names, layout_of(PROFILES["nvme-ssd"]).identity, strict=True))
+    one = PciFunctionDescription2(**identity, ser=NEW_SERIAL)
+    return forge(PciBusRelations2(device_count=1, func=(one,)).build())
 
 
 def _forged_lists() -> tuple[str, ...]:
@@ -251,6 +274,31 @@ CASES: Final = (
             after(SETTLED_NS),
         ),
         check=surveyed_twice,
+    ),
+    GuestCase(
+        id="new-serial-is-a-new-function",
+        strength="linux",
+        given="A guest at work",
+        when="a list arrives in which its function has another serial number",
+        then="it takes that for a new function and asks for its resources",
+        source=WORK,
+        scenario=administrator(SETTLED, _replaced(), after(SETTLED_NS)),
+        check=surveyed_with_new_serial,
+    ),
+    GuestCase(
+        id="newest-list-counts",
+        strength="linux",
+        given="A guest at work on a bus with one function",
+        when="three lists arrive at once, and only the second has a new function",
+        then="it acts on the last and never asks about the new one",
+        source=WORK,
+        scenario=GROWN
+        + administrator(
+            SETTLED,
+            *(list_step("nvme0"), list_step("nvme0", "nvme1"), list_step("nvme0")),
+            after(SETTLED_NS),
+        ),
+        check=newest_taken,
     ),
     GuestCase(
         id="list-again-at-d0",

@@ -167,6 +167,16 @@ CASES: Final = (
         check=noticed_soon,
     ),
     GuestCase(
+        id="rescind-ends-a-survey",
+        strength="linux",
+        given="A guest that waits for the answer to its resource query",
+        when="the host takes the offer back instead of answering",
+        then="the guest closes the channel when the worker that asked has given up",
+        source="pci-hyperv.c hv_pci_query_relations(): it waits for the queue",
+        scenario=rescinded_while_silent(M.PCI_QUERY_RESOURCE_REQUIREMENTS),
+        check=lets_go,
+    ),
+    GuestCase(
         id="rescind-of-a-fresh-offer",
         strength="linux",
         given="A bus that was just offered",
