@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a host's case works with: one channel, requests and answers, and what may be expected.
+"""What a host's case works with: one channel, requests and answers.
 
 Plays the guest's part step by step; everything it does a lawful guest could do, but for what a case
 sends on purpose. What a host does wrong on the way to where a case begins is the business of the
@@ -9,88 +9,32 @@ host.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from protocol.codec import WireRecord
-from protocol.errors import WireFormatError
 from protocol.ring import Packet
-from protocol.status import (
-    STATUS_BAD_DATA,
-    STATUS_NOT_SUPPORTED,
-    STATUS_REVISION_MISMATCH,
-    STATUS_SUCCESS,
-    unsigned,
-)
+from protocol.status import STATUS_SUCCESS
 from protocol.versions import Dialect
-from protocol.vmbus import (
-    VM_PKT_COMP,
-    VM_PKT_DATA_INBAND,
-    VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
-)
-from protocol.vpci import (
-    MessageType,
-    PciBusD0Entry,
-    PciBusRelations,
-    PciBusRelations2,
-    PciChildMessage,
-    PciFunctionDescription,
-    PciFunctionDescription2,
-    PciMessage,
-    PciResponse,
-    PciVersionRequest,
-    message_name,
-    message_type,
+from protocol.vmbus import VM_PKT_DATA_INBAND, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
+from protocol.vpci import MessageType, PciBusD0Entry, PciChildMessage, PciMessage, PciVersionRequest
+from sim.conformance.answers import (
+    REVISION_MISMATCH,
+    Answer,
+    Description,
+    completions_of,
+    functions_in,
+    relations_of,
 )
 from sim.conformance.case import Nonconforming, NotOffered
+from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_port import Channel, HostUnderTest
 
 WINDOW: Final = 0xF800_0000  # where the configuration window is put
 OTHER_WINDOW: Final = 0xF900_0000
-BAD_DATA: Final = unsigned(STATUS_BAD_DATA)
-NOT_SUPPORTED: Final = unsigned(STATUS_NOT_SUPPORTED)
-REVISION_MISMATCH: Final = unsigned(STATUS_REVISION_MISMATCH)
-FAILURE: Final = 1 << 31  # the sign of an NTSTATUS
+CONFIG_PAGE: Final = 0x1000  # the window's second page
 LONGEST: Final = 1_000_000_000  # ns; longer than any host takes over a few packets
 M = MessageType
-Description = PciFunctionDescription | PciFunctionDescription2
-List = type[PciBusRelations] | type[PciBusRelations2]
-LISTS: Final[Mapping[int, List]] = {
-    M.PCI_BUS_RELATIONS: PciBusRelations,
-    M.PCI_BUS_RELATIONS2: PciBusRelations2,
-}
-
-
-class Answer(NamedTuple):
-    """What came back for one request.
-
-    ``completion`` is the payload with its ring padding, None where none came. ``packets`` are all
-    that came, in order, the completion among them.
-    """
-
-    completion: bytes | None
-    packets: tuple[Packet, ...]
-
-    @property
-    def body(self) -> bytes:
-        """The completion's payload. Raises Nonconforming without one."""
-        if self.completion is None:
-            raise Nonconforming("no completion came")
-        return self.completion
-
-    @property
-    def status(self) -> int:
-        """The NTSTATUS of the completion, unsigned. Raises Nonconforming without one."""
-        if len(self.body) < 4:
-            raise Nonconforming(f"the completion has {len(self.body)} bytes, no status")
-        return unsigned(PciResponse.parse(self.body).status)
-
-    @property
-    def news(self) -> tuple[bytes, ...]:
-        """The payloads of the unsolicited packets."""
-        return tuple(p.payload for p in self.packets if p.packet_type == VM_PKT_DATA_INBAND)
 
 
 class HostBench:
@@ -269,78 +213,7 @@ class HostBench:
         return self.channel not in self.host.offers()
 
 
-CONFIG_PAGE: Final = 0x1000  # the window's second page
-
-
-@contextmanager
-def reaching(where: str) -> Iterator[None]:
-    """Turn what does not conform in here into NotOffered: the case begins only after it."""
-    try:
-        yield
-    except Nonconforming as wrong:
-        raise NotOffered(f"the host does not get as far as {where}: {wrong}") from None
-
-
-def completions_of(packets: tuple[Packet, ...], transaction_id: int) -> list[bytes]:
-    """The payloads of the completions with that id."""
-    return [
-        packet.payload
-        for packet in packets
-        if packet.packet_type == VM_PKT_COMP and packet.transaction_id == transaction_id
-    ]
-
-
-def relations_of(answer: Answer) -> tuple[bytes, ...]:
-    """The relations lists among the unsolicited packets."""
-    return tuple(news for news in answer.news if message_type(news) in LISTS)
-
-
-def functions_in(payload: bytes) -> tuple[Description, ...]:
-    """What a list holds, in whichever form. Raises Nonconforming for one that is cut short."""
-    record = LISTS[message_type(payload)]
-    try:
-        return record.parse(payload).func
-    except WireFormatError as cut:
-        raise Nonconforming(f"the list is cut short: {cut}") from None
-
-
-def expect(what: str, actual: object, expected: object) -> None:
-    """Raise Nonconforming unless the two are equal; numbers are told in hexadecimal."""
-    if actual != expected:
-        raise Nonconforming(f"{what} is {_told(actual)}, not {_told(expected)}")
-
-
-def expect_refused(what: str, answer: Answer) -> None:
-    """Raise Nonconforming unless the completion's status is a failure."""
-    if not answer.status & FAILURE:
-        raise Nonconforming(f"the status of {what} is {answer.status:#x}, no failure")
-
-
 def expect_alive(host: HostBench) -> None:
     """Raise Nonconforming unless the host still answers a lawful request."""
     if host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS).completion is None:
         raise Nonconforming("a lawful request afterwards is not answered")
-
-
-def told(answer: Answer) -> str:
-    """In a few words what came for a request: the status, or what else."""
-    if answer.completion is None:
-        return "nothing"
-    if len(answer.completion) < 4:
-        return "an empty completion"
-    return f"status {answer.status:#010x}"
-
-
-def names_of(packets: tuple[Packet, ...]) -> tuple[str, ...]:
-    """The packets as words: a message's name, or ``completion``."""
-    return tuple(
-        "completion" if p.packet_type == VM_PKT_COMP else message_name(p.payload) for p in packets
-    )
-
-
-def _told(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "nothing"
-    if isinstance(value, bool) or not isinstance(value, int):
-        return str(value)
-    return f"{value:#x}"

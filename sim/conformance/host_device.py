@@ -34,14 +34,11 @@ from protocol.pci_regs import (
     PCI_COMMAND_MASTER,
     PCI_COMMAND_MEMORY,
 )
-from protocol.vpci import (
-    MessageType,
-    PciCreateIntResponse,
-    PciDeleteInterrupt,
-    TranIntDesc,
-)
+from protocol.vpci import MessageType, PciCreateIntResponse, PciDeleteInterrupt, TranIntDesc
+from sim.conformance.answers import Answer
 from sim.conformance.case import NotOffered
-from sim.conformance.host_bench import Answer, HostBench, expect, reaching
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 
 VECTOR: Final = 0x41
 VP: Final = 1

@@ -15,8 +15,10 @@ from protocol.vpci import (
     PciWriteBlock,
     message_type,
 )
+from sim.conformance.answers import BAD_DATA, Answer, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import BAD_DATA, Answer, HostBench, expect, reaching, told
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 
 BLOCK: Final = 1
 UNKNOWN_BLOCK: Final = 0x7777

@@ -8,7 +8,8 @@ from typing import Final
 from protocol.hypercall import HVCALL_MMIO_READ, HvMmioReadInput, control_word
 from protocol.pci_regs import PCI_SUBSYSTEM_VENDOR_ID
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import CONFIG_PAGE, WINDOW, HostBench, expect, reaching
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import CONFIG_PAGE, WINDOW, HostBench
 from sim.conformance.host_device import (
     BAR_FLAG_BITS,
     FoundBar,

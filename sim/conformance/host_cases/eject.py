@@ -6,17 +6,10 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.vpci import MessageType, PciDevIncoming, PciEjectResponse, message_type
+from sim.conformance.answers import BAD_DATA, LISTS, functions_in, names_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import (
-    BAD_DATA,
-    LISTS,
-    HostBench,
-    expect,
-    functions_in,
-    names_of,
-    reaching,
-    told,
-)
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import address_in, expect_answer, heard, raised, started, wired
 
 SECOND_NS: Final = 1_000_000_000

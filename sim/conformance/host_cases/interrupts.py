@@ -8,18 +8,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from protocol.status import STATUS_SUCCESS
-from protocol.vpci import (
-    MessageType,
-    TranIntDesc,
-)
+from protocol.vpci import MessageType, TranIntDesc
+from sim.conformance.answers import BAD_DATA, completions_of, names_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
-from sim.conformance.host_bench import (
-    BAD_DATA,
-    HostBench,
-    completions_of,
-    expect,
-    names_of,
-)
+from sim.conformance.expecting import expect
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import (
     VECTOR,
     VP,

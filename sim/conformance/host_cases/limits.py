@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from sim.conformance.answers import BAD_DATA
 from sim.conformance.case import HostCase
-from sim.conformance.host_bench import BAD_DATA, HostBench, expect, reaching
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import create, created, message_in, msix_vectors
 
 LIVE_IN_OPENVMM: Final = 494

@@ -7,17 +7,10 @@ from typing import Final
 
 from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, PciChildMessage, PciDevIncoming, PciMessage
+from sim.conformance.answers import BAD_DATA, names_of, relations_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import (
-    BAD_DATA,
-    HostBench,
-    expect,
-    expect_alive,
-    expect_refused,
-    names_of,
-    relations_of,
-    told,
-)
+from sim.conformance.expecting import expect, expect_refused
+from sim.conformance.host_bench import HostBench, expect_alive
 
 UNKNOWN_TYPE: Final = 0x4249_7777
 UNKNOWN_PACKET: Final = 0x77

@@ -14,8 +14,10 @@ from typing import Final
 from protocol.status import STATUS_SUCCESS
 from protocol.versions import Dialect, vpci_dialect
 from protocol.vpci import PciResponse, message_type
+from sim.conformance.answers import REVISION_MISMATCH
 from sim.conformance.case import ALL, HostCase, Nonconforming
-from sim.conformance.host_bench import REVISION_MISMATCH, HostBench, expect
+from sim.conformance.expecting import expect
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import create_message
 
 

@@ -9,6 +9,7 @@ from protocol.openvmm import OvQueryProtocolVersionReply
 from protocol.status import STATUS_SUCCESS
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_1_2, VPCI_1_3, VPCI_1_5, vpci_dialect
 from protocol.vpci import MessageType, PciMessage, PciVersionRequest
+from sim.conformance.answers import REVISION_MISMATCH, functions_in, names_of, relations_of, told
 from sim.conformance.case import (
     ALL,
     FROM_1_2,
@@ -18,16 +19,8 @@ from sim.conformance.case import (
     Nonconforming,
     NotOffered,
 )
-from sim.conformance.host_bench import (
-    REVISION_MISMATCH,
-    HostBench,
-    expect,
-    functions_in,
-    names_of,
-    reaching,
-    relations_of,
-    told,
-)
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 
 UNKNOWN_VERSION: Final = 0x20000
 M = MessageType

@@ -8,17 +8,10 @@ from typing import Final
 from protocol.pci_regs import PCI_COMMAND_MEMORY
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import POWER_STATE_D0, POWER_STATE_D3, MessageType, PciSetPower
+from sim.conformance.answers import BAD_DATA, relations_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import (
-    BAD_DATA,
-    OTHER_WINDOW,
-    HostBench,
-    expect,
-    expect_refused,
-    reaching,
-    relations_of,
-    told,
-)
+from sim.conformance.expecting import expect, expect_refused, reaching
+from sim.conformance.host_bench import OTHER_WINDOW, HostBench
 from sim.conformance.host_device import command, created, heard, raised, set_command, started, wired
 
 D2: Final = 3

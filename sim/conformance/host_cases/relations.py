@@ -14,17 +14,10 @@ from protocol.vpci import (
     PciMessage,
     message_type,
 )
+from sim.conformance.answers import LISTS, functions_in, names_of, relations_of, told
 from sim.conformance.case import FROM_1_2, FROM_1_3, UNSOURCED, HostCase, Nonconforming, NotOffered
-from sim.conformance.host_bench import (
-    LISTS,
-    HostBench,
-    expect,
-    functions_in,
-    names_of,
-    reaching,
-    relations_of,
-    told,
-)
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 
 M = MessageType
 LINUX_BUFFER: Final = 4096  # bytes of a packet that Linux's reader can hold

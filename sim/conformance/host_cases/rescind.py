@@ -7,8 +7,10 @@ from typing import Final
 
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import MessageType, PciChildMessage
+from sim.conformance.answers import names_of
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import HostBench, expect, names_of, reaching
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import VECTOR, VP, heard, retarget, wired
 
 ONES: Final = 0xFFFF_FFFF

@@ -19,15 +19,10 @@ from protocol.openvmm import (
 from protocol.pci_regs import PCI_COMMAND_MEMORY
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import MessageType, PciChildMessage
+from sim.conformance.answers import BAD_DATA, NOT_SUPPORTED, Answer
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
-from sim.conformance.host_bench import (
-    BAD_DATA,
-    NOT_SUPPORTED,
-    Answer,
-    HostBench,
-    expect,
-    reaching,
-)
+from sim.conformance.expecting import expect, reaching
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import (
     VECTOR,
     VP,

@@ -5,25 +5,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol.openvmm import (
-    OvDeviceTranslate,
-)
+from protocol.openvmm import OvDeviceTranslate
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import MessageType, PciChildMessage, PciQResReqResponse
+from sim.conformance.answers import BAD_DATA, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import (
-    BAD_DATA,
-    HostBench,
-    expect,
-    expect_refused,
-    reaching,
-    told,
-)
-from sim.conformance.host_device import (
-    first_bar,
-    probed,
-    program,
-)
+from sim.conformance.expecting import expect, expect_refused, reaching
+from sim.conformance.host_bench import HostBench
+from sim.conformance.host_device import first_bar, probed, program
 
 M = MessageType
 EMPTY_SLOT: Final = 5

@@ -13,7 +13,8 @@ from protocol.hypercall import (
     HV_STATUS_SUCCESS,
 )
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
-from sim.conformance.host_bench import HostBench, expect
+from sim.conformance.expecting import expect
+from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import Came, heard, raised, retarget, wired
 
 OTHER_VECTOR: Final = 0x61

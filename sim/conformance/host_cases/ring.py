@@ -8,8 +8,10 @@ from typing import Final
 from protocol.ring import Packet
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciChildMessage, PciMessage
+from sim.conformance.answers import completions_of, names_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.host_bench import HostBench, completions_of, expect, names_of, told
+from sim.conformance.expecting import expect
+from sim.conformance.host_bench import HostBench
 
 LARGE_ID: Final = 0xFEDC_BA98_7654_3210
 AT_ONCE: Final = 64  # requests that Linux's table of ids has room for

@@ -16,7 +16,7 @@ from protocol.vpci import (
     PciFunctionDescription2,
     message_type,
 )
-from sim.conformance.host_bench import LISTS, Description, functions_in
+from sim.conformance.answers import LISTS, Description, functions_in
 
 M = MessageType
 SHARED: Final = PciFunctionDescription.__struct_fields__

@@ -17,13 +17,7 @@ from protocol.vpci import MessageType, PciBusRelations, PciVersionRequest
 from sim.conformance.case import ALL
 from sim.conformance.host_port import Channel
 from sim.conformance.wrong_hosts.lists import reformed
-from sim.conformance.wrong_hosts.meddled import (
-    Answering,
-    Hearing,
-    Meddled,
-    Request,
-    Telling,
-)
+from sim.conformance.wrong_hosts.meddled import Answering, Hearing, Meddled, Request, Telling
 from sim.conformance.wrong_hosts.row import WrongHost
 from sim.conformance.wrong_hosts.wrapped import Wrapped
 

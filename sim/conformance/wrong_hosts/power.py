@@ -6,13 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from protocol.vpci import (
-    POWER_STATE_D0,
-    POWER_STATE_D3,
-    MessageType,
-    PciBusD0Entry,
-    PciSetPower,
-)
+from protocol.vpci import POWER_STATE_D0, POWER_STATE_D3, MessageType, PciBusD0Entry, PciSetPower
 from sim.conformance.host_bench import WINDOW
 from sim.conformance.wrong_hosts.meddled import (
     WINDOWS,

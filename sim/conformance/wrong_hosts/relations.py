@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from protocol.ring import Packet
 from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, PciFunctionDescription2
-from sim.conformance.host_bench import Description
+from sim.conformance.answers import Description
 from sim.conformance.host_port import HostUnderTest
 from sim.conformance.wrong_hosts.lists import is_list, reformed, relisted
 from sim.conformance.wrong_hosts.meddled import Meddled, Receiving, Request, Telling

@@ -8,13 +8,7 @@ from typing import Final
 
 from protocol.vpci import MessageType, PciChildMessage, PciQResReqResponse
 from sim.conformance.host_port import HostUnderTest
-from sim.conformance.wrong_hosts.meddled import (
-    BAR_REGISTERS,
-    Answering,
-    Hearing,
-    Meddled,
-    Request,
-)
+from sim.conformance.wrong_hosts.meddled import BAR_REGISTERS, Answering, Hearing, Meddled, Request
 from sim.conformance.wrong_hosts.power import ASSIGNED
 from sim.conformance.wrong_hosts.row import WrongHost
 
