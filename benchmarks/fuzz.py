@@ -71,7 +71,12 @@ def _fuzz(target: str, seconds: int, corpus: Path | None) -> None:
         sys.exit(LACKS_ATHERIS)
     with atheris.instrument_imports(include=INSTRUMENTED):
         campaign = import_module("sim.fuzzing.campaign")
-    options = [sys.argv[0], f"-max_total_time={seconds}", f"-max_len={LONGEST_LIFE_BYTES}"]
+    options = [
+        sys.argv[0],
+        f"-max_total_time={seconds}",
+        f"-max_len={LONGEST_LIFE_BYTES}",
+        "-len_control=0",  # long lives from the beginning on
+    ]
     if corpus is not None:
         corpus.mkdir(parents=True, exist_ok=True)
         options.append(str(corpus))

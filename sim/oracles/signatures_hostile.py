@@ -132,14 +132,11 @@ class PastTheIndex(Signature):
 
 
 class NumberLeftBehind(Signature):
-    """An instance that the guest has a channel for was offered under another number.
-
-    The real driver warns of the offer, and that ends its run.
-    """
+    """An instance that the guest has a channel for was offered under another number."""
 
     item = "O39"
-    kinds = frozenset({"use-after-free", "warning"})
-    what = ("VmbusChannel", "vmbus_channel", "channel_mgmt.c")
+    kinds = frozenset({"use-after-free"})
+    what = ("VmbusChannel",)
 
     def __init__(self) -> None:
         super().__init__()
