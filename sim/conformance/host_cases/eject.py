@@ -10,7 +10,8 @@ from sim.conformance.answers import BAD_DATA, LISTS, functions_in, names_of, tol
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import address_in, expect_answer, heard, raised, started, wired
+from sim.conformance.host_device import address_in, expect_answer, started
+from sim.conformance.host_interrupts import heard, raised, wired
 
 SECOND_NS: Final = 1_000_000_000
 GRACE_S: Final = 60

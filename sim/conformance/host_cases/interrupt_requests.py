@@ -25,7 +25,7 @@ from sim.conformance.answers import BAD_DATA, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import VECTOR, VP, create, create_message, message_in
+from sim.conformance.host_interrupts import VECTOR, VP, create, create_message, message_in
 
 M = MessageType
 FOR_ANY: Final = PciCreateInterrupt(int_desc=HvMsiDesc(VECTOR, 0, 1, 0, (1 << 64) - 1))

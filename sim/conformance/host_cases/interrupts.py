@@ -13,7 +13,8 @@ from sim.conformance.answers import BAD_DATA, completions_of, names_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
 from sim.conformance.expecting import expect
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import (
+from sim.conformance.host_device import started
+from sim.conformance.host_interrupts import (
     VECTOR,
     VP,
     Came,
@@ -24,7 +25,6 @@ from sim.conformance.host_device import (
     heard,
     message_in,
     raised,
-    started,
     wire_msi,
     wire_msix,
     wired,

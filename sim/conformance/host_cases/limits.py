@@ -9,7 +9,7 @@ from sim.conformance.answers import BAD_DATA
 from sim.conformance.case import HostCase
 from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import create, created, message_in, msix_vectors
+from sim.conformance.host_interrupts import create, created, message_in, msix_vectors
 
 LIVE_IN_OPENVMM: Final = 494
 FIRST_VECTOR: Final = 0x30

@@ -18,7 +18,7 @@ from sim.conformance.answers import REVISION_MISMATCH
 from sim.conformance.case import ALL, HostCase, Nonconforming
 from sim.conformance.expecting import expect
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import create_message
+from sim.conformance.host_interrupts import create_message
 
 
 def _offered(host: HostBench) -> Iterator[Dialect]:

@@ -12,7 +12,8 @@ from sim.conformance.answers import BAD_DATA, relations_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect, expect_refused, reaching
 from sim.conformance.host_bench import OTHER_WINDOW, HostBench
-from sim.conformance.host_device import command, created, heard, raised, set_command, started, wired
+from sim.conformance.host_device import command, set_command, started
+from sim.conformance.host_interrupts import created, heard, raised, wired
 
 D2: Final = 3
 ALL_ONES: Final = 0xFFFF_FFFF

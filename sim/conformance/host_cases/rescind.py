@@ -11,7 +11,7 @@ from sim.conformance.answers import names_of
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import VECTOR, VP, heard, retarget, wired
+from sim.conformance.host_interrupts import VECTOR, VP, heard, retarget, wired
 
 ONES: Final = 0xFFFF_FFFF
 M = MessageType

@@ -24,19 +24,21 @@ from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
 from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import (
-    VECTOR,
-    VP,
     FoundBar,
     address_in,
     command,
+    first_bar,
+    program,
+    set_command,
+)
+from sim.conformance.host_interrupts import (
+    VECTOR,
+    VP,
     created,
     delete_message,
-    first_bar,
     heard,
-    program,
     raised,
     retarget,
-    set_command,
     wired,
 )
 

@@ -15,7 +15,7 @@ from protocol.hypercall import (
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
 from sim.conformance.expecting import expect
 from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import Came, heard, raised, retarget, wired
+from sim.conformance.host_interrupts import Came, heard, raised, retarget, wired
 
 OTHER_VECTOR: Final = 0x61
 OTHER_DEVICE: Final = 1 << 20  # XORed into the device's own id

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HvRetargetDeviceInterrupt
 from protocol.ring import Packet
 from protocol.vpci import MessageType, PciCreateIntResponse
-from sim.conformance.host_device import VECTOR, VP
+from sim.conformance.host_interrupts import VECTOR, VP
 from sim.conformance.host_port import HostUnderTest
 from sim.conformance.wrong_hosts.meddled import (
     Answering,

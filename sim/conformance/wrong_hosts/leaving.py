@@ -14,7 +14,7 @@ from protocol.ids import Vector, VpIndex
 from protocol.ring import DESCRIPTOR_BYTES, Packet
 from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, message_type
-from sim.conformance.host_device import VECTOR, VP
+from sim.conformance.host_interrupts import VECTOR, VP
 from sim.conformance.host_port import Channel
 from sim.conformance.wrong_hosts.lists import is_list
 from sim.conformance.wrong_hosts.meddled import (
