@@ -205,7 +205,8 @@ def lawful_description(seen: Seen) -> None:
 
 
 def one_block(seen: Seen) -> None:
-    premise(seen.sent(*CREATE), "an interrupt")
+    aimed = {call.mapping for call in retargets(seen)}
+    premise(len(aimed) > 1, "more than one vector of a multi-MSI device")
     for packet, int_desc in created(seen):
         if int_desc.vector_count != BLOCK:
             count = int_desc.vector_count
