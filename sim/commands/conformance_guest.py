@@ -18,16 +18,19 @@ from sim.commands.conforming import (
     Spawn,
     Strengths,
     Versions,
+    WrongPeers,
     bound,
     run_cases,
     selection,
     show,
+    show_wrong_peers,
     stranger,
 )
 from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import Profile
 from sim.conformance.case import GuestCase
 from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
+from sim.report.wrong_peers import WrongPeer
 from sim.scenario_grammar import PROFILES
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ def conformance_guest(
     data_races: DataRaces = False,
     junit: JUnit = None,
     html: Html = None,
+    wrong_peers: WrongPeers = False,
     as_json: AsJson = False,
 ) -> int:
     """Put a guest driver to the suite: the reference model, the real one out of a tree, yours.
@@ -73,6 +77,8 @@ def conformance_guest(
     from sim.conformance.catalogue import GUEST_THEMES  # brings the engine, as does this
     from sim.conformance.suite import run_guest_case
 
+    if wrong_peers:
+        return _show_wrong_guests(as_json=as_json)
     choice = DriverChoice(driver, tree, driver_file, data_races).checked()
     opposite = choose(profile or "hyperv", PROFILES, "profile")
     selected = selection(protocol, case, strength)
@@ -86,6 +92,13 @@ def conformance_guest(
         outcomes, interrupted = run_cases(GUEST_THEMES, selected, run)
     files = Files(junit, html)
     return show(target, GUEST_THEMES, outcomes, files, interrupted=interrupted, as_json=as_json)
+
+
+def _show_wrong_guests(*, as_json: bool) -> int:
+    from sim.conformance.wrong_guests.catalogue import WRONG_GUESTS, rows
+
+    peers = (WrongPeer(row.does, row.caught_by) for row in rows())
+    return show_wrong_peers("guest", peers, len(WRONG_GUESTS), as_json=as_json)
 
 
 def _ours(choice: DriverChoice, opposite: str) -> Peer:

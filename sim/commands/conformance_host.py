@@ -19,15 +19,18 @@ from sim.commands.conforming import (
     Spawn,
     Strengths,
     Versions,
+    WrongPeers,
     bound,
     run_cases,
     selection,
     show,
+    show_wrong_peers,
     stranger,
 )
 from sim.commands.playing import Profile
 from sim.conformance.case import HostCase
 from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
+from sim.report.wrong_peers import WrongPeer
 from sim.scenario_grammar import PROFILES
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ def conformance_host(
     strength: Strengths = None,
     junit: JUnit = None,
     html: Html = None,
+    wrong_peers: WrongPeers = False,
     as_json: AsJson = False,
 ) -> int:
     """Put a host to the suite: ours, in the profile named (hyperv by default), or somebody else's.
@@ -67,6 +71,8 @@ def conformance_host(
     from sim.conformance.catalogue import HOST_THEMES  # brings the engine, as does this
     from sim.conformance.suite import run_host_case
 
+    if wrong_peers:
+        return _show_wrong_hosts(as_json=as_json)
     if profile is not None:
         choose(profile, PROFILES, "profile")
     selected = selection(protocol, case, strength)
@@ -80,6 +86,13 @@ def conformance_host(
         outcomes, interrupted = run_cases(HOST_THEMES, selected, run)
     files = Files(junit, html)
     return show(target, HOST_THEMES, outcomes, files, interrupted=interrupted, as_json=as_json)
+
+
+def _show_wrong_hosts(*, as_json: bool) -> int:
+    from sim.conformance.wrong_hosts import WRONG_HOSTS, caught
+
+    peers = (WrongPeer(row.wrong.does, row.by) for row in caught())
+    return show_wrong_peers("host", peers, len(WRONG_HOSTS), as_json=as_json)
 
 
 def _ours(profile: str) -> Peer:

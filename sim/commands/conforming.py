@@ -18,6 +18,7 @@ from sim.conformance.outcome import Outcome, Target
 from sim.files import whole_file
 from sim.report.conformance import (
     conformance_dict,
+    observed_lines,
     outcome_lines,
     skipped_lines,
     summary_line,
@@ -25,6 +26,7 @@ from sim.report.conformance import (
 )
 from sim.report.lanes import encodable
 from sim.report.progress import progress_of
+from sim.report.wrong_peers import WrongPeer, wrong_peer_lines, wrong_peers_dict
 from sim.scenario_tables import hint
 
 if TYPE_CHECKING:
@@ -58,6 +60,11 @@ Connect: TypeAlias = Annotated[
 Spawn: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="COMMAND", help="Somebody else's, which this command line starts."),
+]
+
+WrongPeers: TypeAlias = Annotated[
+    bool,
+    typer.Option("--wrong-peers", help="Only tell which case catches which mistake of a peer."),
 ]
 
 C = TypeVar("C", bound=Case)
@@ -166,6 +173,20 @@ def show(
     return INTERRUPTED if interrupted else OK
 
 
+def show_wrong_peers(side: str, peers: Iterator[WrongPeer], total: int, *, as_json: bool) -> int:
+    """Print the table of wrong peers, which are put to the suite one after another."""
+    found: list[WrongPeer] = []
+    with progress_of("Wrong peers", total) as progress:
+        for peer in peers:
+            found.append(peer)
+            progress(len(found), 0)
+    if as_json:
+        print_json(wrong_peers_dict(side, found))
+    else:
+        print("\n".join(wrong_peer_lines(side, found)))
+    return OK
+
+
 def _print(target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[Outcome]) -> None:
     lines = list(table_lines(themes, outcomes))
     failed = [outcome for outcome in outcomes if outcome.result == "failed"]
@@ -174,10 +195,8 @@ def _print(target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[O
     if len(failed) > FAILURES_SHOWN:
         more = len(failed) - FAILURES_SHOWN
         lines += ["", f"and {more} more that failed; --html FILE tells about each"]
-    for outcome in outcomes:
-        if outcome.result == "observed":
-            lines.append(f"observed  {outcome.case.id} {outcome.version}: {outcome.why}")
-    lines += ["", *skipped_lines(outcomes), summary_line(target, outcomes)]
+    lines += ["", *observed_lines(outcomes), *skipped_lines(outcomes)]
+    lines.append(summary_line(target, outcomes))
     encoding = sys.stdout.encoding
     print("\n".join(encodable(line, encoding) for line in lines))
 

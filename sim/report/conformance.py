@@ -99,6 +99,16 @@ def _mark(last: Row) -> Row:
     return last._replace(direction="", message="", note="<== the first that differs")
 
 
+def observed_lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """What a peer does that no rule binding it asks for; versions that agree share a line."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.result == "observed":
+            seen.setdefault((outcome.case.id, outcome.why), []).append(outcome.version)
+    for (name, why), versions in seen.items():
+        yield f"observed {name} {', '.join(versions)}: {why}"
+
+
 def skipped_lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """Why cases were skipped, each reason once, with how many it keeps from running."""
     reasons = Counter(outcome.why for outcome in outcomes if outcome.result == "skipped")

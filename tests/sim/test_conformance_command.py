@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from sim.cli import BAD_INPUT, FOUND, INTERRUPTED, OK, main
-from sim.conformance import suite
+from sim.conformance import suite, wrong_hosts
 from sim.conformance.case import Nonconforming
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.host_bench import HostBench
+from sim.conformance.wrong_guests import catalogue as wrong_guests
 
 CASE = "relations-query-listed"
 GUEST_CASE = GUEST_CASES[0].id
@@ -80,6 +82,31 @@ def test_a_peer_that_dies_fails_its_case_and_is_no_traceback(
     captured = capsys.readouterr()
     assert "  seen   the peer died: exit status 1" in captured.out
     assert captured.err == ""
+
+
+@pytest.mark.parametrize(
+    ("side", "place", "name"),
+    [("host", wrong_hosts, "WRONG_HOSTS"), ("guest", wrong_guests, "WRONG_GUESTS")],
+)
+def test_the_table_of_wrong_peers_says_what_each_does_and_what_catches_it(
+    side: str,
+    place: ModuleType,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two = getattr(place, name)[:2]
+    monkeypatch.setattr(place, name, two)
+    if side == "guest":  # whose rows take the table once and for all
+        all_rows = wrong_guests.rows
+        monkeypatch.setattr(place, "rows", lambda: all_rows(two))
+    assert main(["conformance", side, "--wrong-peers"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == [f"a {side} that {w.does}" for w in two]
+    assert main(["conformance", side, "--wrong-peers", "--json"]) == OK
+    document = json.loads(capsys.readouterr().out)
+    assert [peer["does"] for peer in document["wrong_peers"]] == [wrong.does for wrong in two]
+    assert all(peer["caught_by"] for peer in document["wrong_peers"])
 
 
 def test_a_guest_is_ours_or_somebody_elses(capsys: pytest.CaptureFixture[str]) -> None:

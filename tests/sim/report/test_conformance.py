@@ -14,7 +14,13 @@ from sim.conformance.catalogue import HOST_CASES, HOST_THEMES
 from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import hosts_of
 from sim.conformance.suite import plan, run_host_case
-from sim.report.conformance import conformance_dict, outcome_lines, summary_line, table_lines
+from sim.report.conformance import (
+    conformance_dict,
+    observed_lines,
+    outcome_lines,
+    summary_line,
+    table_lines,
+)
 from sim.report.conformance_page import page_text
 from sim.report.junit import write_junit
 
@@ -53,6 +59,12 @@ def test_a_failure_shows_the_lanes_up_to_the_first_message_that_differs(
     assert any("(PCI_QUERY_PROTOCOL_VERSION)" in line for line in lanes)
     assert last.endswith("<== the first that differs")
     assert f"  seen   {failed.why}" in lanes
+
+
+def test_what_was_observed_alike_at_several_versions_is_one_line(outcomes: list[Outcome]) -> None:
+    one = outcomes[0]._replace(result="observed", why="it sends nothing", version="1.2")
+    lines = list(observed_lines([one, one._replace(version="1.3"), outcomes[0]]))
+    assert lines == [f"observed {one.case.id} 1.2, 1.3: it sends nothing"]
 
 
 def test_the_document_counts_what_its_cases_say(outcomes: list[Outcome]) -> None:
