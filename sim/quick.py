@@ -9,7 +9,6 @@ Reports are the same as those of :class:`sim.player.Player`, only sooner.
 from __future__ import annotations
 
 import os
-from typing import Final
 
 import msgspec
 
@@ -30,14 +29,8 @@ from sim.remembering_guests import RememberingGuests
 from sim.retelling import Retelling, Waiter
 from sim.scenario import Scenario
 from sim.setup import Lab
+from sim.verdicts import Ran, Verdicts
 from sim.world import World
-
-# The laws count nothing shorter (interrupts_arrive.PATIENCE_NS is the shortest). So of runs that
-# are shorter, one verdict holds for all that have the same events, whenever these came.
-PATIENCE_NS: Final = 30 * 10**9
-
-# A digest of what happened, how it ended by the library's number; and a digest of the times.
-Key = tuple[int, int] | tuple[int, int, int]
 
 
 class QuickPlayer:
@@ -52,7 +45,7 @@ class QuickPlayer:
         self._known: Known | None = None
         self._retelling: Retelling
         self._scenario: Scenario | None = None  # as it is played; None until it was, once
-        self._judged: dict[Key, RunReport] = {}
+        self._verdicts: Verdicts
         self.crossings = 0
 
     def __call__(self, plan: Plan) -> RunReport:
@@ -68,8 +61,8 @@ class QuickPlayer:
         if self._known is None or library.ready_for is not self._known:
             self._known = Known(library, self._file)
             self._retelling = Retelling(self._known)
+            self._verdicts = Verdicts(self._known, times_count=bool(self._lab.setup.laws))
             self._scenario = None
-            self._judged.clear()
         return self._known
 
     def _in_c(self, known: Known, plan: Plan, in_c: PlanInC) -> RunReport | None:
@@ -78,9 +71,11 @@ class QuickPlayer:
         if scenario is None or known.contradicted or not known.play(in_c, self._lab.setup.lates):
             return None
         row = known.report
-        key = row.stream, row.latest
-        judged = self._judged.get(key) if row.at_ns < PATIENCE_NS else None
-        judged = judged or self._judged.get((*key, row.times)) or self._judge(known, scenario)
+        run = Ran(row.stream, row.times, row.latest, row.at_ns)
+        judged = self._verdicts.find(run)
+        if judged is None:
+            judged = self._judge(run, scenario)
+            self._verdicts.keep(run, judged)
         return msgspec.structs.replace(
             judged,
             steps=row.steps,
@@ -89,15 +84,14 @@ class QuickPlayer:
             branches=told_by(plan, known),
         )
 
-    def _judge(self, known: Known, scenario: Scenario) -> RunReport:
+    def _judge(self, run: Ran, scenario: Scenario) -> RunReport:
         """The report on the run that was just played in C, but for its choices."""
-        row = known.report
         happened, ending = self._retelling.run()
         verdict, unplayed = CLEAN, None
         ended = Ended(
             scenario=scenario,
             happened=happened,
-            at_ns=row.at_ns,
+            at_ns=run.at_ns,
             violation=None,
             actors=[Waiter(wait) for wait in ending.waits],
             census=lambda: leaks_of(self._library().left(ending.held_relids)),
@@ -109,22 +103,15 @@ class QuickPlayer:
                 verdict = judge_run(ended, self._lab.laws)
         except UnplayedStep as error:
             unplayed = str(error)
-        report = RunReport(
+        return RunReport(
             verdict=verdict.verdict,
             fingerprint=fingerprint(happened),
-            steps=row.steps,
-            choices=row.choices,
+            steps=0,
+            choices=0,
             violation=verdict.violation,
             known=verdict.known,
             unplayed=unplayed,
         )
-        self._keep(report, (row.stream, row.latest), row.times, row.at_ns)
-        return report
-
-    def _keep(self, report: RunReport, key: tuple[int, int], times: int, at_ns: int) -> None:
-        """It holds for all runs that are the same; where times count, at the same times."""
-        timeless = report.violation is None and at_ns < PATIENCE_NS and not self._lab.setup.laws
-        self._judged[key if timeless else (*key, times)] = report
 
     def _by_python(self, known: Known, plan: Plan) -> RunReport:
         self.crossings += 1
@@ -139,6 +126,6 @@ class QuickPlayer:
 
         report = played(plan, world)
         if known.whole:
-            kept = msgspec.structs.replace(report, branches=())
-            self._keep(kept, (known.stream, known.latest), known.times, known.at_ns)
+            run = Ran(known.stream, known.times, known.latest, known.at_ns)
+            self._verdicts.keep(run, msgspec.structs.replace(report, branches=()))
         return report

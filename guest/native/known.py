@@ -227,6 +227,8 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "vx_known_edges": (_U32, ()),
     "vx_known_path": (_U32, (c.POINTER(c.POINTER(Came)),)),
     "vx_known_events": (c.c_void_p, (_U32, c.POINTER(_U32))),
+    "vx_keep_verdict": (None, (c.c_char_p, _U32, c.c_char_p, _U32)),
+    "vx_verdict": (_U32, (c.c_char_p, _U32)),
     "vx_keep_ready": (c.c_int, ()),
     "vx_play": (None, (c.POINTER(Plan), _U32)),
     "vx_decisions": (c.POINTER(c.c_uint16), ()),
@@ -416,3 +418,14 @@ class Known:
         size = c.c_uint32()
         address = self._call.vx_known_events(number, c.byref(size))
         return c.string_at(address, size.value)
+
+    # --- what is said of runs, for others who play the same ---
+
+    def keep_verdict(self, key: bytes, verdict: bytes) -> None:
+        """Have it found again under the key, by whoever shares what is remembered."""
+        self._call.vx_keep_verdict(key, len(key), verdict, len(verdict))
+
+    def verdict(self, key: bytes) -> bytes | None:
+        """What somebody has kept under the key."""
+        number = self._call.vx_verdict(key, len(key))
+        return self.events(number - 1) if number else None

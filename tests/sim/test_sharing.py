@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from sim import quick
 from sim.exploration import baseline, players
 from sim.explore.strategies import STRATEGIES
 from sim.explore.strategy import Plan, RunReport
@@ -47,6 +48,18 @@ def test_what_one_player_has_learnt_another_need_not(setup: Setup, plans: list[P
         second = QuickPlayer(Lab(setup), path)
         assert [second(plan) for plan in plans] == reports
         assert second.crossings == 1 < first.crossings, "its machine has to be made ready once"
+
+
+def test_what_one_player_has_judged_another_need_not(
+    setup: Setup, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shared_memory(2) as path:
+        first = QuickPlayer(Lab(setup), path)
+        reports = [first(plan) for plan in plans * 2]
+        second = QuickPlayer(Lab(setup), path)
+        second(plans[0])
+        monkeypatch.setattr(quick, "judge_run", None)
+        assert [second(plan) for plan in plans] == reports[: len(plans)]
 
 
 def test_two_processes_report_what_one_does(setup: Setup, plans: list[Plan]) -> None:

@@ -21,6 +21,8 @@
 #define CAME_MAX 65536
 #define TRIES_MAX (1u << 20) /* whoever had the lock is dead by then, and nobody learns any more */
 
+#define OF_VERDICTS (UINT64_MAX - 1) /* no state, but where verdicts are kept */
+
 struct edge {
 	uint64_t from, to; /* states */
 	uint64_t told; /* a digest of the events */
@@ -199,11 +201,10 @@ static bool lock(void)
 	return false;
 }
 
-static const struct edge *added(const struct vx_learnt *what)
+static const struct edge *added(uint64_t from, const struct vx_learnt *what)
 {
 	uint64_t size = (uint64_t)what->key_size + what->effects_size + what->events_size;
 	struct edge *edge = &store->edges[store->edges_count];
-	uint64_t from = what->to == VX_ANYWHERE ? VX_ANYWHERE : here;
 	uint32_t *slot = slot_of(from, what->key, what->key_size);
 	uint8_t *bytes = store->bytes + store->bytes_used;
 
@@ -222,18 +223,38 @@ static const struct edge *added(const struct vx_learnt *what)
 	return edge;
 }
 
-/* Remember what an input did here, and go on from there; false if there is no room for more. */
-bool vx_learn(const struct vx_learnt *what)
+static const struct edge *add(uint64_t from, const struct vx_learnt *what)
 {
 	const struct edge *edge;
 
 	if (!lock())
-		return false;
-	edge = added(what);
+		return NULL;
+	edge = added(from, what);
 	__atomic_store_n(&store->lock, 0, __ATOMIC_RELEASE);
+	return edge;
+}
+
+/* Remember what an input did here, and go on from there; false if there is no room for more. */
+bool vx_learn(const struct vx_learnt *what)
+{
+	const struct edge *edge = add(what->to == VX_ANYWHERE ? VX_ANYWHERE : here, what);
+
 	if (edge)
 		go(edge);
 	return edge;
+}
+
+/* Keep what Python says of runs of that key; nothing happens if there is no room. */
+VX_EXPORT void vx_keep_verdict(const uint8_t *key, uint32_t size, const uint8_t *verdict,
+			       uint32_t verdict_size)
+{
+	add(OF_VERDICTS, &(struct vx_learnt){ key, key, verdict, size, 0, verdict_size, OF_VERDICTS, 0 });
+}
+
+/* The number of what is kept, as vx_known_events() has it, and 1; 0 if nothing is. */
+VX_EXPORT uint32_t vx_verdict(const uint8_t *key, uint32_t size)
+{
+	return *slot_of(OF_VERDICTS, key, size);
 }
 
 /* --- what has come in so far --- */
