@@ -12,7 +12,7 @@ from sim.explore.strategies import STRATEGIES
 from sim.explore.strategy import Plan, RunReport
 from sim.plans_in_c import IN_C
 from sim.player import played
-from sim.quick import QuickPlayer
+from sim.quick import VAIN_MAX, QuickPlayer
 from sim.setup import Lab, Setup, read_setup
 from tests.kernel_trees import tree_of
 
@@ -80,6 +80,14 @@ def test_an_order_that_was_never_played_needs_no_world_where_its_parts_were(
     judged_apart = {report.fingerprint: plan for report, plan in zip(reports, plans, strict=True)}
     for fingerprint, plan in list(judged_apart.items())[-8:]:
         assert by_worlds(plan).fingerprint == fingerprint
+
+
+def test_where_nothing_can_be_remembered_worlds_play_as_ever(setup: Setup) -> None:
+    full = msgspec.structs.replace(setup, text=read_setup("eject-ring-full").text)
+    plans = STRATEGIES["random"](baseline(full), 3).plans(VAIN_MAX + 2)
+    player = QuickPlayer(Lab(full))
+    assert [player(plan) for plan in plans] == list(map(worlds(full), plans))
+    assert player.crossings == len(plans)
 
 
 def test_what_another_setup_did_with_the_library_is_not_taken_for_ones_own(
