@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A minimal vPCI guest at the peer port: brings a bus up as Linux does, creates one interrupt for
- * each function, answers ejects, and leaves D0 when it is told to.
+ * A minimal vPCI guest at the peer port: brings a bus up as Linux does, places each function's
+ * BARs, creates one interrupt for it, answers ejects, and leaves D0 when it is told to.
  *
  *	guest [SOCKET]		over standard input and output without one
  *
@@ -17,10 +17,19 @@
 #define CHANNELS_MAX	16
 #define FUNCTIONS_MAX	32	/* the slots of one bus */
 #define VERSIONS_MAX	8
-#define ASIDE_MAX	64
+#define ASIDE_MAX	128
 #define WINDOWS_BASE	0xF8000000u	/* guest-physical space that no memory is in */
 #define WINDOW_BYTES	0x2000u
+#define NARROW_BARS	0xC0000000u	/* the same, for BARs of 32 bits */
+#define WIDE_BARS	0x10000000000u	/* and of 64 */
 #define FIRST_VECTOR	0x30
+
+#define PCI_COMMAND		0x04
+#define PCI_COMMAND_ON		0x06	/* memory, bus master */
+#define PCI_BAR			0x10
+#define PCI_CAPABILITIES	0x34
+#define PCI_MSI			0x05
+#define PCI_MSIX		0x11
 
 struct function {
 	uint32_t slot;
@@ -29,6 +38,8 @@ struct function {
 	int assigned;			/* the host knows that its resources are */
 	int has_interrupt;
 	struct vpci_message_desc interrupt;
+	uint32_t needs[6];		/* each BAR as it reads after all ones */
+	uint64_t bars[6];		/* where they were put, 0 for none */
 };
 
 struct bus {
@@ -46,6 +57,8 @@ static struct port port;
 static struct bus buses[CHANNELS_MAX];
 static uint32_t versions[VERSIONS_MAX] = { VPCI_1_4, VPCI_1_3, VPCI_1_2, VPCI_1_1 };
 static unsigned int version_count = 4;
+static uint64_t narrow_bars = NARROW_BARS;	/* what is below is taken */
+static uint64_t wide_bars = WIDE_BARS;
 static uint32_t last_request;
 static uint64_t last_transaction;
 
@@ -183,6 +196,56 @@ static uint32_t config_read(struct bus *bus, uint32_t slot, uint32_t offset, uin
 	return (uint32_t)mmio_read(bus->window + CONFIG_OFFSET + offset, size);
 }
 
+static void config_write(struct bus *bus, uint32_t slot, uint32_t offset, uint32_t size,
+			 uint32_t value)
+{
+	mmio_write(bus->window, 4, slot);
+	mmio_write(bus->window + CONFIG_OFFSET + offset, size, value);
+}
+
+/* The offset of a capability, 0 if there is none. A list that goes in circles ends, too. */
+static uint32_t capability(struct bus *bus, uint32_t slot, uint32_t wanted)
+{
+	uint32_t at = config_read(bus, slot, PCI_CAPABILITIES, 1);
+
+	for (int i = 0; at && i < 48; i++) {
+		uint32_t head = config_read(bus, slot, at, 2);
+
+		if ((head & 0xFF) == wanted)
+			return at;
+		at = head >> 8;
+	}
+	return 0;
+}
+
+/* Give the function's BARs addresses of their own, and let it decode them. */
+static void place_bars(struct bus *bus, struct function *function)
+{
+	config_write(bus, function->slot, PCI_COMMAND, 2, 0);
+	for (unsigned int i = 0; i < 6; i++) {
+		int wide = (function->needs[i] & 6) == 4 && i < 5;
+		uint64_t mask = function->needs[i] & ~0xFu;
+		uint64_t *next = wide ? &wide_bars : &narrow_bars;
+		uint64_t size;
+
+		if (!mask || function->needs[i] & 1)
+			continue;
+		mask |= wide ? (uint64_t)function->needs[i + 1] << 32 : ~0ull << 32;
+		size = ~mask + 1;
+		if (!function->bars[i]) {
+			function->bars[i] = (*next + size - 1) & ~(size - 1);
+			*next = function->bars[i] + size;
+		}
+		config_write(bus, function->slot, PCI_BAR + 4 * i, 4, (uint32_t)function->bars[i]);
+		if (!wide)
+			continue;
+		config_write(bus, function->slot, PCI_BAR + 4 * i + 4, 4,
+			     (uint32_t)(function->bars[i] >> 32));
+		i++;			/* two registers were one BAR */
+	}
+	config_write(bus, function->slot, PCI_COMMAND, 2, PCI_COMMAND_ON);
+}
+
 /* --- interrupts --- */
 
 /* One vector, for processor 0. What the message looks like is what a version is about. */
@@ -221,14 +284,51 @@ static uint32_t create_message(struct bus *bus, uint32_t slot, struct vpci_creat
 	return ask(bus, &create, CREATE3_BYTES, created, sizeof(*created));
 }
 
+/* Tell the device what to write: the first entry of its MSI-X table. 0 if it has none. */
+static int write_msix(struct bus *bus, struct function *function)
+{
+	const struct vpci_message_desc *message = &function->interrupt;
+	uint32_t at = capability(bus, function->slot, PCI_MSIX);
+	uint32_t table = at ? config_read(bus, function->slot, at + 4, 4) : 7;
+	uint64_t entry;
+
+	if ((table & 7) > 5 || !function->bars[table & 7])
+		return 0;
+	entry = function->bars[table & 7] + (table & ~7u);
+	mmio_write(entry, 4, (uint32_t)message->address);
+	mmio_write(entry + 4, 4, message->address >> 32);
+	mmio_write(entry + 8, 4, message->data);
+	mmio_write(entry + 12, 4, 0);	/* not masked */
+	config_write(bus, function->slot, at + 2, 2, 0x8000);
+	return 1;
+}
+
+static void write_msi(struct bus *bus, struct function *function)
+{
+	const struct vpci_message_desc *message = &function->interrupt;
+	uint32_t at = capability(bus, function->slot, PCI_MSI);
+	uint32_t wide;
+
+	if (!at)
+		return;
+	wide = config_read(bus, function->slot, at + 2, 2) & 0x80;
+	config_write(bus, function->slot, at + 4, 4, (uint32_t)message->address);
+	if (wide)
+		config_write(bus, function->slot, at + 8, 4, message->address >> 32);
+	config_write(bus, function->slot, at + (wide ? 12 : 8), 2, message->data);
+	config_write(bus, function->slot, at + 2, 2, 1);
+}
+
 static void create_interrupt(struct bus *bus, struct function *function)
 {
 	struct vpci_created created;
 
 	if (FAILED(create_message(bus, function->slot, &created)))
 		return;
-	function->interrupt = created.desc;	/* a driver writes it to the MSI-X table */
+	function->interrupt = created.desc;
 	function->has_interrupt = 1;
+	if (!write_msix(bus, function))
+		write_msi(bus, function);
 }
 
 static void delete_interrupt(struct bus *bus, struct function *function)
@@ -269,9 +369,8 @@ static int assign(struct bus *bus, struct function *function)
 }
 
 /*
- * Bring functions as far as the bus is: what they need before D0, the rest in it. A driver would
- * size the BARs from the requirements, and write the interrupt to the MSI-X table. Returns 0 if
- * the host refuses to take a function's resources for assigned.
+ * Bring functions as far as the bus is: what they need before D0, the rest in it. Returns 0 if the
+ * host refuses to take a function's resources for assigned.
  */
 static int advance(struct bus *bus)
 {
@@ -283,9 +382,11 @@ static int advance(struct bus *bus)
 		};
 		struct vpci_requirements needs;
 
-		if (!function->queried)
-			ask(bus, &query, sizeof(query), &needs, sizeof(needs));
+		if (function->queried)
+			continue;
 		function->queried = 1;
+		if (!FAILED(ask(bus, &query, sizeof(query), &needs, sizeof(needs))))
+			memcpy(function->needs, needs.bars, sizeof(needs.bars));
 	}
 	for (unsigned int i = 0; bus->in_d0 && i < bus->functions; i++) {
 		if (!bus->function[i].assigned)
@@ -296,9 +397,11 @@ static int advance(struct bus *bus)
 	for (unsigned int i = 0; bus->in_d0 && i < bus->functions; i++) {
 		struct function *function = &bus->function[i];
 
-		if (function->assigned && !function->has_interrupt && !bus->gone &&
-		    (config_read(bus, function->slot, 0, 4) & 0xFFFF) != 0xFFFF)
-			create_interrupt(bus, function);
+		if (!function->assigned || function->has_interrupt || bus->gone ||
+		    (config_read(bus, function->slot, 0, 4) & 0xFFFF) == 0xFFFF)
+			continue;
+		place_bars(bus, function);
+		create_interrupt(bus, function);
 	}
 	return 1;
 }
@@ -556,23 +659,58 @@ static enum port_done remove_bus(struct bus *bus)
 	return DONE_OK;
 }
 
-static enum port_done offer_versions(const struct port_ordered *order, uint32_t length)
+static enum port_done offer_versions(const uint64_t *words, size_t count)
 {
-	unsigned int count = (length - offsetof(struct port_ordered, words)) / sizeof(uint64_t);
-
 	if (!count || count > VERSIONS_MAX)
 		return DONE_REFUSED;
 	for (version_count = 0; version_count < count; version_count++)
-		versions[version_count] = (uint32_t)order->words[version_count];
+		versions[version_count] = (uint32_t)words[version_count];
 	return DONE_OK;
+}
+
+static enum port_done read_block(struct bus *bus, const uint64_t *words)
+{
+	struct vpci_block message = {
+		.type = READ_BLOCK,
+		.block = (uint32_t)words[1],
+		.slot = (uint32_t)words[0],
+		.bytes = (uint32_t)words[2],
+	};
+
+	if (!message.bytes || message.bytes > BLOCK_BYTES_MAX)
+		return DONE_REFUSED;
+	return ask(bus, &message, sizeof(message), NULL, 0) ? DONE_FAILED : DONE_OK;
+}
+
+static enum port_done write_block(struct bus *bus, const uint64_t *words, size_t count)
+{
+	struct {
+		struct vpci_block head;
+		uint8_t data[BLOCK_BYTES_MAX + BLOCK_QUIRK_BYTES];
+	} message = {
+		.head = {
+			.type = WRITE_BLOCK,
+			.block = (uint32_t)words[1],
+			.slot = (uint32_t)words[0],
+			.bytes = (uint32_t)count - 2,
+		},
+	};
+
+	if (count < 3 || count > 2 + BLOCK_BYTES_MAX)
+		return DONE_REFUSED;
+	for (size_t i = 2; i < count; i++)
+		message.data[i - 2] = (uint8_t)words[i];
+	return ask(bus, &message, sizeof(message.head) + count - 2 + BLOCK_QUIRK_BYTES, NULL, 0) ?
+	       DONE_FAILED : DONE_OK;
 }
 
 static enum port_done ordered(const struct port_ordered *order, uint32_t length)
 {
 	struct bus *bus = order->channel ? bus_of(order->channel) : NULL;
+	size_t count = (length - offsetof(struct port_ordered, words)) / sizeof(uint64_t);
 
 	if (order->order == ORDER_OFFER_VERSIONS)
-		return offer_versions(order, length);
+		return offer_versions(order->words, count);
 	if (!bus)
 		return DONE_REFUSED;
 	switch (order->order) {
@@ -582,6 +720,10 @@ static enum port_done ordered(const struct port_ordered *order, uint32_t length)
 		return resume(bus);
 	case ORDER_REMOVE:
 		return remove_bus(bus);
+	case ORDER_READ_BLOCK:
+		return read_block(bus, order->words);
+	case ORDER_WRITE_BLOCK:
+		return write_block(bus, order->words, count);
 	default:
 		return DONE_NOT_SUPPORTED;
 	}
@@ -616,7 +758,8 @@ static void handle(const struct port_frame *frame)
 int main(int argc, char **argv)
 {
 	const uint64_t orders = 1ull << ORDER_OFFER_VERSIONS | 1ull << ORDER_SUSPEND |
-				1ull << ORDER_RESUME | 1ull << ORDER_REMOVE;
+				1ull << ORDER_RESUME | 1ull << ORDER_REMOVE |
+				1ull << ORDER_READ_BLOCK | 1ull << ORDER_WRITE_BLOCK;
 	static struct port_frame frame;
 
 	port_begin(&port, PORT_ROLE_GUEST, orders, "guest in C", argc > 1 ? argv[1] : NULL);

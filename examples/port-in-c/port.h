@@ -47,10 +47,14 @@ enum port_kind {
 enum port_order {
 	ORDER_EJECT = 1,
 	ORDER_RESCIND = 2,
+	ORDER_REOFFER = 4,
+	ORDER_RAISE_INTERRUPT = 8,
 	ORDER_OFFER_VERSIONS = 32,
 	ORDER_SUSPEND = 33,
 	ORDER_RESUME = 34,
 	ORDER_REMOVE = 35,
+	ORDER_READ_BLOCK = 43,
+	ORDER_WRITE_BLOCK = 44,
 };
 
 enum port_done {
@@ -111,12 +115,24 @@ struct port_value {			/* MMIO_VALUE, HYPERCALL_DONE; MMIO_WRITTEN is the request
 	uint64_t value;
 };
 
+struct port_hypercall {
+	uint32_t request;
+	uint32_t vp;
+	uint64_t control;
+	/* the input follows */
+};
+
+struct port_interrupt {
+	uint32_t vp;
+	uint32_t vector;
+};
+
 struct port_ordered {
 	uint32_t request;
 	uint32_t order;
 	uint32_t channel;
 	uint32_t reserved;
-	uint64_t words[8];		/* as many as the body has */
+	uint64_t words[132];		/* as many as the body has: a block, and what precedes it */
 };
 
 struct port_finished {			/* DONE; a text may follow */
@@ -136,6 +152,8 @@ struct port_frame {
 		struct port_packet packet;
 		struct port_mmio mmio;
 		struct port_value value;
+		struct port_hypercall hypercall;
+		struct port_interrupt interrupt;
 		struct port_ordered order;
 	};
 };

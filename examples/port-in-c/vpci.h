@@ -28,6 +28,8 @@ enum vpci_type {
 	QUERY_RESOURCE_REQUIREMENTS = 0x42490005,
 	BUS_D0ENTRY = 0x42490007,
 	BUS_D0EXIT = 0x42490008,
+	READ_BLOCK = 0x42490009,
+	WRITE_BLOCK = 0x4249000A,
 	EJECT = 0x4249000B,
 	EJECTION_COMPLETE = 0x4249000F,
 	RESOURCES_ASSIGNED = 0x42490010,
@@ -140,6 +142,16 @@ struct vpci_create3 {			/* 1.4 */
 };
 
 #define CREATE3_BYTES		82
+
+struct vpci_block {			/* READ_BLOCK; WRITE_BLOCK's data follow */
+	uint32_t type;
+	uint32_t block;
+	uint32_t slot;
+	uint32_t bytes;
+};
+
+#define BLOCK_BYTES_MAX		128
+#define BLOCK_QUIRK_BYTES	4	/* sent behind what is written: some hosts want them */
 
 struct vpci_ejected {
 	uint32_t type;
