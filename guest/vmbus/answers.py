@@ -14,7 +14,6 @@ from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelGpadlCreated,
     VmbusChannelGpadlTorndown,
-    VmbusChannelMessageHeader,
     VmbusChannelModifychannelResponse,
     VmbusChannelOpenResult,
     VmbusChannelVersionResponse,
@@ -56,12 +55,12 @@ async def vmbus_onmodifychannel_response(
     await answer_request(vmbus, key, response)
 
 
-async def vmbus_unload_response(vmbus: VmbusConnection, _: VmbusChannelMessageHeader) -> None:
+async def vmbus_unload_response(vmbus: VmbusConnection, _: None) -> None:
     """The host has let go of every channel."""
     await vmbus.unload_event.complete()
 
 
-async def vmbus_onoffers_delivered(vmbus: VmbusConnection, _: VmbusChannelMessageHeader) -> None:
+async def vmbus_onoffers_delivered(vmbus: VmbusConnection, _: None) -> None:
     """Linux does nothing with it."""
 
 
@@ -80,12 +79,7 @@ HANDLERS: Mapping[int, tuple[Any, Callable[[VmbusConnection, Any], Awaitable[Non
         VmbusChannelModifychannelResponse,
         vmbus_onmodifychannel_response,
     ),
-    ChannelMessageType.CHANNELMSG_UNLOAD_RESPONSE: (
-        VmbusChannelMessageHeader,
-        vmbus_unload_response,
-    ),
-    ChannelMessageType.CHANNELMSG_ALLOFFERS_DELIVERED: (
-        VmbusChannelMessageHeader,
-        vmbus_onoffers_delivered,
-    ),
+    # Nothing but the type is read of these, so that no length is asked for.
+    ChannelMessageType.CHANNELMSG_UNLOAD_RESPONSE: (None, vmbus_unload_response),
+    ChannelMessageType.CHANNELMSG_ALLOFFERS_DELIVERED: (None, vmbus_onoffers_delivered),
 }

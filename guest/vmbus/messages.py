@@ -13,6 +13,7 @@ from guest.kernel.memory import GFP_ATOMIC, Allocated
 from guest.kernel.work import Work, WorkQueue
 from guest.vmbus import answers
 from protocol.codec import WireRecord
+from protocol.synic import HV_MESSAGE_PAYLOAD_BYTE_COUNT
 from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelOfferChannel,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from guest.vmbus.connection import VmbusConnection
 
 HV_MESSAGE_HEADER_BYTES = 16
+MSGTYPE = slice(HV_MESSAGE_HEADER_BYTES, HV_MESSAGE_HEADER_BYTES + 4)
 CHANNELMSG_COUNT = 25
 
 Handler = Callable[["VmbusConnection", Any], Awaitable[None]]
@@ -73,18 +75,24 @@ class OnMessageWork(Allocated):
 async def dispatch_message(vmbus: VmbusConnection, message: bytes) -> bool:
     """Handle a message of the slot, or queue it; False without memory for that.
 
-    One that is short or unknown is dropped.
+    One that is short, too long or unknown is dropped.
+    Model: each is told, where Linux warns of the first of its kind only.
     """
     payload_bytes = message[4]
     payload = message[HV_MESSAGE_HEADER_BYTES : HV_MESSAGE_HEADER_BYTES + payload_bytes]
-    msgtype = int.from_bytes(payload[:4], "little")
+    msgtype = int.from_bytes(message[MSGTYPE], "little")
     if msgtype >= CHANNELMSG_COUNT:
         vmbus.kernel.log("warn", f"unknown msgtype={msgtype}")
+        return True
+    if payload_bytes > HV_MESSAGE_PAYLOAD_BYTE_COUNT:
+        vmbus.kernel.log("warn", f"payload size is too large ({payload_bytes})")
         return True
     handler = answers.HANDLERS.get(msgtype)
     if handler is not None:
         record, handle = handler
-        if len(payload) < record.SIZE:
+        if record is None:
+            await handle(vmbus, None)
+        elif len(payload) < record.SIZE:
             vmbus.kernel.log("warn", f"message too short: msgtype={msgtype} len={len(payload)}")
         else:
             await handle(vmbus, record.parse(payload))

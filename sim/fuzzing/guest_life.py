@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from guest.defects.open_items import OPEN_ITEMS
 from guest.events import PacketDropped, RequestCompleted
 from guest.kernel.faults import GuestFault
+from guest.kernel.kernel import LOG_LINES_MAX
 from protocol.errors import LocalProtocolError, ProtocolError
 from protocol.ids import RelId, SlotNumber
 from protocol.link import PacketPublished
@@ -157,7 +158,7 @@ class GuestLife:
     def write(self, packet: RawPacket) -> None:
         """Write a packet, let the guest run, and check what it has said of it."""
         end = self.end
-        before, log_before = len(end.happened), len(end.guest.kernel.log_lines)
+        before, lines = len(end.happened), self.lines()
         reads = self._reads()
         if not end.write(self.relid, packet):
             return
@@ -166,8 +167,15 @@ class GuestLife:
         if loses_step(packet):
             end.put_in_step(self.relid)
         elif reads:
-            said = len(end.guest.kernel.log_lines) - log_before
-            self.check(self._unsaid(packet, before, said))
+            self.check(self._unsaid(packet, before, lines))
+
+    def lines(self) -> int:
+        """How long the guest's log is."""
+        return len(self.end.guest.kernel.log_lines)
+
+    def has_logged(self, lines: int) -> bool:
+        """Whether it has grown since it was so long; of a full one nobody can tell."""
+        return lines < self.lines() or lines == LOG_LINES_MAX
 
     def _reads(self) -> bool:
         """Whether the guest reads the ring, and has read it to its end."""
@@ -181,7 +189,7 @@ class GuestLife:
         events = [event for _, _, event in self.end.happened[before:]]
         dropped = sum(isinstance(event, PacketDropped) for event in events)
         why = refusal(packet)
-        if why is not None and not (dropped and lines):
+        if why is not None and not (dropped and self.has_logged(lines)):
             return [f"nobody was told that it was refused: {why}"]
         taken = any(isinstance(event, RequestCompleted) for event in events)
         if answered(packet) and not dropped and not taken:

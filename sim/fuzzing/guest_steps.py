@@ -16,7 +16,7 @@ from protocol.errors import LocalProtocolError
 from protocol.ids import Devfn
 from sim.fuzzing.dice import Dice, pick
 from sim.fuzzing.guest_answers import loses_step
-from sim.fuzzing.guest_control import from_a_host
+from sim.fuzzing.guest_control import control_refusal, from_a_host
 from sim.fuzzing.guest_life import GuestLife, OpenItemShown
 from sim.fuzzing.mutations import mutate
 from sim.fuzzing.packets import RawPacket
@@ -52,8 +52,12 @@ def control(life: GuestLife) -> None:
         payload = packet.payload[:MESSAGE_BYTES_MAX]
         life.trail.message(payload)
         life.offers += 1  # it may be one
+        lines = life.lines()
         life.end.post(payload)
         life.run()
+        why = control_refusal(payload)
+        if why is not None and not life.has_logged(lines):
+            life.check([f"nobody was told that a message was refused: {why}"])
 
 
 def forge_index(life: GuestLife) -> None:

@@ -14,6 +14,7 @@ from guest.kernel.ops import NS_PER_MS
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.messages import BLOCKING
 from guest.vmbus.offers import MAX_CHANNEL_RELIDS
+from protocol.ids import VpIndex
 from protocol.vmbus import ChannelMessageType
 from tests.guest.vmbus.scripted_host import INSTANCE, ScriptedHost
 from tests.guest.vmbus.test_channels import open_channel, play
@@ -71,6 +72,20 @@ def test_a_rescind_looks_each_millisecond_whether_probe_has_ended() -> None:
     driver = play(host, slow_probe)
     assert driver.removed == 1
     assert ended_ns[0] < host.engine.now_ns() < ended_ns[0] + 2 * NS_PER_MS
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [(4, []), (8, []), (240, []), (241, ["payload size is too large (241)"])]
+)
+def test_of_a_message_that_is_only_a_type_no_length_is_asked_for(
+    size: int, told: list[str]
+) -> None:
+    host = ScriptedHost()
+    kind = int(ChannelMessageType.CHANNELMSG_ALLOFFERS_DELIVERED)
+    message = bytes([1, 0, 0, 0, size]).ljust(16, b"\0") + kind.to_bytes(240, "little")
+    host.vmbus.synic_message(VpIndex(0), message)
+    host.engine.run()
+    assert [text for _, _, text in host.kernel.log_lines] == told
 
 
 def test_a_relid_beyond_the_table_finds_no_channel() -> None:
