@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Control messages of VMBus that a host posts: right ones, and which are refused aloud. No rings."""
+"""Control messages of VMBus that a host posts: right ones, and which are refused. No rings."""
 
 from __future__ import annotations
 
