@@ -227,9 +227,10 @@ class ReferenceGuest:
         return unreachable(kernel.heap, (self.vmbus, self.pci, self.driver, *keepers), outside)
 
     def relids_in_use(self) -> set[int]:
-        """Those of channels that live and that the host has not taken back."""
+        """Those of channels that live and are not rescinded, or that no channel may have."""
         mapped = self.vmbus.channels.items()
-        return {relid for relid, channel in mapped if not (is_dead(channel) or channel.rescind)}
+        alive = {relid for relid, channel in mapped if not (is_dead(channel) or channel.rescind)}
+        return alive | self.vmbus.refused_relids
 
     def held_for_nothing(self) -> dict[str, int]:
         """Numbered things that are taken and that no living bus or channel accounts for."""

@@ -62,6 +62,7 @@ class VmbusConnection(Contact, BusPower):
         self.dialect: VmbusDialect | None = None
         self.msg_conn_id = 0
         self.channels: dict[RelId, VmbusChannel] = {}  # vmbus_connection.channels[]
+        self.refused_relids: set[RelId] = set()
         self.primary_channels: dict[tuple[UUID, UUID], VmbusChannel] = {}  # chn_list, by identity
         self.by_instance: dict[UUID, list[VmbusChannel]] = {}
         self.chn_msg_list: ListHead[ChannelMessageInfo] = ListHead("chn_msg_list")

@@ -40,6 +40,7 @@ class Offers(Opening):
 
     isolation: Isolation
     channels: dict[RelId, VmbusChannel]
+    refused_relids: set[RelId]  # of devices that an isolated guest leaves alone
     primary_channels: dict[tuple[UUID, UUID], VmbusChannel]
     by_instance: dict[UUID, list[VmbusChannel]]  # the same, the oldest first
     offer_in_progress: int
@@ -57,6 +58,7 @@ class Offers(Opening):
         """
         if not self.isolation.takes(offer.offer.if_type):
             self.kernel.log("err", f"Invalid offer {offer.child_relid} from the host")
+            self.refused_relids.add(RelId(offer.child_relid))
             self.offer_in_progress -= 1
             return
         old = self.find_primary_channel_by_offer(offer)

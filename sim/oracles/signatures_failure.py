@@ -191,9 +191,10 @@ class EmptyMessage(Signature):
 
 
 class RingLeftBehind(Signature):
-    """A channel could not be closed, so that its ring was not freed."""
+    """A channel could not be closed, so that its ring was not freed, nor what belongs to it."""
 
     item = "O35"
+    lost = ("block of pages", "packet buffer", "Requestor", "bitmap")
 
     def __init__(self) -> None:
         super().__init__()
@@ -209,6 +210,6 @@ class RingLeftBehind(Signature):
         self._kept = 0
 
     def leaks(self) -> Mapping[str, int]:
-        return {"Requestor": self._kept, "block of pages": self._kept}
+        return dict.fromkeys(self.lost, self._kept)
 
     sees: ClassVar[Sees] = {FunctionReturned: _returned}

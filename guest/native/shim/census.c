@@ -14,7 +14,10 @@ static const struct {
 	const char *function, *name;
 } kinds[] = {
 	{ "alloc_workqueue", "WorkQueue" },
+	{ "bitmap_alloc", "bitmap" },
+	{ "hv_ringbuffer_init", "packet buffer" },
 	{ "make_queue", "WorkQueue" },
+	{ "request_arr_init", "Requestor" },
 	{ "vmbus_alloc_ring", "block of pages" },
 	{ "vmbus_device_create", "HvDevice" },
 	{ "vmbus_on_msg_dpc", "OnMessageWork" },
@@ -32,13 +35,29 @@ VX_EXPORT const char *vx_kind_of_object(const void *allocated_by)
 	return vx_allocation_name(allocated_by);
 }
 
-/* Whether a channel that lives has that number, and the host has not taken it back. */
+static DECLARE_BITMAP(refused, HV_EVENT_FLAGS_COUNT);
+
+/* A confidential VM leaves devices of some kinds alone, and tells nobody. */
+static void remember_refused(struct vx_watched *call)
+{
+	const struct vmbus_channel_offer_channel *offer = (const void *)call->arguments[0];
+
+	if (!(u8)call->result && offer->child_relid < HV_EVENT_FLAGS_COUNT)
+		set_bit(offer->child_relid, refused);
+}
+
+VX_WATCH(vmbus_is_valid_offer, .leave = remember_refused);
+
+/* Whether a channel that lives has that number, and the host has not taken it back; or none may have. */
 VX_EXPORT u32 vx_relid_in_use(u32 relid)
 {
-	const struct vmbus_channel *channel =
-		vmbus_connection.channels && relid < MAX_CHANNEL_RELIDS ?
-			vmbus_connection.channels[relid] : NULL;
+	const struct vmbus_channel *channel;
 
+	if (!vmbus_connection.channels || relid >= MAX_CHANNEL_RELIDS)
+		return false;
+	if (relid < HV_EVENT_FLAGS_COUNT && test_bit(relid, refused))
+		return true;
+	channel = vmbus_connection.channels[relid];
 	return channel && vx_is_live(channel) && !channel->rescind;
 }
 
