@@ -3,7 +3,8 @@
 
 A rule is asked where two traces part. It says how many things of either side it accounts for; what
 it accounts for is skipped and counted by its name. The list is short on purpose: whatever Linux
-does otherwise and a driver developer could see is a mistake of the model.
+does otherwise and a driver developer could see is a mistake of the model. In which scenarios a
+difference shows is ``sim/real_driver.py``'s.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from protocol.hypercall import HVCALL_MMIO_READ, HVCALL_MMIO_WRITE
 from protocol.link import HypercallMade, UnclaimedAccess
 from sim.wire import Crossing
 
+UNDEFINED_VALUE: Final = "undefined-value"
 SIDE_BY_SIDE: Final = "side-by-side"
 OTHER_ORDER: Final = "other-order"
 MMIO_CALLS: Final = frozenset({HVCALL_MMIO_READ, HVCALL_MMIO_WRITE})
@@ -27,24 +29,21 @@ NOTHING: Final[Skip] = (0, 0)
 class Rule(NamedTuple):
     """A named difference: ``what`` differs, ``why``, and where Linux does it.
 
-    ``skip`` gets both sides from where they part: the model's, the real driver's. ``scenario`` is
-    one in which the rule is needed.
+    ``skip`` gets both sides from where they part: the model's, the real driver's.
     """
 
     name: str
     what: str
     why: str
     source: str
-    scenario: str
     skip: Callable[[Side, Side], Skip]
 
 
 class Order(NamedTuple):
-    """A name for a difference of order; ``scenario`` is one in which it shows."""
+    """A name for a difference of order."""
 
     name: str
     why: str
-    scenario: str
 
 
 def _stopped(model: Side, driver: Side) -> Skip:
@@ -57,28 +56,25 @@ def _stopped(model: Side, driver: Side) -> Skip:
 
 RULES: Final = (
     Rule(
-        "undefined-value",
+        UNDEFINED_VALUE,
         "the model's run ends where the driver goes on to touch a device that is gone",
         "an MMIO hypercall that fails leaves the caller's variable as it was: the model ends the "
         "run where that is used, compiled code uses whatever stood on its stack",
         "hv_pci_read_mmio(), drivers/pci/controller/pci-hyperv.c",
-        "cvm-rescind",
         _stopped,
     ),
 )
 
-# Differences of order alone: what they are called, why they are none of the guests, and where.
+# Differences of order alone: what they are called, and why they are none of the guests.
 ORDERS: Final = (
     Order(
         SIDE_BY_SIDE,
         "buses take turns otherwise, each by itself is equal: their contexts run side by side",
-        "suspend-times-out",
     ),
     Order(
         OTHER_ORDER,
         "what happens at one moment comes in another order, since the guests do not reach a point "
         "in as many steps; with one choice made otherwise the model's wire is the driver's",
-        "eject-during-unload",
     ),
 )
 

@@ -3,15 +3,42 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from guest.events import FunctionReturned
 from guest.native.library import Library
+from sim.actors import NeverHappened
 from sim.choices import FAULT_PREFIX, Option
-from sim.guests import NativeGuests
+from sim.guests import Guests, NativeGuests
+from sim.messages import messages_of
 from sim.result import Verdict
-from sim.scenario_options import with_faults, with_options
-from sim.scenario_reader import find_scenario, parse_scenario
+from sim.scenario import drivers_of
+from sim.scenario_options import with_faults, with_options, with_whole_offer
+from sim.scenario_reader import built_in_names, find_scenario, load_scenario, parse_scenario
 from sim.world import World
+
+PLAYABLE = [name for name in built_in_names() if "kernel" in drivers_of(load_scenario(name))]
+
+
+class Story(NamedTuple):
+    """What a user is told of a run. ``verdict`` is empty if the scenario's steps never come."""
+
+    verdict: str
+    known: tuple[str, ...]
+    messages: list[tuple[str, ...]]
+
+
+def story(name: str, guests: Guests | None) -> Story:
+    """A built-in scenario in natural order, with the reference guest if ``guests`` is None."""
+    world = World(with_whole_offer(load_scenario(name)), guests=guests)
+    try:
+        verdict = world.run()
+    except NeverHappened:
+        return Story("", (), [])
+    messages: list[tuple[str, ...]] = [
+        (each.direction, each.name) for each in messages_of(world.trace())
+    ]
+    return Story(verdict.verdict, tuple(sorted(verdict.known)), messages)
 
 
 class Fate:

@@ -1,55 +1,35 @@
 # SPDX-License-Identifier: MIT
-"""Each built-in scenario ends on the real driver as on the reference guest, or it is said why."""
-
-from pathlib import Path
-from typing import NamedTuple
+"""Each built-in scenario is on the real driver as on the reference guest, or it is said why not."""
 
 import pytest
 
 from guest.native.library import Library
-from sim.guests import Guests, NativeGuests
-from sim.messages import messages_of
-from sim.real_driver import DIFFERENCES, Kind
-from sim.scenario import Scenario, drivers_of
+from sim.guests import NativeGuests
+from sim.honesty import EQUAL, measure
+from sim.real_driver import DIFFERENCES, DIFFERENCES_6_1, NOT_TAKEN
 from sim.scenario_options import with_whole_offer
-from sim.scenario_reader import find_scenario, parse_scenario
-from sim.world import World
-
-
-class Story(NamedTuple):
-    verdict: str
-    known: tuple[str, ...]
-    messages: list[tuple[str, ...]]
-
-
-def scenario_of(name: str) -> Scenario:
-    text = find_scenario(name).read_text(encoding="utf-8")
-    return with_whole_offer(parse_scenario(text, source=name, folder=Path()))
-
-
-BUILT_IN = sorted(path.stem for path in find_scenario("arrival").parent.glob("*.toml"))
-PLAYABLE = [name for name in BUILT_IN if "kernel" in drivers_of(scenario_of(name))]
-
-
-def told(name: str, guests: Guests | None) -> Story:
-    world = World(scenario_of(name), guests=guests)
-    verdict = world.run()
-    messages: list[tuple[str, ...]] = [
-        (each.direction, each.name) for each in messages_of(world.trace())
-    ]
-    return Story(verdict.verdict, tuple(sorted(verdict.known)), messages)
+from sim.scenario_reader import load_scenario
+from sim.wire_rules import ORDERS, RULES
+from tests.guest.native.playing import PLAYABLE, story
 
 
 def test_every_difference_is_that_of_a_scenario_that_the_real_driver_can_play() -> None:
-    assert set(DIFFERENCES) <= set(PLAYABLE)
+    assert set(DIFFERENCES) | set(DIFFERENCES_6_1) <= set(PLAYABLE)
+
+
+def test_every_name_is_needed_by_a_scenario_and_has_its_reason() -> None:
+    names = {named.name for named in (*RULES, *ORDERS)}
+    assert set(DIFFERENCES.values()) == names
+    assert set(DIFFERENCES_6_1.values()) <= names | {NOT_TAKEN}
 
 
 @pytest.mark.parametrize("name", PLAYABLE)
-def test_a_story_ends_as_on_the_reference_guest(library: Library, name: str) -> None:
-    ours, linux = told(name, None), told(name, NativeGuests(lambda: library))
-    if name not in DIFFERENCES:
-        assert linux == ours
+def test_a_story_is_as_on_the_reference_guest(library: Library, name: str) -> None:
+    guests = NativeGuests(lambda: library)
+    scenario = with_whole_offer(load_scenario(name))
+    row = measure(scenario, scenario.guest.protocol[0], guests)
+    if name in DIFFERENCES:
+        assert [told.partition(" (")[0] for told in row.told] == [DIFFERENCES[name]]
         return
-    differs = Kind.ORDER if linux.messages != ours.messages else Kind.VERDICT
-    assert linux != ours, "the row of DIFFERENCES does not hold any more: drop it"
-    assert DIFFERENCES[name].kind in (differs, Kind.VERDICT)
+    assert (row.result, row.told) == (EQUAL, ())
+    assert story(name, guests) == story(name, None)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The model's wire is the real driver's, byte by byte, but for what has a name.
 
-Some stories at every version, and one for each name; ``benchmarks.honesty`` compares them all.
+Some stories at every version; ``test_every_scenario`` plays each at its own, and
+``benchmarks.honesty`` compares them all.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +13,11 @@ import pytest
 from guest.native.library import Library
 from protocol.link import PacketPublished
 from sim.guests import NativeGuests
-from sim.honesty import DIFFERENT, NAMED, Row, measure, playable, trace_of
+from sim.honesty import DIFFERENT, Row, measure, playable, trace_of
 from sim.scenario_reader import load_scenario
 from sim.trace import Stamped
 from sim.wire_diff import compare
-from sim.wire_rules import ORDERS, RULES
+from sim.wire_rules import RULES
 
 STORIES = (
     *("arrival", "eject-idle", "eject-in-use", "rescind-without-eject", "rescind-during-probe"),
@@ -47,13 +47,6 @@ def test_what_crosses_is_what_the_real_driver_sends(
 ) -> None:
     row = compared(name, version)
     assert row.result != DIFFERENT, "\n".join(row.told)
-
-
-@pytest.mark.parametrize("rule", [*RULES, *ORDERS], ids=lambda rule: rule.name)
-def test_every_name_is_needed_by_the_scenario_it_tells_of(rule: Any, compared: Compare) -> None:
-    row = compared(rule.scenario, "1.4")
-    assert row.result == NAMED
-    assert any(told.startswith(f"{rule.name} (") for told in row.told)
 
 
 def test_a_byte_that_nobody_has_named_is_a_difference(library: Library) -> None:

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from guest.native.library import Library
+from sim.guests import NativeGuests
 from sim.native import built, loaded
-from tests.guest.native.playing import played
+from sim.real_driver import DIFFERENCES_6_1
+from tests.guest.native.playing import PLAYABLE, played, story
+
+SAMPLE = PLAYABLE[::7]  # of those that are alike
 
 
 @pytest.fixture
@@ -20,3 +24,11 @@ def test_a_story_ends_as_on_a_later_kernel(library_61: Library, scenario: str) -
     world, verdict = played(library_61, scenario)
     assert (verdict.violation, verdict.verdict) == (None, "clean")
     assert world.engine.now_ns() < 2_000_000_000, "no timer goes on for ever"
+
+
+@pytest.mark.parametrize("name", sorted({*SAMPLE, *DIFFERENCES_6_1}))
+def test_a_story_is_as_on_the_reference_guest_or_has_its_row(
+    library_61: Library, name: str
+) -> None:
+    theirs = story(name, NativeGuests(lambda: library_61))
+    assert (theirs != story(name, None)) == (name in DIFFERENCES_6_1)
