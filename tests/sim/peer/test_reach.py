@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Ways to a peer: commands that end in every way, sockets, and nothing left of any."""
 
-import os
+import socket
 import sys
 from pathlib import Path
 from threading import Thread
@@ -46,23 +46,26 @@ def test_a_command_that_cannot_run_is_told_with_the_remedy(command: str, says: s
         spawn(command).fresh(MINE)
 
 
-def test_a_command_that_will_not_end_is_ended_with_what_it_started() -> None:
-    way = Spawned(f"{sys.executable} -c '{STUBBORN}'", AT_ONCE)
-    wire = way.open()
-    with pytest.raises(PeerFault, match="talks nonsense"):  # its first word: it is deaf by now
-        wire.next(60)
-    process = way._process  # noqa: SLF001 - whose end is looked at
-    assert process is not None
-    way.close()
-    assert process.returncode == -9
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+def test_a_command_that_will_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "alive"))
+        listener.listen()
+        way = Spawned(f"{sys.executable} -c '{STUBBORN}' {tmp_path}/alive", AT_ONCE)
+        way.open()
+        line, _ = listener.accept()
+    with line:
+        assert line.recv(4) == b"deaf"
+        way.close()
+        line.settimeout(PATIENT.answer_s)
+        assert line.recv(1) == b""  # nobody holds the other end any more
 
 
+# It and its child hold a line to us, and neither ends when it is asked to.
 STUBBORN = (
-    "import os, signal, time;"
+    "import os, signal, socket, sys, time;"
+    " line = socket.socket(socket.AF_UNIX); line.connect(sys.argv[1]);"
     " signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    ' os.write(1, b"deaf to all of it"); time.sleep(600)'
+    ' os.fork() and line.send(b"deaf"); time.sleep(600)'
 )
 
 
