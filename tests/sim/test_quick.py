@@ -82,6 +82,21 @@ def test_an_order_that_was_never_played_needs_no_world_where_its_parts_were(
         assert by_worlds(plan).fingerprint == fingerprint
 
 
+def test_what_a_bug_breaks_is_told_alike(setup: Setup) -> None:
+    leaking = msgspec.structs.replace(
+        setup,
+        text=read_setup("rescind-without-eject").text,
+        defects=("slots-not-removed-on-unload",),
+    )
+    plans = STRATEGIES["random"](baseline(leaking), 3).plans(4)
+    quick = QuickPlayer(Lab(leaking))
+    reports = [quick(plan) for plan in plans]
+    crossings = quick.crossings
+    assert reports == [quick(plan) for plan in plans] == list(map(worlds(leaking), plans))
+    assert all(report.violation and report.decisions for report in reports)
+    assert quick.crossings == crossings
+
+
 def test_where_nothing_can_be_remembered_worlds_play_as_ever(setup: Setup) -> None:
     full = msgspec.structs.replace(setup, text=read_setup("eject-ring-full").text)
     plans = STRATEGIES["random"](baseline(full), 3).plans(VAIN_MAX + 2)
