@@ -36,6 +36,7 @@ class KnownRace(NamedTuple):
 _STATE: Final = "asks of hbus->state only whether the bus is removed, which the writer leaves alone"
 _REMOVING: Final = "works on hbus->state as it was; removal waits for the work afterwards"
 _RESCINDED: Final = "asks channel->rescind again after each time-out, so that it is seen in the end"
+_SENT: Final = "asks channel->rescind once; one it does not see costs the time-out of an answer"
 _ONCE: Final = "dev_warn_once() asks whether it has warned; at worst there are two warnings"
 
 KNOWN: Final = (
@@ -47,6 +48,7 @@ KNOWN: Final = (
     KnownRace(b"hv_pci_start_relations_work", b"hv_pci_resume", _STATE),
     KnownRace(b"pci_devices_present_work", b"hv_pci_remove", _REMOVING),
     KnownRace(b"wait_for_response", b"vmbus_rescind_cleanup", _RESCINDED),
+    KnownRace(b"hv_pci_bus_exit", b"vmbus_rescind_cleanup", _SENT),
     KnownRace(b"wait_for_response", b"wait_for_response", _ONCE),
 )
 

@@ -72,7 +72,7 @@ def test_that_holds_for_other_stories(scenario: str, setup: Setup) -> None:
 def test_an_order_that_was_never_played_needs_no_world_where_its_parts_were(
     setup: Setup, by_worlds: Callable[[Plan], RunReport]
 ) -> None:
-    plans = STRATEGIES["random"](baseline(setup), 7).plans(60)
+    plans = STRATEGIES["random"](baseline(setup), 7).plans(80)
     quick = QuickPlayer(Lab(setup))
     reports = [quick(plan) for plan in plans]
     streams = {report.fingerprint for report in reports}

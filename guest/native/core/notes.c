@@ -22,6 +22,8 @@ struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx)
 
 	vx_look();
 	check_that_it_ends(kind);
+	if (kind == VX_STARTED || kind == VX_WOKEN)
+		vx_shared.crowded = 1; /* from here on somebody else could go on */
 	if (vx_shared.notes_count == VX_NOTES_MAX)
 		vx_finding("hang", "more than %u notes without a trap", VX_NOTES_MAX);
 	note = &vx_shared.notes[vx_shared.notes_count++];

@@ -12,7 +12,7 @@
 #include "waiting.h"
 
 struct readers {
-	int inside;
+	int inside, waited_for; /* by how many who sleep */
 	struct rcu_head *first, **last; /* what waits for them, by `next` */
 };
 
@@ -36,8 +36,10 @@ static void wait_for(struct readers *readers, const char *what)
 {
 	vx_may_sleep(what, NULL);
 	vx_point_named(what, NULL);
+	readers->waited_for++;
 	while (readers->inside)
 		vx_park(vx_queue_of(readers), what, VX_NEVER);
+	readers->waited_for--;
 }
 
 void __rcu_read_lock(void)
@@ -47,7 +49,7 @@ void __rcu_read_lock(void)
 
 void __rcu_read_unlock(void)
 {
-	if (!--rcu.inside && rcu.first)
+	if (!--rcu.inside && (rcu.first || rcu.waited_for))
 		end_grace_period(&rcu);
 }
 

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Playing scenarios on the real driver, for tests: natural order, with one fault at most."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from guest.events import FunctionReturned
+from guest.native.build import Build
 from guest.native.library import Library
 from sim.actors import NeverHappened
 from sim.choices import FAULT_PREFIX, Option
@@ -15,8 +19,10 @@ from sim.result import Verdict
 from sim.scenario import drivers_of
 from sim.scenario_options import with_faults, with_options, with_whole_offer
 from sim.scenario_reader import built_in_names, find_scenario, load_scenario, parse_scenario
+from sim.setup import Lab, read_setup
 from sim.world import World
 
+PROBE = re.compile(r"static int hv_pci_probe\([^{]*\{")
 PLAYABLE = [name for name in built_in_names() if "kernel" in drivers_of(load_scenario(name))]
 
 
@@ -77,3 +83,20 @@ def returned(world: World, function: str) -> list[int]:
     """The errnos that a function of the driver returned, in order."""
     found = (event for event in events(world) if isinstance(event, FunctionReturned))
     return [event.errno for event in found if event.function == function]
+
+
+def needing(statements: str, built: Build, folder: Path, *, before: str = "") -> Lab:
+    """A lab for a copy of the driver whose probe begins with these statements.
+
+    ``before`` stands before the function.
+    """
+    text = built.driver_file.read_text()
+    probe = PROBE.search(text)
+    assert probe is not None
+    changed = folder / "pci-hyperv.c"
+    parts = (text[: probe.start()], before, probe.group(), statements, text[probe.end() :])
+    changed.write_text("\n".join(parts))
+    setup = msgspec.structs.replace(
+        read_setup("arrival"), driver="kernel", tree=str(built.tree), driver_file=str(changed)
+    )
+    return Lab(setup)

@@ -1,33 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A driver that needs what nothing provides builds, and says what it was when it comes to it."""
 
-import re
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from guest.native.build import Build
-from sim.setup import Lab, read_setup
+from tests.guest.native.playing import needing
 
-PROBE = re.compile(r"static int hv_pci_probe\([^{]*\{")
 FUNCTION = "int nobody_has_this(void); if (nobody_has_this()) return -EIO;"
 VARIABLE = "extern int nobody_has_this; if (nobody_has_this) return -EIO;"
 WRITTEN = "extern struct { int a, b; } nobody_has_this; nobody_has_this.b = 1;"
 NAMED = "extern int nobody_has_this; if ((long)&nobody_has_this == 1) return -EIO;"
-
-
-def needing(what: str, built: Build, folder: Path) -> Lab:
-    """A lab for a copy of the driver whose probe begins with these statements."""
-    text = built.driver_file.read_text()
-    start = PROBE.search(text)
-    assert start is not None
-    changed = folder / "pci-hyperv.c"
-    changed.write_text(f"{text[: start.end()]} {what}{text[start.end() :]}")
-    setup = msgspec.structs.replace(
-        read_setup("arrival"), driver="kernel", tree=str(built.tree), driver_file=str(changed)
-    )
-    return Lab(setup)
 
 
 @pytest.mark.parametrize(
