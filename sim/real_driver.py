@@ -26,7 +26,7 @@ DIFFERENCES: Final[Mapping[str, str]] = MappingProxyType(
         "eject-during-unload": OTHER_ORDER,  # the eject is queued before the bus is `removing`
         "hibernate-eject": OTHER_ORDER,  # likewise, before the suspend
         "hibernate-queued-work": OTHER_ORDER,  # a list is taken at another moment of the suspend
-        "suspend-times-out": SIDE_BY_SIDE,
+        "reload": SIDE_BY_SIDE,
         "unbind-during-eject": OTHER_ORDER,  # the eject is queued before the bus is `removing`
     }
 )
