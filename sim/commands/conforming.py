@@ -162,12 +162,15 @@ def show(
     interrupted: bool,
     as_json: bool,
 ) -> int:
-    """Print and write the outcomes; the exit status."""
-    _write(target, themes, outcomes, files)
+    """Print and write the outcomes; the exit status.
+
+    Printed first: where a file cannot be written, what took long is not lost.
+    """
     if as_json:
         print_json(conformance_dict(target, outcomes))
     else:
         _print(target, themes, outcomes)
+    _write(target, themes, outcomes, files)
     if any(outcome.result == "failed" for outcome in outcomes):
         return FOUND
     return INTERRUPTED if interrupted else OK

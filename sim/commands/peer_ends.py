@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -45,7 +45,7 @@ def guests(listen: str, lives: int | None) -> Iterator[Iterator[Wire]]:
                 raise InputError("no guest is at a terminal; write --listen unix:PATH")
             yield iter((reach.own_stdio(),))
             return
-        with closing(reach.accepted(listen)) as wires:
+        with reach.listening(listen) as wires:
             yield islice(wires, lives)
     except Unreachable as nobody:
         raise InputError(str(nobody)) from None

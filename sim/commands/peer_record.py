@@ -63,7 +63,8 @@ def peer_record(
     ] = None,
     profile: Profile = None,
     idle: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="End when nothing passes for so long.")
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="End when nothing passes for so long."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -75,10 +76,7 @@ def peer_record(
 
     Example: vpcisim peer record --spawn ./guest --idle 1 --trace guest.jsonl
     """
-    if (listen is None) is (spawn is None):
-        raise InputError("a guest is wanted; write either --listen unix:PATH or --spawn COMMAND")
-    if [connect, spawn_host, profile].count(None) < 2:
-        raise InputError("--connect, --spawn-host and --profile name several hosts; keep one")
+    _check((listen, spawn), (connect, spawn_host, profile), trace)
     with _guest(listen, spawn) as guest, _host(connect, spawn_host) as host:
         recorded = _with_ours(guest, profile, idle) if host is None else _between(guest, host, idle)
     violation = judge_trace(recorded.events, laws=WIRE_LAWS).violation
@@ -92,6 +90,16 @@ def peer_record(
     return INTERRUPTED if recorded.interrupted else OK
 
 
+def _check(of_guest: Sequence[str | None], of_host: Sequence[str | None], trace: Path) -> None:
+    """Refuse what cannot be recorded, before somebody has talked for an hour."""
+    if len(of_guest) - of_guest.count(None) != 1:
+        raise InputError("a guest is wanted; write either --listen unix:PATH or --spawn COMMAND")
+    if len(of_host) - of_host.count(None) > 1:
+        raise InputError("--connect, --spawn-host and --profile name several hosts; keep one")
+    if not trace.parent.is_dir():
+        raise InputError(f"{trace}: there is no such folder; make it, or name another file")
+
+
 @contextmanager
 def _guest(listen: str | None, spawn: str | None) -> Iterator[Wire]:
     """The guest's end."""
@@ -102,8 +110,9 @@ def _guest(listen: str | None, spawn: str | None) -> Iterator[Wire]:
             yield ends.enter_context(_opened(Spawned(spawn)))
             return
         assert listen is not None, "one of the two was asked for"
+        wires = ends.enter_context(guests(listen, 1))
         print(f"waiting for a guest at {listen}", file=sys.stderr)
-        wire = next(ends.enter_context(guests(listen, 1)))
+        wire = next(wires)
         ends.callback(wire.close)
         yield wire
 

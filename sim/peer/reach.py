@@ -7,13 +7,15 @@ see. Every way gives one connection after another, each a fresh peer's. Knows no
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -164,26 +166,32 @@ def _kill_all(group: int, deed: signal.Signals) -> None:
         return
 
 
-def accepted(address: str, limits: Limits = LIMITS) -> Generator[Wire]:
-    """Listen at ``unix:PATH`` and give one connection after another; the caller closes each.
+@contextmanager
+def listening(address: str, limits: Limits = LIMITS) -> Iterator[Iterator[Wire]]:
+    """Listen at ``unix:PATH``: one connection after another, which the caller closes.
 
-    The socket's file goes with the iterator. Raises Unreachable where nobody can listen.
+    The socket's file is gone afterwards. Raises Unreachable where nobody can listen.
     """
     path = path_of(address)
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(path)
         except OSError as error:
-            remedy = "remove it, or name another socket"
-            raise Unreachable(f"{address}: {error.strerror or error}; {remedy}") from None
+            taken = "remove it, or " if error.errno == errno.EADDRINUSE else ""
+            told = f"{address}: {error.strerror or error}; {taken}name another socket"
+            raise Unreachable(told) from None
         try:
             listener.listen(BACKLOG)
-            while True:
-                one, _ = listener.accept()
-                end = one.detach()
-                yield Wire(end, end, limits=limits)
+            yield _accepted(listener, limits)
         finally:
             Path(path).unlink(missing_ok=True)
+
+
+def _accepted(listener: socket.socket, limits: Limits) -> Iterator[Wire]:
+    while True:
+        one, _ = listener.accept()
+        end = one.detach()
+        yield Wire(end, end, limits=limits)
 
 
 def own_stdio(limits: Limits = LIMITS) -> Wire:

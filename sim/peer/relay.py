@@ -26,23 +26,33 @@ class _Way(NamedTuple):
 
 
 class Relay:
-    """One life. ``guest`` and ``host`` are the names that the peers gave themselves."""
+    """One life."""
 
     def __init__(self, guest: Wire, host: Wire) -> None:
         self._clock: Final = guest.clock
         start_s = guest.clock()
         self.trace: Final = PortTrace(lambda: round((self._clock() - start_s) * 1e9))
-        self.guest, self.host = "guest", "host"
+        self._names: dict[int, str] = {}
         self._passed_s = start_s
         self._ways = (
             _Way(guest, host, "guest-to-host", ROLE_GUEST),
             _Way(host, guest, "host-to-guest", ROLE_HOST),
         )
 
+    @property
+    def guest(self) -> str:
+        """The name that the guest gave itself."""
+        return self._names.get(ROLE_GUEST, "guest")
+
+    @property
+    def host(self) -> str:
+        """The name that the host gave itself."""
+        return self._names.get(ROLE_HOST, "host")
+
     def run(self, idle_s: float | None = None) -> None:
         """Until one of them leaves, or both say nothing for so long; the others are told.
 
-        Raises PeerFault for what none may do.
+        Raises PeerFault for what none may do, which is also to leave before both have said HELLO.
         """
         poller = select.poll()
         for way in self._ways:
@@ -56,7 +66,8 @@ class Relay:
                     return
             raise PeerFault("the peer floods: this life is too long for one trace")
         except PeerLeft:
-            return
+            if len(self._names) < len(self._ways):
+                raise  # there was no life that it could leave
         finally:
             for way in self._ways:
                 way.sink.send(Bye())
@@ -73,11 +84,8 @@ class Relay:
             way.sink.send(frame)
 
     def _greeted(self, way: _Way, hello: Hello) -> None:
+        name = hello.name.decode(errors="replace")
         if hello.role != way.role:
             wanted = "guest" if way.role == ROLE_GUEST else "host"
-            raise PeerFault(f"a {wanted} is wanted where {hello.name.decode()!r} is")
-        name = hello.name.decode(errors="replace")
-        if way.role == ROLE_GUEST:
-            self.guest = name
-        else:
-            self.host = name
+            raise PeerFault(f"a {wanted} is wanted where {name!r} is")
+        self._names[way.role] = name

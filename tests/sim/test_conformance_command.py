@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from sim.cli import BAD_INPUT, FOUND, INTERRUPTED, OK, main
+from sim.cli import BAD_INPUT, FOUND, INTERRUPTED, LACKING, OK, main
 from sim.conformance import suite, wrong_hosts
 from sim.conformance.case import Nonconforming
 from sim.conformance.catalogue import GUEST_CASES
@@ -57,6 +57,15 @@ def test_a_case_that_fails_is_told_and_written_and_ends_in_status_1(
     assert "  seen   the host says nothing" in out
     assert "the host says nothing" in junit.read_text(encoding="utf-8")
     assert "the host says nothing" in page.read_text(encoding="utf-8")
+
+
+def test_what_was_found_is_shown_where_a_file_has_no_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["conformance", "host", "--case", CASE, "--junit", "/dev/full"]) == LACKING
+    shown = capsys.readouterr()
+    assert "4 cases: 4 passed" in shown.out
+    assert shown.err.count("\n") == 1
 
 
 def test_ctrl_c_keeps_what_was_run(

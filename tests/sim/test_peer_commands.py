@@ -27,7 +27,7 @@ from protocol.vpci import MessageType as M
 from protocol.vpci import PciMessage, PciVersionRequest
 from sim.cli import main
 from sim.peer.fault import PeerLeft
-from sim.peer.reach import Connected, accepted
+from sim.peer.reach import Connected, listening
 from sim.peer.wire import Wire
 from sim.trace import read_trace
 from tests.sim.peer.ends import PATIENT
@@ -150,9 +150,8 @@ def test_two_strangers_are_recorded_as_they_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     address = f"unix:{tmp_path}/host"
-    lives = accepted(address, PATIENT)
 
-    def host() -> None:
+    def host(lives: Iterator[Wire]) -> None:
         wire = next(lives)
         wire.send(Hello(role=ROLE_HOST, name=b"another"))
         wire.send(Offered(1))
@@ -163,17 +162,26 @@ def test_two_strangers_are_recorded_as_they_are(
         hears(wire, Bye)
         wire.close()
 
-    thread = Thread(target=host)
-    thread.start()
-    assert recorded(tmp_path, is_good, "--connect", address) == 0
-    thread.join()
-    lives.close()
+    with listening(address, PATIENT) as lives:
+        thread = Thread(target=host, args=(lives,))
+        thread.start()
+        assert recorded(tmp_path, is_good, "--connect", address) == 0
+        thread.join()
     assert "thread and another: " in capsys.readouterr().out
     names = [type(one.event).__name__ for one in read_trace(tmp_path / "trace.jsonl").events]
     assert names == [
         *("ChannelOffered", "ChannelOpened", "PacketPublished", "PacketPublished"),
         "ChannelClosed",
     ]
+
+
+def test_peers_that_end_before_they_speak_are_at_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = str(tmp_path / "trace.jsonl")
+    arguments = ["--spawn", "false", "--spawn-host", "false", "--trace", trace]
+    assert main(["peer", "record", *arguments]) == 1
+    assert "fault    the peer died: exit status 1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -186,14 +194,18 @@ def test_two_strangers_are_recorded_as_they_are(
             "keep one",
         ),
         (["--trace", "x", "--spawn", "/nowhere/at-all"], "name a program that can be run"),
-        (["--trace", "x", "--listen", "port"], "write unix:PATH"),
+        (["--trace", "x", "--listen", "port"], "'port' is no address; write unix:PATH"),
+        (["--trace", "x", "--spawn", "a", "--idle", "-1"], "greater than or equal to 0"),
+        (["--trace", "/nowhere/x", "--spawn", "a"], "no such folder; make it, or name another"),
     ],
 )
 def test_bad_usage_of_a_recording_is_a_line(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["peer", "record", *arguments]) == 2
-    assert says in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
 
 
 def test_a_profile_that_does_not_exist_is_told_with_those_that_do(

@@ -3,6 +3,7 @@
 
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -11,7 +12,7 @@ import pytest
 from protocol.peer_port import ROLE_GUEST, ROLE_HOST, Hello
 from sim.peer.fault import PeerFault, PeerLeft, Unreachable
 from sim.peer.peers import connect, spawn
-from sim.peer.reach import Spawned, accepted
+from sim.peer.reach import Spawned, listening
 from sim.peer.wire import Wire
 from tests.sim.peer.ends import AT_ONCE, PATIENT
 
@@ -76,9 +77,8 @@ def wait_for_ever(wire: Wire) -> None:
 
 def test_a_socket_gives_one_life_after_another(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/port"
-    lives = accepted(address, PATIENT)
 
-    def serve() -> None:
+    def serve(lives: Iterator[Wire]) -> None:
         for number in (1, 2):
             wire = next(lives)
             wire.send(Hello(role=ROLE_HOST, name=f"life {number}".encode()))
@@ -86,12 +86,12 @@ def test_a_socket_gives_one_life_after_another(tmp_path: Path) -> None:
                 wait_for_ever(wire)
             wire.close()
 
-    thread = Thread(target=serve)
-    thread.start()
-    with connect(address, PATIENT) as peers:
-        assert [peers.fresh(MINE).name for _ in range(2)] == ["life 1", "life 2"]
-    thread.join()
-    lives.close()
+    with listening(address, PATIENT) as lives:
+        thread = Thread(target=serve, args=(lives,))
+        thread.start()
+        with connect(address, PATIENT) as peers:
+            assert [peers.fresh(MINE).name for _ in range(2)] == ["life 1", "life 2"]
+        thread.join()
     assert not (tmp_path / "port").exists()
 
 
@@ -109,7 +109,14 @@ def test_where_nobody_is_one_is_told_what_to_do(address: str, says: str) -> None
         connect(address, AT_ONCE).fresh(MINE)
 
 
-def test_nobody_listens_where_something_else_lies(tmp_path: Path) -> None:
-    (tmp_path / "port").touch()
-    with pytest.raises(Unreachable, match="Address already in use; remove it"):
-        next(accepted(f"unix:{tmp_path}/port"))
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("taken", "Address already in use; remove it, or name another socket"),
+        ("no/folder", "No such file or directory; name another socket"),
+    ],
+)
+def test_who_cannot_listen_is_told_what_to_do(tmp_path: Path, place: str, says: str) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(Unreachable, match=says), listening(f"unix:{tmp_path}/{place}"):
+        pass
