@@ -25,7 +25,6 @@ from protocol.ring import Packet, RingCorrupt, RingFull
 from protocol.versions import vpci_dialect
 from protocol.vpci import MessageType, PciBusD0Entry, PciMessage, PciVersionRequest
 from sim.fuzzing.dice import Dice, pick
-from sim.fuzzing.hand_guest import HandGuest
 from sim.fuzzing.host_answers import Told, followable, packet_complaints
 from sim.fuzzing.host_laws import HAS_CHANNEL, complaints, leftovers
 from sim.fuzzing.mutations import mutate
@@ -33,6 +32,7 @@ from sim.fuzzing.packets import WINDOW, RawPacket, creating, from_a_guest
 from sim.fuzzing.ring_end import put
 from sim.fuzzing.telling import Trail
 from sim.identity import instance_id
+from sim.peer.hand_guest import HandGuest
 
 BUS: Final = "nvme0"
 WANTS_COMPLETION: Final = 1
@@ -73,7 +73,9 @@ class HostLife:
         self.pool = (*from_a_guest(slots), *recorded)
         functions = tuple(FunctionConfig(DEVICES["nvme-ssd"], slot) for slot in slots)
         config = BusConfig(BUS, instance_id(BUS), functions)
-        self.guest = HandGuest(PartitionConfig((config,), profile=self.setting.profile, vcpus=2))
+        self.events: list[object] = []
+        machine = PartitionConfig((config,), profile=self.setting.profile, vcpus=2)
+        self.guest = HandGuest(machine, self.events.append)
         self.relid = self.guest.partition.offer(BUS)
         self._number = 0
 
@@ -89,7 +91,7 @@ class HostLife:
         guest, partition = self.guest, self.guest.partition
         self.trail.step("start")
         partition.power_off()
-        guest.clock.run()
+        guest.run()
         if self.bus.state.phase is Phase.GONE:
             partition.offer(BUS)
         guest.connect()
@@ -104,9 +106,9 @@ class HostLife:
         if self.bus.state.phase in HAS_CHANNEL:
             guest.close(relid)
             self.check([])
-            guest.lay_rings(relid)
+            guest.rings(relid).empty()
             guest.post(guest.opening(relid)[-1])
-            guest.clock.run()
+            guest.run()
         if self.bus.state.phase is not Phase.FRESH:
             self.start()
 
@@ -144,7 +146,7 @@ class HostLife:
     def write(self, packet: RawPacket) -> None:
         """Write a packet, let the host run, and check what came of it."""
         before = self.bus.state
-        self.guest.events.clear()
+        self.events.clear()
         if not self.put(packet):
             return
         answers = self.run()
@@ -154,7 +156,7 @@ class HostLife:
 
     def _judged(self, packet: RawPacket, before: VspState, answers: list[Packet]) -> list[str]:
         """What was wrong with how it was dealt with."""
-        events, after = self.guest.events, self.bus.state
+        events, after = self.events, self.bus.state
         if packet.lies:
             return []  # what the host has read is something else
         if not followable(packet):
@@ -173,7 +175,7 @@ class HostLife:
     def put(self, packet: RawPacket) -> bool:
         """Write and signal; False where there is no room, or no ring that could be written."""
         try:
-            must_signal = put(self.guest.to_host[self.relid], packet)
+            must_signal = put(self.guest.rings(self.relid).to_host, packet)
         except (RingFull, RingCorrupt):
             return False
         self.trail.packet(packet)
@@ -184,10 +186,10 @@ class HostLife:
     def run(self) -> list[Packet]:
         """Let the host do what it has to do: everything that it has written meanwhile."""
         answers: list[Packet] = []
-        self.guest.clock.run()
+        self.guest.run()
         while more := self.guest.read(self.relid):
             answers += more
-            self.guest.clock.run()
+            self.guest.run()
         return answers
 
     def check(self, found: list[str]) -> None:
@@ -196,12 +198,12 @@ class HostLife:
         if found:
             raise self.trail.broken([f"{self.setting}", *found])
         self.guest.messages.clear()
-        self.guest.flags.clear()
+        self.guest.signals.clear()
 
     def end(self) -> None:
         """The host takes the bus back, and nothing is left of it."""
         self.trail.step("rescind")
         with contextlib.suppress(LocalProtocolError):
             self.guest.partition.rescind(BUS)
-        self.guest.clock.run()
+        self.guest.run()
         self.check(leftovers(self.guest.partition, self.bus))

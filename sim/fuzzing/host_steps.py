@@ -72,11 +72,11 @@ def post(life: HostLife) -> None:
     pool = from_a_guest(life.guest.opening(life.relid), life.relid)
     for packet in mutate(life.dice, RawPacket(pick(life.dice, pool)), pool):
         payload = packet.payload[:MESSAGE_BYTES_MAX]
-        life.guest.events.clear()
+        life.events.clear()
         life.trail.message(payload)
         life.guest.post(payload)
-        life.guest.clock.run()
-        events = tuple(life.guest.events)
+        life.guest.run()
+        events = tuple(life.events)
         life.check(control_complaints(payload, events))
         if any(isinstance(event, ChannelOpened) for event in events):
             life.reopen()  # over what may be other pages, with what still lies in them
@@ -95,8 +95,7 @@ def administer(life: HostLife) -> None:
 def wait(life: HostLife) -> None:
     """Nothing happens for longer than the host has patience."""
     life.trail.step("wait")
-    clock = life.guest.clock
-    clock.run(until_ns=clock.now_ns() + PATIENCE_NS)
+    life.guest.clock.pass_time(PATIENCE_NS)
     life.run()
     life.check([])
 
@@ -109,11 +108,11 @@ def damage_ring(life: HostLife) -> None:
     which, word = life.dice.below(2), pick(life.dice, RING_WORDS)
     value = pick(life.dice, WORD_VALUES)
     life.trail.step(f"forge: word {word} of ring {which} is {value:#x}")
-    forge(life.guest.shared[life.relid][which], word, value)
+    forge(life.guest.rings(life.relid).shared[which], word, value)
     life.guest.signal(life.relid)
     for packet in life.made_up():
         life.put(packet)
-    life.guest.clock.run()
+    life.guest.run()
     life.check([])
     life.reopen()
 

@@ -8,13 +8,16 @@ simpy's; nothing here waits for real.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from host.clock import Cancel
 from sim.deadlines import Deadlines, Handle
 
+SETTLE_NS: Final = 1_000_000_000  # longer than any reply, shorter than the host's patience
+
 
 class BenchClock:
-    """Simulated time that moves only in :meth:`run`; implements the host's ``Clock``."""
+    """Simulated time that moves only when it is run; implements the host's ``Clock``."""
 
     def __init__(self) -> None:
         self._deadlines = Deadlines()
@@ -35,7 +38,7 @@ class BenchClock:
 
         return cancel
 
-    def run(self, for_ns: int) -> None:
+    def run(self, for_ns: int = SETTLE_NS) -> None:
         """Do what is due within so many nanoseconds; time stops at the last of it."""
         until_ns = self._now_ns + for_ns
         while self._deadlines.earliest_ns() <= until_ns:
@@ -47,6 +50,9 @@ class BenchClock:
 
     def pass_time(self, for_ns: int) -> None:
         """Do what is due within so many nanoseconds, and let all of them pass."""
-        until_ns = self._now_ns + for_ns
-        self.run(for_ns)
+        self.run_until(self._now_ns + for_ns)
+
+    def run_until(self, until_ns: int) -> None:
+        """Do what is due by then, when it is that time."""
+        self.run(until_ns - self._now_ns)
         self._now_ns = until_ns

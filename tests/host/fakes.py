@@ -16,7 +16,7 @@ from protocol.vmbus import (
     message_type,
 )
 from protocol.vpci import PciResponse
-from sim.fuzzing.hand_guest import HandGuest
+from sim.peer.hand_guest import HandGuest
 
 INSTANCE = UUID("2be94203-89a5-4f5c-8a5e-3c6f4a9b1d02")
 
@@ -25,7 +25,8 @@ class FakeGuest(HandGuest):
     """A guest by hand that asks and listens, for stories."""
 
     def __init__(self, config: PartitionConfig) -> None:
-        super().__init__(config)
+        self.events: list[object] = []
+        super().__init__(config, self.events.append)
         self._transaction_id = 0
 
     # VMBus
@@ -44,7 +45,7 @@ class FakeGuest(HandGuest):
         """Publish a packet and signal; the transaction id, 0 without a completion."""
         self._transaction_id += completion
         number = self._transaction_id if completion else 0
-        if self.to_host[relid].write(VM_PKT_DATA_INBAND, int(completion), number, payload):
+        if self.rings(relid).to_host.write(VM_PKT_DATA_INBAND, int(completion), number, payload):
             self.signal(relid)
         return number
 

@@ -9,7 +9,7 @@ from protocol.ids import RelId, SlotNumber, TransactionId
 from protocol.ring import HEADER_BYTES, Packet, Ring
 from protocol.ring_rules import OPENVMM
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
-from sim.fuzzing.hand_guest import JumpingClock
+from sim.peer.bench_clock import BenchClock
 
 RELID = RelId(3)
 DATA_BYTES = 256
@@ -49,7 +49,7 @@ class Rig:
         *,
         id_zero_answered: bool = False,
     ) -> None:
-        self.clock = JumpingClock()
+        self.clock = BenchClock()
         self.owner = Owner()
         self.events: list[object] = []
         there = memoryview(bytearray(HEADER_BYTES + data_bytes))
@@ -86,9 +86,9 @@ def test_requests_are_answered_in_order_one_a_turn() -> None:
     rig = Rig()
     for number, text in enumerate(("one", "two", "three"), start=1):
         rig.write(text, number)
-    rig.clock.run(until_ns=100)
+    rig.clock.run_until(100)
     assert rig.owner.seen == ["one"]
-    rig.clock.run(until_ns=300)
+    rig.clock.run_until(300)
     assert rig.owner.seen == ["one", "two", "three"]
     answers = [rig.read_one() for _ in range(3)]
     assert [p.transaction_id for p in answers if p is not None] == [1, 2, 3]
@@ -164,9 +164,9 @@ def test_a_stalled_worker_rests_and_then_goes_on() -> None:
     rig = Rig()
     rig.worker.stall(5_000)
     rig.write("late")
-    rig.clock.run(until_ns=5_000)
+    rig.clock.run_until(5_000)
     assert rig.owner.seen == []
-    rig.clock.run(until_ns=5_100)
+    rig.clock.run_until(5_100)
     assert rig.owner.seen == ["late"]
 
 
@@ -174,9 +174,9 @@ def test_a_stall_holds_back_a_turn_that_is_due_already() -> None:
     rig = Rig()
     rig.write("late")
     rig.worker.stall(5_000)
-    rig.clock.run(until_ns=5_000)
+    rig.clock.run_until(5_000)
     assert rig.owner.seen == []
-    rig.clock.run(until_ns=5_100)
+    rig.clock.run_until(5_100)
     assert rig.owner.seen == ["late"]
 
 
@@ -187,9 +187,9 @@ def test_what_is_sent_in_a_stall_goes_out_after_it_in_order() -> None:
     rig.worker.complete(TransactionId(7), b"done")
     rig.write("request")
     rig.worker.stall(3_000)  # ends no sooner for that
-    rig.clock.run(until_ns=5_000)
+    rig.clock.run_until(5_000)
     assert rig.read_one() is None
-    rig.clock.run(until_ns=5_100)
+    rig.clock.run_until(5_100)
     rig.worker.send(b"now")
     sent = [packet.payload.rstrip(b"\0") for packet in iter(rig.read_one, None)]
     assert sent == [b"eject", b"done", b"request", b"now"]

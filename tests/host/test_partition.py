@@ -143,10 +143,10 @@ def test_an_overdue_eject_is_rescinded_after_60_seconds(guest: FakeGuest) -> Non
     arrive(guest)
     guest.partition.eject("nvme0")
     ejected_ns = guest.clock.now_ns()
-    guest.clock.run(until_ns=ejected_ns + MINUTE_NS - 1)
+    guest.clock.run_until(ejected_ns + MINUTE_NS - 1)
     assert "Rescinded" not in guest.names()
     assert guest.partition.mmio_read(CONFIG, 4) == NVME
-    guest.clock.run(until_ns=ejected_ns + MINUTE_NS)
+    guest.clock.run_until(ejected_ns + MINUTE_NS)
     assert guest.names().index("EjectOverdue") < guest.names().index("Rescinded")
     assert guest.partition.mmio_read(CONFIG, 4) == ONES
 
@@ -155,7 +155,7 @@ def test_an_eject_that_is_answered_disarms_the_60_seconds(guest: FakeGuest) -> N
     relid = arrive(guest)
     guest.partition.eject("nvme0")
     guest.tell(relid, PciEjectResponse().build())
-    guest.clock.run(until_ns=2 * MINUTE_NS)
+    guest.clock.run_until(2 * MINUTE_NS)
     assert "EjectOverdue" not in guest.names()
 
 
@@ -165,18 +165,18 @@ def test_after_a_rescind_the_ring_is_left_alone_and_every_reference_fails(
     relid = arrive(guest)
     address, data = create_interrupt(guest, relid)
     guest.partition.rescind("nvme0")
-    before = guest.to_host[relid].read_index
-    guest.to_host[relid].write(6, 1, 99, PciMessage(M.PCI_QUERY_BUS_RELATIONS).build())
+    before = guest.rings(relid).to_host.read_index
+    guest.rings(relid).to_host.write(6, 1, 99, PciMessage(M.PCI_QUERY_BUS_RELATIONS).build())
     assert guest.signal(relid) == HV_STATUS_INVALID_CONNECTION_ID
     guest.clock.run()
-    assert guest.to_host[relid].read_index == before
+    assert guest.rings(relid).to_host.read_index == before
     assert guest.read(relid) == []
     assert guest.partition.mmio_read(CONFIG, 4) == ONES
     assert guest.partition.mmio_write(CONFIG + 4, 2, 2) == 0
     assert guest.partition.hypervisor.deliver(DEVICE_ID, address, data) is None
     guest.partition.raise_interrupt("nvme0", 0, 0)
     guest.clock.run()
-    assert guest.vectors == []
+    assert guest.interrupts == []
 
 
 def test_requests_in_flight_at_a_rescind_are_not_answered(guest: FakeGuest) -> None:
@@ -208,10 +208,10 @@ def test_a_packet_to_the_guest_sets_the_flag_of_its_relid(guest: FakeGuest) -> N
     relid = guest.partition.offer("nvme0")
     guest.clock.run()
     guest.open(relid)
-    assert guest.flags == []
+    assert guest.signals == {}
     guest.write(relid, PciVersionRequest(protocol_version=0x10004).build())
     guest.clock.run()
-    assert guest.flags == [relid]
+    assert guest.signals == {relid: 1}
 
 
 def test_a_surprise_removal_is_all_ones_at_once_then_a_list_then_a_rescind(
@@ -293,9 +293,9 @@ def ready_to_interrupt(guest: FakeGuest, vector: int = 0x31, vp: int = 1) -> Rel
 def test_a_raised_interrupt_arrives_after_its_latency_at_its_vp(guest: FakeGuest) -> None:
     ready_to_interrupt(guest)
     guest.partition.raise_interrupt("nvme0", 0, 0)
-    assert guest.vectors == []
+    assert guest.interrupts == []
     guest.clock.run()
-    assert guest.vectors == [(1, 0x31)]
+    assert guest.interrupts == [(1, 0x31)]
     assert InterruptDelivered(VpIndex(1), Vector(0x31)) in guest.events
 
 
@@ -306,13 +306,13 @@ def test_on_arm64_an_interrupt_waits_until_the_guest_enables_its_spi() -> None:
     ready_to_interrupt(guest, vector=spi)
     guest.partition.raise_interrupt("nvme0", 0, 0)
     guest.clock.run()
-    assert guest.vectors == []
+    assert guest.interrupts == []
     for offset, size, value in (
         (route_of(spi), 8, affinity_of(VpIndex(1))),
         (word_of(GICD_ISENABLER, spi), 4, bit_of(spi)),
     ):
         assert guest.partition.mmio_write(GICD_BASE + offset, size, value) == 0
-    assert guest.vectors == [(1, spi)]
+    assert guest.interrupts == [(1, spi)]
     assert guest.partition.read_iar(VpIndex(1)) == spi
     guest.partition.write_eoir(spi)
     assert guest.partition.read_iar(VpIndex(1)) == SPURIOUS_INTID
@@ -323,7 +323,7 @@ def test_a_doorbell_completes_work_and_interrupts(guest: FakeGuest) -> None:
     ready_to_interrupt(guest)
     guest.partition.mmio_write(BAR + 0x1000, 4, 1)
     guest.clock.run()
-    assert guest.vectors == [(1, 0x31)]
+    assert guest.interrupts == [(1, 0x31)]
 
 
 def test_a_deleted_interrupts_message_is_dropped_and_told(guest: FakeGuest) -> None:
@@ -332,7 +332,7 @@ def test_a_deleted_interrupts_message_is_dropped_and_told(guest: FakeGuest) -> N
     guest.tell(relid, PciDeleteInterrupt(int_desc=TranIntDesc(address=address)).build())
     guest.partition.raise_interrupt("nvme0", 0, 0)
     guest.clock.run()
-    assert guest.vectors == []
+    assert guest.interrupts == []
     assert InterruptDropped("nvme0", 0, 0, address, 0) in guest.events
 
 
@@ -434,7 +434,7 @@ def test_a_stall_delays_the_next_answer(guest: FakeGuest) -> None:
     start_ns = guest.clock.now_ns()
     guest.partition.stall("nvme0", 3_000_000)
     guest.write(relid, PciMessage(M.PCI_BUS_D0EXIT).build())
-    guest.clock.run(until_ns=start_ns + 3_000_000)
+    guest.clock.run_until(start_ns + 3_000_000)
     assert guest.read(relid) == []
     guest.clock.run()
     assert len(guest.read(relid)) == 1

@@ -37,7 +37,7 @@ def admin(verb: str, *arguments: object) -> Action:
 
 def packet(payload: bytes, *, completion: bool) -> Action:
     def act(guest: FakeGuest, relid: RelId) -> None:
-        if guest.to_host[relid].has_room(len(payload)):
+        if guest.rings(relid).to_host.has_room(len(payload)):
             guest.write(relid, payload, completion=completion)
 
     return act
@@ -81,7 +81,7 @@ actions = st.one_of(
             packet(PciEjectResponse().build(), completion=False),
             lambda guest, _: guest.partition.raise_interrupt("nvme0", 0, 0),
             lambda guest, relid: guest.read(relid),
-            lambda guest, _: guest.clock.run(until_ns=guest.clock.now_ns() + 300_000),
+            lambda guest, _: guest.clock.pass_time(300_000),
             lambda guest, relid: guest.close(relid),
         ]
     ),
@@ -112,7 +112,7 @@ def test_no_story_crashes_it_and_a_rescind_leaves_nothing_behind(
     assert guest.partition.hypervisor.pcpu_loads == (0,)
     assert guest.partition.mmio_read(BAR, 4) == 0xFFFF_FFFF
     assert guest.partition.mmio_read(CONFIG, 4) == 0xFFFF_FFFF
-    reads = guest.to_host[relid].read_index
+    reads = guest.rings(relid).to_host.read_index
     guest.signal(relid)
     guest.clock.run()
-    assert guest.to_host[relid].read_index == reads
+    assert guest.rings(relid).to_host.read_index == reads

@@ -15,7 +15,7 @@ from protocol.ring import HEADER_BYTES, Ring
 from protocol.ring_rules import OPENVMM
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType
-from sim.fuzzing.hand_guest import JumpingClock
+from sim.peer.bench_clock import BenchClock
 
 EJECT = int(MessageType.PCI_EJECT).to_bytes(4, "little") + bytes(12)
 D0 = int(MessageType.PCI_BUS_D0ENTRY).to_bytes(4, "little") + bytes(12)
@@ -65,7 +65,7 @@ class Rig:
     """An unreliable worker over two small rings, seen from the guest's side."""
 
     def __init__(self, imp: Imp) -> None:
-        self.clock = JumpingClock()
+        self.clock = BenchClock()
         self.vsp = Vsp()
         self.events: list[object] = []
         there, back = (memoryview(bytearray(HEADER_BYTES + 512)) for _ in range(2))
@@ -133,7 +133,7 @@ def test_what_finds_no_room_is_not_doubled_before_it_is_written() -> None:
 def test_a_request_can_be_refused_before_it_is_looked_at() -> None:
     rig = Rig(Imp(refuses="PCI_BUS_D0ENTRY nvme0"))
     rig.request(D0)
-    rig.clock.run(100)
+    rig.clock.run_until(100)
     armed, packet = rig.vsp.fed
     assert armed == failure("nvme0", MessageType.PCI_BUS_D0ENTRY, REFUSAL)
     assert isinstance(packet, PacketReceived)
@@ -143,7 +143,7 @@ def test_nobody_asks_whether_to_refuse_what_wants_no_answer() -> None:
     imp = Imp()
     rig = Rig(imp)
     rig.request(D0, flags=0)
-    rig.clock.run(100)
+    rig.clock.run_until(100)
     assert len(rig.vsp.fed) == 1
     assert "refuses" not in [deed for deed, _ in imp.asked]
 
@@ -163,9 +163,9 @@ def test_a_slow_host_takes_its_next_turn_eleven_seconds_later() -> None:
     rig.worker.signalled()
     assert imp.asked == [("delays", "turn nvme0")]  # not again while a turn is due
     rig.worker.send(EJECT)
-    rig.clock.run(SLOW_NS)
+    rig.clock.run_until(SLOW_NS)
     assert rig.vsp.fed == []
     assert rig.received() == []
-    rig.clock.run(SLOW_NS + 200)
+    rig.clock.run_until(SLOW_NS + 200)
     assert len(rig.vsp.fed) == 1
     assert rig.received() == [EJECT[:4]]
