@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -85,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not _streams():
         return LACKING
+    # Ctrl-C may come before a coroutine has begun; to find a forgotten await is mypy's.
+    warnings.filterwarnings("ignore", r"coroutine '.*' was never awaited", RuntimeWarning)
     try:
         status = _dispatch(given)
         sys.stdout.flush()  # here, where a reader that has gone is no error

@@ -519,3 +519,20 @@ def test_a_scenario_s_missing_capture_is_told_with_its_key(
 
 def test_lspci_without_a_device_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no device is left" in told(capsys, "lspci", "eject-idle")
+
+
+def test_ctrl_c_before_a_coroutine_has_begun_says_nothing_of_it() -> None:
+    code = (
+        "import sys; from sim import cli\n"
+        "async def begins(): pass\n"
+        "def interrupted(given):\n"
+        "    begun = begins()\n"
+        "    raise KeyboardInterrupt\n"
+        "cli._dispatch = interrupted\n"
+        "sys.exit(cli.main(['run']))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (INTERRUPTED, "interrupted\n")
