@@ -294,11 +294,6 @@ class Known:
         """What happens now cannot be remembered, nor what comes after it."""
         self._learning = False
 
-    @property
-    def learning(self) -> bool:
-        """Whether the run is remembered so far."""
-        return self._learning
-
     def begin(self, kind: Input, number: int, now_ns: int, who: Who | None) -> None:
         """An input comes in. What is done until :meth:`end` is its effect."""
         if not self._learning:

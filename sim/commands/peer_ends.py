@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STDIO: Final = "stdio"
 Listen: TypeAlias = Annotated[
-    str | None,
+    str,
     typer.Option(metavar="unix:PATH", help="A guest connects here; stdio: it is our parent."),
 ]
 

@@ -43,7 +43,6 @@ def peer_serve(
     Example: vpcisim peer serve --profile hyperv --listen unix:host.sock
     """
     make = hosts(profile)
-    listen = listen or STDIO
     out = sys.stderr if listen == STDIO or as_json else sys.stdout
     told: list[dict[str, Any]] = []
     status = OK

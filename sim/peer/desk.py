@@ -31,7 +31,6 @@ from protocol.peer_port import (
     DONE_NOT_SUPPORTED,
     DONE_OK,
     DONE_REFUSED,
-    MMIO_SIZES,
     Close,
     Done,
     Hypercall,
@@ -46,8 +45,8 @@ from protocol.peer_port import (
     Released,
 )
 from sim.conformance.case import NotOffered
-from sim.peer.fault import PeerFault
-from sim.peer.talk import Talk, unexpected
+from sim.peer.fault import nonsense
+from sim.peer.talk import Talk, check_size, unexpected
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
@@ -145,7 +144,7 @@ class Desk:
     def _channel(self, number: int) -> PortChannel:
         channel = self.channels.get(number)
         if channel is None:
-            raise PeerFault(f"the peer talks nonsense: there is no channel {number}")
+            raise nonsense(f"there is no channel {number}")
         return channel
 
     async def opened(self, frame: Open) -> WireRecord:
@@ -173,7 +172,7 @@ class Desk:
     async def hypercall(self, frame: Hypercall) -> WireRecord:
         vp = VpIndex(frame.vp)
         if vp not in [cpu.vp for cpu in self.kernel.cpus]:
-            raise PeerFault(f"the peer talks nonsense: it has no processor {vp}")
+            raise nonsense(f"it has no processor {vp}")
         result = HypercallResult(HV_STATUS_ACCESS_DENIED)
         if call_code(frame.control) not in VMBUS_CALLS:
             result = self.kernel.port.hypercall(vp, frame.control, frame.data)
@@ -183,12 +182,6 @@ class Desk:
 
     async def done(self, frame: Done) -> None:
         self._done[frame.request] = frame
-
-
-def check_size(size_bytes: int) -> None:
-    """Raise PeerFault for an access that no processor makes."""
-    if size_bytes not in MMIO_SIZES:
-        raise PeerFault(f"the peer talks nonsense: an access of {size_bytes} bytes")
 
 
 _DOERS: Final[Mapping[type[WireRecord], Callable[[Desk, Any], Awaitable[WireRecord | None]]]] = {

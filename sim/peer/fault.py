@@ -25,3 +25,8 @@ class PeerLeft(PeerFault):
 
 class Unreachable(Exception):
     """There is no peer: nobody listens, no such command. One line, with the remedy."""
+
+
+def nonsense(what: str) -> PeerFault:
+    """The fault of a peer that says what makes no sense."""
+    return PeerFault(f"the peer talks nonsense: {what}")

@@ -19,7 +19,6 @@ from protocol.peer_port import (
     DONE_OK,
     DONE_REFUSED,
     FLAG_DRIVES,
-    MMIO_SIZES,
     ROLE_HOST,
     TEXT_BYTES_MAX,
     Close,
@@ -48,12 +47,12 @@ from protocol.status import STATUS_SUCCESS
 from sim.conformance.case import NotOffered
 from sim.conformance.host_port import Channel
 from sim.conformance.own_host import OwnHost
-from sim.peer.fault import PeerFault, PeerLeft
+from sim.peer.fault import PeerFault, PeerLeft, nonsense
+from sim.peer.limits import EVENTS_MAX
 from sim.peer.remote_host import BUS_NUMBERS, USUAL_BUS
-from sim.peer.talk import Talk, unexpected
+from sim.peer.talk import Talk, check_size, unexpected
 from sim.peer.wire import Wire
 
-EVENTS_MAX: Final = 1_000_000  # of one life: they are kept for its trace
 OPENS_MAX: Final = 1_000  # of one life: each has pages of its own
 BUS_NAMES: Final[Mapping[int, str]] = {number: name for name, number in BUS_NUMBERS.items()}
 HELLO: Final = Hello(role=ROLE_HOST, orders=mask_of(tuple(HOST_ORDERS)), name=b"vpcisim")
@@ -148,18 +147,18 @@ class HostServer:
 
     def closed(self, frame: Close) -> None:
         if self._open.pop(frame.channel, self) is self:
-            raise PeerFault(f"the peer talks nonsense: channel {frame.channel} is not open")
+            raise nonsense(f"channel {frame.channel} is not open")
         self.host.close(frame.channel)
 
     def released(self, frame: Released) -> None:
         if frame.channel in self._known or frame.channel in self._open:
             why = "is open" if frame.channel in self._open else "was not rescinded"
-            raise PeerFault(f"the peer talks nonsense: channel {frame.channel} {why}")
+            raise nonsense(f"channel {frame.channel} {why}")
         self.host.release(frame.channel)
 
     def packet(self, frame: PacketFrame) -> None:
         if frame.channel not in self._open:
-            raise PeerFault(f"the peer talks nonsense: channel {frame.channel} is not open")
+            raise nonsense(f"channel {frame.channel} is not open")
         packet = (frame.packet_type, frame.flags, frame.transaction_id, frame.payload)
         try:
             self.host.send(frame.channel, *packet)
@@ -174,12 +173,12 @@ class HostServer:
             raise PeerFault(f"the peer floods: {full}") from None
 
     def mmio_read(self, frame: MmioRead) -> None:
-        _check_size(frame.size)
+        check_size(frame.size)
         value = self.host.mmio_read(frame.gpa, frame.size)
         self._talk.tell(MmioValue(frame.request, 0, value))
 
     def mmio_write(self, frame: MmioWrite) -> None:
-        _check_size(frame.size)
+        check_size(frame.size)
         self.host.mmio_write(frame.gpa, frame.size, frame.value & (1 << 8 * frame.size) - 1)
         self._talk.tell(MmioWritten(frame.request))
 
@@ -219,11 +218,6 @@ class HostServer:
 
     def pass_time(self, for_ns: int) -> None:
         self.host.pass_time(for_ns)
-
-
-def _check_size(size_bytes: int) -> None:
-    if size_bytes not in MMIO_SIZES:
-        raise PeerFault(f"the peer talks nonsense: an access of {size_bytes} bytes")
 
 
 def _frame_of(event: object) -> WireRecord | None:

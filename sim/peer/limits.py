@@ -21,4 +21,5 @@ class Limits(NamedTuple):
     unread_bytes: int = 1 << 22
 
 
+EVENTS_MAX: Final = 1_000_000  # of one life: they are kept for its trace
 LIMITS: Final = Limits()

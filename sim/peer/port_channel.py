@@ -17,7 +17,7 @@ from protocol.link import PacketPublished
 from protocol.peer_port import Offered, Opened, PacketFrame, Rescind
 from protocol.ring import MAX_PACKET_BYTES, RingCorrupt, RingFull
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL, unsigned
-from sim.peer.fault import PeerFault
+from sim.peer.fault import PeerFault, nonsense
 
 if TYPE_CHECKING:
     from guest.vmbus.channel import HvDevice
@@ -117,7 +117,7 @@ class PortChannel:
             self._desk.tell(PacketFrame(*head, packet.payload))
 
     def _nonsense(self, what: str) -> PeerFault:
-        return PeerFault(f"the peer talks nonsense: channel {self.number} was {what}")
+        return nonsense(f"channel {self.number} was {what}")
 
 
 class PortDriver(HvPciDriver):
@@ -166,4 +166,4 @@ class PortDriver(HvPciDriver):
 
     def _must_be_closed(self, channel: PortChannel, order: str) -> None:
         if channel.is_open:
-            raise PeerFault(f"the peer talks nonsense: it leaves its channel open at {order}")
+            raise nonsense(f"it leaves its channel open at {order}")

@@ -24,7 +24,6 @@ from sim.peer.limits import LIMITS, Limits
 from sim.peer.wire import Wire
 
 SCHEME: Final = "unix:"
-STDIO: Final = "stdio"
 RETRY_S: Final = 0.02
 BACKLOG: Final = 1
 

@@ -12,10 +12,9 @@ from typing import Final, NamedTuple
 from protocol.link import Direction
 from protocol.peer_port import ROLE_GUEST, ROLE_HOST, Bye, Hello
 from sim.peer.fault import PeerFault, PeerLeft
+from sim.peer.limits import EVENTS_MAX
 from sim.peer.port_trace import PortTrace
 from sim.peer.wire import POLL_S, Wire
-
-EVENTS_MAX: Final = 1_000_000  # of one life: they are kept for its trace
 
 
 class _Way(NamedTuple):

@@ -13,6 +13,7 @@ from protocol.codec import WireRecord
 from protocol.peer_orders import ORDERS
 from protocol.peer_port import (
     MAGIC,
+    MMIO_SIZES,
     PORT_VERSION,
     ROLE_GUEST,
     ROLE_HOST,
@@ -22,7 +23,7 @@ from protocol.peer_port import (
     Ping,
     Pong,
 )
-from sim.peer.fault import PeerFault, PeerLeft
+from sim.peer.fault import PeerFault, PeerLeft, nonsense
 from sim.peer.wire import Wire
 
 ROLES: Final = {ROLE_HOST: "host", ROLE_GUEST: "guest"}
@@ -110,10 +111,10 @@ class Talk:
     def _hello(self, role: int) -> Hello:
         hello = self.hear()
         if not isinstance(hello, Hello) or hello.magic != MAGIC:
-            raise PeerFault("the peer talks nonsense: its first frame is no HELLO")
+            raise nonsense("its first frame is no HELLO")
         if hello.port_version != PORT_VERSION:
             told = f"version {hello.port_version} of the port, not {PORT_VERSION}"
-            raise PeerFault(f"the peer talks nonsense: it has {told}")
+            raise nonsense(f"it has {told}")
         if hello.role != role:
             is_a = ROLES.get(hello.role, f"role {hello.role}")
             raise PeerFault(f"the peer is a {is_a}, and a {ROLES[role]} is wanted")
@@ -122,4 +123,10 @@ class Talk:
 
 def unexpected(frame: WireRecord) -> PeerFault:
     """The fault of a peer that says this where it makes no sense."""
-    return PeerFault(f"the peer talks nonsense: {frame.KERNEL_NAME} was not to come")
+    return nonsense(f"{frame.KERNEL_NAME} was not to come")
+
+
+def check_size(size_bytes: int) -> None:
+    """Raise PeerFault for an access that no processor makes."""
+    if size_bytes not in MMIO_SIZES:
+        raise nonsense(f"an access of {size_bytes} bytes")

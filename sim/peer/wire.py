@@ -16,7 +16,7 @@ from typing import Final
 from protocol.codec import WireRecord
 from protocol.errors import WireFormatError
 from protocol.peer_port import Unframer, encode
-from sim.peer.fault import PeerFault, PeerLeft
+from sim.peer.fault import PeerFault, PeerLeft, nonsense
 from sim.peer.limits import LIMITS, Limits
 
 CHUNK_BYTES: Final = 1 << 16
@@ -106,8 +106,8 @@ class Wire:
         self._unread_bytes += len(data)
         try:
             self._frames.extend(self._unframer.feed(data))
-        except WireFormatError as nonsense:
-            raise PeerFault(f"the peer talks nonsense: {nonsense}") from None
+        except WireFormatError as wrong:
+            raise nonsense(str(wrong)) from None
 
     def _wait_for_room(self, until_s: float) -> None:
         """Wait until the peer takes more; it may first want to be heard."""

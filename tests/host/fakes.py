@@ -36,9 +36,6 @@ class FakeGuest(HandGuest):
         found = [m for m in self.messages if message_type(m) == kind]
         return [VmbusChannelOfferChannel.parse(payload) for payload in found]
 
-    def message_types(self) -> list[int]:
-        return [message_type(payload) for payload in self.messages]
-
     # Packets
 
     def write(self, relid: RelId, payload: bytes, *, completion: bool = True) -> int:

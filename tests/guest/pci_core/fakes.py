@@ -18,7 +18,7 @@ from guest.kernel.pages import PhysicalMemory
 from guest.kernel.resource import IORESOURCE_MEM, IORESOURCE_WINDOW, Resource
 from guest.pci_core.msi_regs import pci_msi_mask_irq, pci_msi_unmask_irq
 from guest.pci_core.subsystem import PciSubsystem
-from guest.pci_core.types import PciBus, PciHostBridge
+from guest.pci_core.types import PciBus
 from protocol.hypercall import HypercallResult
 from protocol.ids import Devfn, VpIndex
 from sim.choices import Chooser
@@ -276,7 +276,3 @@ def nvme(msix_entries: int = 9) -> RegisterFile:
     function.writable[0xB0] = 0xC000_0000
     function.put(0xB4, 4, 0x2000)
     return function
-
-
-def bridge_of(rig: Rig) -> PciHostBridge:
-    return rig.bridge
