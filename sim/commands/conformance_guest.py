@@ -20,6 +20,7 @@ from sim.commands.conforming import (
     Versions,
     WrongPeers,
     bound,
+    check_alone,
     run_cases,
     selection,
     show,
@@ -78,6 +79,9 @@ def conformance_guest(
     from sim.conformance.suite import run_guest_case
 
     if wrong_peers:
+        check_alone(
+            profile, connect, spawn, protocol, case, strength, tree, driver_file, junit, html
+        )
         return _show_wrong_guests(as_json=as_json)
     choice = DriverChoice(driver, tree, driver_file, data_races).checked()
     opposite = choose(profile or "hyperv", PROFILES, "profile")

@@ -21,6 +21,7 @@ from sim.commands.conforming import (
     Versions,
     WrongPeers,
     bound,
+    check_alone,
     run_cases,
     selection,
     show,
@@ -72,6 +73,7 @@ def conformance_host(
     from sim.conformance.suite import run_host_case
 
     if wrong_peers:
+        check_alone(profile, connect, spawn, protocol, case, strength, junit, html)
         return _show_wrong_hosts(as_json=as_json)
     if profile is not None:
         choose(profile, PROFILES, "profile")

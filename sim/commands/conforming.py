@@ -171,9 +171,17 @@ def show(
     else:
         _print(target, themes, outcomes)
     _write(target, themes, outcomes, files)
+    if interrupted:
+        print("interrupted: the cases behind these were not run", file=sys.stderr)
     if any(outcome.result == "failed" for outcome in outcomes):
         return FOUND
     return INTERRUPTED if interrupted else OK
+
+
+def check_alone(*others: object) -> None:
+    """Raise InputError where ``--wrong-peers`` comes with options that it would pass over."""
+    if any(other is not None for other in others):
+        raise InputError("--wrong-peers puts its own peers to every case; leave all but --json out")
 
 
 def show_wrong_peers(side: str, peers: Iterator[WrongPeer], total: int, *, as_json: bool) -> int:

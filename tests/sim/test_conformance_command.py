@@ -79,7 +79,9 @@ def test_ctrl_c_keeps_what_was_run(
 
     monkeypatch.setattr(suite, "HostBench", Impatient)
     assert main(["conformance", "host", "--case", CASE]) == INTERRUPTED
-    assert "2 cases: 2 passed" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "2 cases: 2 passed" in shown.out
+    assert shown.err == "interrupted: the cases behind these were not run\n"
 
 
 @pytest.mark.parametrize(("side", "case"), [("host", CASE), ("guest", GUEST_CASE)])
@@ -136,6 +138,7 @@ def test_a_guest_is_ours_or_somebody_elses(capsys: pytest.CaptureFixture[str]) -
         (["--spawn", "no-such-program"], "no-such-program: No such file or directory"),
         (["--connect", "tcp:1"], "'tcp:1' is no address; write unix:PATH"),
         (["--spawn", "true", "--connect", "unix:x"], "name two peers; leave one out"),
+        (["--wrong-peers", "--profile", "openvmm"], "leave all but --json out"),
     ],
 )
 def test_bad_use_is_one_line(
