@@ -13,12 +13,13 @@ from protocol.vpci import (
 )
 from sim.conformance.case import GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import BLOCKS as BLOCK_MESSAGES
-from sim.conformance.guest_cases.reading import premise, since
+from sim.conformance.guest_cases.reading import premise, reopened, since
 from sim.conformance.guest_cases.scenarios import (
     ASSIGNED,
     BLOCK,
     BLOCKS,
     NIC,
+    NIC_OFFERED,
     SETTLED_NS,
     actor,
     after,
@@ -31,6 +32,18 @@ HEAD: Final = 16  # type, block, slot, number of bytes
 READ: Final = "pci-hyperv.c hv_read_config_block()"
 WRITE: Final = "pci-hyperv.c hv_write_config_block()"
 LAST: Final = 2  # of the blocks that are read after something went wrong
+
+OFF_NS: Final = 1_000_000_000
+RESUMED: Final = NIC_OFFERED + actor(
+    "user",
+    ASSIGNED,
+    '{ do = "suspend" }',
+    after(OFF_NS),
+    '{ do = "resume" }',
+    after(SETTLED_NS),
+    do("read-block", "nic0", block=LAST, size=8),
+    after(SETTLED_NS),
+)
 
 
 def going_wrong(step: str) -> str:
@@ -101,6 +114,11 @@ def asked_once_and_goes_on(seen: Seen) -> None:
         raise Nonconforming("no other block was asked for afterwards")
 
 
+def read_on_the_second_channel(seen: Seen) -> None:
+    if not since(reads(seen, LAST), reopened(seen)):
+        raise Nonconforming("the block was not asked for after the resume")
+
+
 def read_again(seen: Seen) -> None:
     notices = seen.told(M.PCI_INVALIDATE_BLOCK)
     premise(notices, "a stale block")
@@ -168,6 +186,16 @@ CASES: Final = (
         source="pci-hyperv.c hv_pci_read_config_compl()",
         scenario=going_wrong(do("answer-next", "nic0", message="PCI_READ_BLOCK", data="00000000")),
         check=asked_once_and_goes_on,
+    ),
+    GuestCase(
+        id="block-read-after-resume",
+        strength="linux",
+        given="A guest that has hibernated",
+        when="it reads a block on its new channel",
+        then="the host is asked for it",
+        source="pci-hyperv.c hv_pci_resume(): the channel has a new table of requests",
+        scenario=RESUMED,
+        check=read_on_the_second_channel,
     ),
     GuestCase(
         id="stale-block",

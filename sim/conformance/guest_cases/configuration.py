@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.events import D0Entered, D0Exited
-from protocol.hypercall import HVCALL_MMIO_READ, HVCALL_MMIO_WRITE
+from protocol.hypercall import HV_HYP_PAGE_SIZE, HVCALL_MMIO_READ, HVCALL_MMIO_WRITE
 from protocol.link import ConfigRead, ConfigWritten, HypercallMade, UnclaimedAccess
 from protocol.pci_regs import (
     PCI_CACHE_LINE_SIZE,
@@ -19,6 +19,7 @@ from protocol.pci_regs import (
     PCI_SUBSYSTEM_VENDOR_ID,
     PCI_VENDOR_ID,
 )
+from protocol.vpci import MessageType, PciBusD0Entry
 from sim.conformance.case import GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import ASSIGNED, accesses, premise, wslot_of
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
@@ -97,6 +98,19 @@ def by_hypercall(seen: Seen) -> None:
             raise Nonconforming("configuration space was reached by an instruction", seq)
 
 
+def selected_each_time(seen: Seen) -> None:
+    """Of the window's two pages the first takes the slot, the second is that slot's registers."""
+    window = PciBusD0Entry.parse(seen.only(MessageType.PCI_BUS_D0ENTRY).payload).mmio_base
+    selected = False
+    for seq, call in seen.events(HypercallMade):
+        if call.code not in (HVCALL_MMIO_READ, HVCALL_MMIO_WRITE):
+            continue
+        page = (int.from_bytes(call.input[:8], "little") - window) // HV_HYP_PAGE_SIZE
+        if page == 1 and not selected:
+            raise Nonconforming("a register was accessed without selecting its function", seq)
+        selected = page == 0 and call.code == HVCALL_MMIO_WRITE
+
+
 CASES: Final = (
     GuestCase(
         id="configuration-accesses-aligned",
@@ -167,5 +181,15 @@ CASES: Final = (
         source="pci-hyperv.c hv_pci_read_mmio(), hv_pci_write_mmio()",
         scenario=ISOLATED + administrator(SETTLED),
         check=by_hypercall,
+    ),
+    GuestCase(
+        id="function-selected-each-time",
+        strength="linux",
+        given="A confidential VM on a bus with two functions, whose accesses are hypercalls",
+        when="the guest accesses configuration space",
+        then="it selects the function right before each access; OpenVMM's client remembers",
+        source="pci-hyperv.c hv_pci_read_mmio(), hv_pci_write_mmio(): config_lock",
+        scenario=ISOLATED + TWO_ARRIVE,
+        check=selected_each_time,
     ),
 )

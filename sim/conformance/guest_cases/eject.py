@@ -14,6 +14,7 @@ from sim.conformance.guest_cases.scenarios import (
     ASSIGNED,
     LIFE,
     LONG_NS,
+    PATIENT,
     SECOND,
     SETTLED_NS,
     TWO_EJECT_ONE,
@@ -29,6 +30,12 @@ from sim.conformance.seen import Seen, SeenPacket
 M = MessageType
 GRACE_NS: Final = 60_000_000_000
 NOBODYS_SLOT: Final = 7
+IDLE: Final = """
+[[device]]
+name = "nvme0"
+profile = "nvme-ssd"
+driver = "none"
+"""
 REGISTERS: Final = (ConfigRead, ConfigWritten, BarRead, BarWritten)
 WORK: Final = "pci-hyperv.c hv_eject_device_work()"
 
@@ -49,6 +56,12 @@ def in_time(seen: Seen) -> None:
     done = completions(seen)
     if not done or done[0].at_ns - asked[0].at_ns > GRACE_NS:
         raise Nonconforming("no EJECTION_COMPLETE was sent within 60 s", asked[0].seq)
+
+
+def answered(seen: Seen) -> None:
+    premise(seen.events(EjectSent), "an eject")
+    if not completions(seen):
+        raise Nonconforming("no EJECTION_COMPLETE was sent")
 
 
 def at_most_once(seen: Seen) -> None:
@@ -110,6 +123,27 @@ CASES: Final = (
         source=f"{WORK}, comment",
         scenario=LIFE,
         check=in_time,
+    ),
+    GuestCase(
+        id="eject-while-coming-up",
+        strength="must",
+        given="A guest that has assigned a function's resources and has not come up yet",
+        when="the host asks for the function",
+        then="it sends EJECTION_COMPLETE all the same, once it has come up",
+        source=f"{WORK} waits for state_lock, which probe holds",
+        scenario=PATIENT
+        + administrator(wait("resources-assigned", after_ns=0), do("eject"), after(LONG_NS)),
+        check=answered,
+    ),
+    GuestCase(
+        id="idle-function-given-up",
+        strength="must",
+        given="A function that no driver uses",
+        when="the host asks for it",
+        then="the guest sends EJECTION_COMPLETE, as for one at work",
+        source=f"{WORK}; OpenVMM's client answers for such a one at once",
+        scenario=IDLE + PATIENT + administrator(ASSIGNED, do("eject"), after(LONG_NS)),
+        check=answered,
     ),
     GuestCase(
         id="eject-completed-once",

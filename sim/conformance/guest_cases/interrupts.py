@@ -24,16 +24,20 @@ from sim.conformance.guest_cases.reading import (
     retargets,
     since,
 )
+from sim.conformance.guest_cases.relations import surveyed
 from sim.conformance.guest_cases.resources import failing
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.guest_cases.scenarios import (
     LIFE,
+    LONG_NS,
     NIC,
+    SECOND,
     SETTLED_NS,
     actor,
     administrator,
     after,
     do,
+    knobs,
 )
 from sim.conformance.seen import Seen, SeenPacket
 from sim.identity import instance_id
@@ -45,6 +49,8 @@ FREE: Final = "pci-hyperv.c hv_int_desc_free()"
 ALL_PROCESSORS: Final = (1 << 64) - 1
 FIRST_VECTOR, LAST_VECTOR = 0x10, 0xFF  # of a local APIC
 BLOCK: Final = 4
+THIRD: Final = 3  # a slot
+GRANTED_BYTES: Final = 24  # of an answer with an interrupt in it
 SPARSE: Final = """
 [guest]
 vp_numbers = [0, 5]
@@ -64,6 +70,25 @@ RAISED: Final = NIC + actor(
     *(do("offer", "nic0"), SETTLED),
     *(do("interrupt", "nic0", vector=0), do("interrupt", "nic0", vector=1)),
     after(SETTLED_NS),
+)
+VANISHED: Final = (
+    NIC
+    + f"slot = {THIRD}\n"
+    + NIC.replace("nic0", "nic1")
+    + f'bus = "nic0"\nslot = {SECOND}\npresent = false\n'
+    + knobs(rescind_after_last=False)
+    + actor(
+        "administrator",
+        do("offer", "nic0"),
+        *(do("ignore-next", "nic0", message=message.name) for message in CREATE),
+        after(SETTLED_NS),
+        '{ do = "relations", device = "nic0", functions = [] }',
+        after(SETTLED_NS),
+        do("forge-completion", "nic0", request=1, data=bytes(GRANTED_BYTES).hex()),
+        after(SETTLED_NS),
+        '{ do = "relations", device = "nic0", functions = ["nic1"] }',
+        after(LONG_NS),
+    )
 )
 MOVED: Final = (
     NIC
@@ -336,6 +361,16 @@ CASES: Final = (
         source="pci-hyperv.c hv_pci_compose_compl()",
         scenario=failing(*CREATE),
         check=nothing_deleted_that_was_refused,
+    ),
+    GuestCase(
+        id="late-answer-for-what-has-gone",
+        strength="must",
+        given="A function that goes while the guest waits for its interrupt",
+        when="the host answers after that, and lists another function",
+        then="the guest drops the answer and asks about the other",
+        source=f"{COMPOSE}, comment at the end: the request is taken back",
+        scenario=VANISHED,
+        check=lambda seen: surveyed(seen, SECOND),
     ),
     GuestCase(
         id="interrupt-deleted-once",

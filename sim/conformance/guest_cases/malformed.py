@@ -13,6 +13,7 @@ from protocol.vpci import (
     MessageType,
     PciBusRelations,
     PciBusRelations2,
+    PciDevIncoming,
     PciDevInvalBlock,
     PciFunctionDescription2,
 )
@@ -116,6 +117,12 @@ CASES: Final = (
         "stale-block-of-nobody",
         "a block is said to be stale of a function that is not there",
         forge(PciDevInvalBlock(wslot=NOBODYS_SLOT, block_mask=1).build()),
+    ),
+    survives(
+        "eject-of-nobody-dropped",
+        "a function is asked for that is not there",
+        forge(PciDevIncoming(wslot=NOBODYS_SLOT).build()),
+        source=f"{CALLBACK}; OpenVMM's client does not survive it",
     ),
     survives(
         "completion-of-nobody",

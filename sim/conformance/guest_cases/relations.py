@@ -15,7 +15,8 @@ from protocol.vpci import (
     PciFunctionDescription,
     PciFunctionDescription2,
 )
-from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.case import ALL, GuestCase, Nonconforming
+from sim.conformance.guest_cases.negotiation import NEEDS
 from sim.conformance.guest_cases.reading import (
     ASSIGNED,
     CREATE,
@@ -23,6 +24,7 @@ from sim.conformance.guest_cases.reading import (
     OF_A_SLOT,
     first,
     last_event,
+    reopened,
     since,
     wslot_of,
 )
@@ -33,6 +35,7 @@ from sim.conformance.guest_cases.scenarios import (
     SETTLED_NS,
     TWO,
     TWO_ARRIVE,
+    actor,
     administrator,
     after,
     forge,
@@ -47,6 +50,8 @@ OF_CHANGE: Final = (
     *(M.PCI_RESOURCES_RELEASED, M.PCI_BUS_D0ENTRY, M.PCI_BUS_D0EXIT, M.PCI_EJECTION_COMPLETE),
 )
 NEW_SERIAL: Final = 77
+BURST: Final = 32  # lists
+OFF_NS: Final = 1_000_000_000
 V1_SLOT, V2_SLOT = 9, 10  # of functions that nobody has but two forged lists
 SLOT_1: Final = """
 [[device]]
@@ -138,6 +143,12 @@ def newest_taken(seen: Seen) -> None:
             raise Nonconforming("a function was surveyed that a newer list omits", packet.seq)
 
 
+def not_resumed(seen: Seen) -> None:
+    for packet in since(seen.sent(*ASSIGNED), reopened(seen)):
+        if wslot_of(packet) == SECOND:
+            raise Nonconforming("a function got resources that the newest list omits", packet.seq)
+
+
 def surveyed_with_new_serial(seen: Seen) -> None:
     asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == 0]
     if len(asked) != 2:
@@ -164,8 +175,39 @@ def _forged_lists() -> tuple[str, ...]:
     )
 
 
+def _forms(accepted: str) -> GuestCase:
+    """Lists of either form, opposite a host of that version, whatever the guest goes up to."""
+    refused = list(ALL[ALL.index(accepted) + 1 :])
+    return GuestCase(
+        id=f"either-list-form-of-host-up-to-{accepted}",
+        strength="linux",
+        given=f"A guest at work opposite a host that accepts all versions up to {accepted}",
+        when="a list of the first and one of the second form arrive, each with a new function",
+        then="it asks for the resources of both",
+        source=f"{CALLBACK}: no version is looked at",
+        scenario=knobs(refused_versions=refused)
+        + administrator(SETTLED, *_forged_lists())
+        + NEEDS.get(accepted, ""),
+        check=lambda seen: surveyed(seen, V1_SLOT, V2_SLOT),
+        offers="up-to",
+    )
+
+
 REPEATED: Final = administrator(SETTLED, list_step("nvme0"), after(SETTLED_NS))
 GROWN: Final = TWO + "present = false\n"
+OMITTED: Final = (
+    TWO
+    + administrator(SETTLED, list_step("nvme0"), after(SETTLED_NS))
+    + actor(
+        "user",
+        SETTLED,
+        after(3 * SETTLED_NS),
+        '{ do = "suspend" }',
+        after(OFF_NS),
+        '{ do = "resume" }',
+        after(SETTLED_NS),
+    )
+)
 
 CASES: Final = (
     GuestCase(
@@ -227,6 +269,33 @@ CASES: Final = (
         source=f"{WORK}: a function is its slot, vendor, device and serial number",
         scenario=REPEATED,
         check=nothing_changes,
+    ),
+    GuestCase(
+        id="burst-of-lists-taken",
+        strength="must",
+        given="A guest at work on a bus with one function",
+        when=f"{BURST} lists arrive at once, and then one with another function in its place",
+        then="it asks for the resources of the other",
+        source="pci-hyperv.c hv_pci_start_relations_work(): lists queue up without a limit",
+        scenario=GROWN
+        + administrator(
+            SETTLED,
+            *[list_step("nvme0")] * BURST,
+            after(SETTLED_NS),
+            list_step("nvme1"),
+            after(SETTLED_NS),
+        ),
+        check=lambda seen: surveyed(seen, SECOND),
+    ),
+    GuestCase(
+        id="omitted-function-not-resumed",
+        strength="must",
+        given="A guest that has lost one of two functions by a list",
+        when="it has hibernated and comes up again",
+        then="it assigns no resources to the function that has gone",
+        source=f"{WORK}: what the newest list omits is removed",
+        scenario=OMITTED,
+        check=not_resumed,
     ),
     GuestCase(
         id="relations-asked-for-once",
@@ -331,6 +400,7 @@ CASES: Final = (
         scenario=administrator(SETTLED, *_forged_lists()),
         check=lambda seen: surveyed(seen, V1_SLOT, V2_SLOT),
     ),
+    *map(_forms, ALL),
     GuestCase(
         id="slots-ascending",
         strength="linux",

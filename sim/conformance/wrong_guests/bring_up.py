@@ -10,7 +10,7 @@ from typing import Final
 from guest.kernel.lists import ListHead
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.channel import Incoming
-from guest.pci_hyperv.device import HvPciDev
+from guest.pci_hyperv.device import HvPciDev, HvPciDevDescription
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.pci_hyperv.messages import (
     bus_message,
@@ -41,6 +41,7 @@ OFF_THE_PAGE: Final = 0x10
 RING_UNIT: Final = 8  # the ring pads packets to it
 STRIDE: Final = 26  # bytes of an entry as FreeBSD reads it; there are 28
 BLOCK: Final = 4
+ROOM: Final = 16  # for lists
 
 
 def children(hbus: HvPciBus) -> list[HvPciDev]:
@@ -131,6 +132,22 @@ class FallsThrough(HvPciDriver):
         if hpdev is not None:
             await self.hv_pci_eject_device(hpdev)
             await self.put_pcichild(hpdev)
+
+
+class RoomForFew(HvPciDriver):
+    """It takes so many lists and not one more."""
+
+    taken = 0
+
+    async def _devices_present(self, hbus: HvPciBus, func: tuple[HvPciDevDescription, ...]) -> None:
+        self.taken += 1
+        if self.taken <= ROOM:
+            await super()._devices_present(hbus, func)
+
+
+class RemovesNothing(HvPciDriver):
+    async def collect_missing(self, hbus: HvPciBus) -> ListHead[HvPciDev]:
+        return ListHead("removed")
 
 
 class AnswersLists(HvPciDriver):
@@ -276,6 +293,8 @@ WRONG: Final[tuple[WrongGuest, ...]] = (
     driver("list-is-no-eject", "takes a list for an eject, too (FreeBSD)", FallsThrough),
     driver("removal-by-list-not-answered", "answers a list that omits a function", AnswersLists),
     driver("repeated-list-changes-nothing", "assigns at every list", AssignsAtEveryList),
+    driver("burst-of-lists-taken", "takes no more than 16 lists", RoomForFew),
+    driver("omitted-function-not-resumed", "keeps what a list omits", RemovesNothing),
     driver("d0-entered-once", "enters D0 twice", EntersTwice),
     driver("window-aligned", "tries a window that is not aligned", CrookedWindow),
     driver("d0-before-resources", "assigns before D0", AssignsBeforeD0),

@@ -9,9 +9,11 @@ from guest.defects.device_gone_infinite_wait import WaitsForTheHost
 from guest.defects.record import Mixin
 from guest.defects.remove_after_rescind_talks import NeverGone, WritesAnyway
 from guest.kernel import ops
-from guest.pci_hyperv.bus import HvPciBus
-from guest.pci_hyperv.device import HvPciDev
+from guest.kernel.irq import IrqData
+from guest.pci_hyperv.bus import HvPciBus, HvPciBusState
+from guest.pci_hyperv.device import HvPciDev, HvPciDevDescription
 from guest.pci_hyperv.driver import HvPciDriver
+from guest.pci_hyperv.interrupt_requests import InterruptRequest
 from guest.pci_hyperv.mapping_request import ComposeCompCtxt
 from guest.pci_hyperv.messages import child_message, ejection_complete
 from guest.pci_hyperv.requests import PciPacket
@@ -34,6 +36,7 @@ from sim.conformance.wrong_guests.record import WrongGuest, driver, vmbus
 M = MessageType
 TOO_LATE_MS: Final = 70_000
 UNKNOWN_FLAG: Final = 2
+SECOND_ANSWER: Final = "invalid transaction ID 1"
 UNIMPLEMENTED: Final = "unimplemented protocol message"
 POLL_US: Final = 10**12  # a day or more between looks, so that a run ends
 LONELY: Final = TransactionId(1)  # of the only request that is under way
@@ -84,6 +87,26 @@ class TakesTheOther(HvPciDriver):
                 await self.send_message(hbus.hdev.channel, message)
 
 
+class NotYet(HvPciDriver):
+    async def hv_pci_eject_device(self, hpdev: HvPciDev) -> None:
+        if hpdev.hbus.state is HvPciBusState.INSTALLED:
+            await super().hv_pci_eject_device(hpdev)
+
+
+class OnlyBusyOnes(HvPciDriver):
+    """It completes an eject only of a function that it has had an interrupt for."""
+
+    busy: frozenset[HvPciDev] = frozenset()
+
+    async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
+        self.busy |= {hpdev}
+        return await super().interrupt_request(hpdev, data)
+
+    async def send_ejection_complete(self, hbus: HvPciBus, hpdev: HvPciDev) -> None:
+        if hpdev in self.busy:
+            await super().send_ejection_complete(hbus, hpdev)
+
+
 # Rescind
 
 
@@ -93,10 +116,20 @@ class KeepsTheNumber(VmbusConnection):
 
 
 class PollsOn(HvPciDriver):
+    """Only a second list tells it that a function has gone."""
+
+    lists = 0
+
+    async def _devices_present(self, hbus: HvPciBus, func: tuple[HvPciDevDescription, ...]) -> None:
+        self.lists += 1
+        await super()._devices_present(hbus, func)
+
     async def poll_for_answer(self, hbus: HvPciBus, hpdev: HvPciDev, comp: ComposeCompCtxt) -> bool:
-        while hbus.hdev.channel.rescind or not await super().poll_for_answer(hbus, hpdev, comp):
+        answered = await super().poll_for_answer(hbus, hpdev, comp)
+        await self.drain_channel(hbus)
+        while not answered and self.lists == 1:
             await ops.udelay(self.kernel, POLL_US)
-        return True
+        return answered
 
 
 class OnceAndNeverAgain(VmbusConnection):
@@ -201,6 +234,37 @@ class DiesOfNobodysBlock(Dies):
         await super().take_message(hbus, packet)
 
 
+class DiesOfNobodysEject(Dies):
+    deadly = ""
+
+    async def take_message(self, hbus: HvPciBus, packet: Packet) -> None:
+        payload = packet.payload
+        if message_type(payload) == M.PCI_EJECT and len(payload) >= PciDevIncoming.SIZE:
+            wslot = PciDevIncoming.parse(payload).wslot
+            self.dead |= self.find_child(hbus, wslot) is None
+        await super().take_message(hbus, packet)
+
+
+class UntilOneHasGone(Dies):
+    """It expects no second answer, but knows that one may come for a function that has gone."""
+
+    deadly = SECOND_ANSWER
+    deadly_then = ""
+
+    async def poll_for_answer(self, hbus: HvPciBus, hpdev: HvPciDev, comp: ComposeCompCtxt) -> bool:
+        answered = await super().poll_for_answer(hbus, hpdev, comp)
+        if not answered:
+            self.deadly = self.deadly_then
+        return answered
+
+
+class OnceOneHasGone(UntilOneHasGone):
+    """The reverse."""
+
+    deadly = ""
+    deadly_then = SECOND_ANSWER
+
+
 class AnyAnswerIsMine(HvPciDriver):
     def request_of(self, channel: VmbusChannel, transaction_id: TransactionId) -> PciPacket | None:
         found = super().request_of(channel, transaction_id)
@@ -214,6 +278,8 @@ def dies(caught_by: str, what: str, reason: str) -> WrongGuest:
 
 WRONG: Final[tuple[WrongGuest, ...]] = (
     driver("eject-answered-in-time", "completes an eject after 70 s", TooLate),
+    driver("eject-while-coming-up", "drops an eject before it has come up", NotYet),
+    driver("idle-function-given-up", "completes no eject of an idle function", OnlyBusyOnes),
     driver("eject-completed-once", "completes each eject twice", CompletesTwice),
     driver("eject-names-its-slot", "completes every eject for slot 0", AlwaysSlot0),
     driver("ejected-function-left-alone", "reads a register after it was given up", LooksAgain),
@@ -238,9 +304,11 @@ WRONG: Final[tuple[WrongGuest, ...]] = (
     dies("overlong-list-dropped", "too high a count", "bus relations v2 too small"),
     dies("overlong-first-list-dropped", "too high a count", "bus relations too small"),
     driver("stale-block-of-nobody", "dies of a notice about nobody", DiesOfNobodysBlock),
+    driver("eject-of-nobody-dropped", "dies of an eject of nobody", DiesOfNobodysEject),
+    driver("late-answer-for-what-has-gone", "dies of a late answer", OnceOneHasGone),
     dies("completion-of-nobody", "an id that it never gave", "invalid transaction ID 28"),
     dies("completion-of-zero", "the id 0", "invalid transaction ID 0"),
-    dies("completion-repeated", "a second answer", "invalid transaction ID 1"),
+    driver("completion-repeated", "dies of a second answer", UntilOneHasGone),
     dies("completion-beyond-the-table", "a huge id", "invalid transaction ID 10000000000"),
     driver("completion-finds-its-request", "takes any answer for its own", AnyAnswerIsMine),
 )
