@@ -228,6 +228,11 @@ class Ring:
         start = (at + _LENGTHS_AT) % self.data_bytes
         _LENGTHS.pack_into(self._data, start, offset8, len8)
 
+    def forge_bytes(self, start: int, data: bytes) -> None:
+        """A hostile writer: the data area holds these bytes at the index ``start``, wrapping."""
+        for at, byte in enumerate(data, start):
+            self._data[at % self.data_bytes] = byte
+
     def peek(self, max_packet_bytes: int | None = None) -> Packet | None:
         """The next packet, left where it is; None when there is none.
 
@@ -252,14 +257,14 @@ class Ring:
             packet_type, offset8, len8, flags, transaction_id = _unpack_from(self._data, at)
         else:
             packet_type, offset8, len8, flags, transaction_id = _DESCRIPTOR.unpack(
-                self._bytes_at(at, DESCRIPTOR_BYTES)
+                self.bytes_at(at, DESCRIPTOR_BYTES)
             )
         size, offset = self._extent(packet_type, offset8, len8, flags, available)
         end = at + size
         if end <= data_bytes:
             payload = self._data[at + offset : end].tobytes()
         else:
-            payload = self._bytes_at(at + offset, size - offset)
+            payload = self.bytes_at(at + offset, size - offset)
         return Packet(packet_type, flags, transaction_id, payload, size)
 
     def consume(self, packet: Packet) -> None:
@@ -305,8 +310,11 @@ class Ring:
         words[_MASK] = 0
         return 0 if words[_READ] == words[_WRITE] < self.data_bytes else self.bytes_to_read()
 
-    def _bytes_at(self, start: int, length: int) -> bytes:
-        """Bytes of the data area from ``start``, which may lie beyond its end, wrapping once."""
+    def bytes_at(self, start: int, length: int) -> bytes:
+        """Bytes of the data area from ``start``, which may lie beyond its end, wrapping once.
+
+        What is there as it is: no packet need begin at ``start``.
+        """
         data_bytes = self.data_bytes
         end = start + length
         if end <= data_bytes:

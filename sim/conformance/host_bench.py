@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from protocol.codec import WireRecord
-from protocol.ring import Packet
+from protocol.ring import Packet, Ring
 from protocol.status import STATUS_SUCCESS
 from protocol.versions import Dialect
 from protocol.vmbus import VM_PKT_DATA_INBAND, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
@@ -50,10 +50,17 @@ class HostBench:
 
     def take_offer(self) -> None:
         """Open the oldest channel that is offered now. Raises NotOffered if there is none."""
+        self._take_offer(0)
+
+    def take_second_offer(self) -> None:
+        """Leave the channel as it is, and open the next one. Raises NotOffered without one."""
+        self._take_offer(1)
+
+    def _take_offer(self, nth: int) -> None:
         offers = self.host.offers()
-        if not offers:
-            raise NotOffered("the host offers no channel")
-        self.channel: Channel = next(iter(offers))
+        if len(offers) <= nth:
+            raise NotOffered(f"the host offers {len(offers) or 'no'} channel")
+        self.channel: Channel = list(offers)[nth]
         self.instance_id: UUID = offers[self.channel]
         self.open()
 
@@ -109,6 +116,21 @@ class HostBench:
         """Send a packet that asks for no completion and take what comes."""
         self.send(message, completion=False)
         return Answer(None, self.receive())
+
+    @property
+    def to_host(self) -> Ring:
+        """The ring to the host."""
+        return self.host.rings(self.channel)[0]
+
+    @property
+    def to_guest(self) -> Ring:
+        """The ring from it."""
+        return self.host.rings(self.channel)[1]
+
+    @property
+    def signals(self) -> int:
+        """How often the host has signalled the channel."""
+        return self.host.signals(self.channel)
 
     # Requests
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from protocol.hypercall import HypercallResult
 from protocol.ids import Vector, VpIndex
-from protocol.ring import Packet
+from protocol.ring import Packet, Ring
 from sim.trace import Stamped
 
 Channel = int  # a relid, or what another process calls it
@@ -50,11 +50,11 @@ class HostUnderTest(Protocol):
     def signals(self, channel: Channel) -> int:
         """How often the host has signalled the channel."""
 
-    def unread_bytes(self, channel: Channel) -> int:
-        """How much of what was sent lies in the ring, not read by the host."""
+    def rings(self, channel: Channel) -> tuple[Ring, Ring]:
+        """The ring to the host and the one to the guest, in the memory that both share."""
 
-    def forge_index(self, channel: Channel, value: int) -> None:
-        """Say a lie about how far the ring to the host is written, and signal."""
+    def signal(self, channel: Channel) -> None:
+        """Signal the host, as a guest does that has changed what is in the rings."""
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read guest-physical memory that the host answers for."""

@@ -16,7 +16,7 @@ from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from protocol.errors import LocalProtocolError
 from protocol.hypercall import HypercallResult
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex
-from protocol.ring import Packet
+from protocol.ring import Packet, Ring
 from sim.conformance.case import HostCase, NotOffered
 from sim.conformance.host_port import Channel
 from sim.identity import instance_id
@@ -36,12 +36,14 @@ BUSES: Final[Mapping[str, tuple[FunctionConfig, ...]]] = {
     ),
     "blocks": (FunctionConfig(DEVICES["nic-vf"]),),
     "large": (FunctionConfig(DEVICES["gpu"]),),
+    "neighbours": (FunctionConfig(DEVICES["nvme-ssd"]),),
 }
-"""What can be on the bus under test."""
+"""What can be on the bus under test; ``neighbours``: there is another bus like it."""
+NAMES: Final[Mapping[str, tuple[str, ...]]] = {"neighbours": (NAME, "neighbour")}
 
 
 class OwnHost:
-    """A partition that offers one bus, called ``disk``; implements ``HostUnderTest``.
+    """A partition that offers a bus called ``disk``; implements ``HostUnderTest``.
 
     Raises ValueError for a profile or knobs that do not fit, NotOffered for a bus that the profile
     cannot have.
@@ -49,14 +51,16 @@ class OwnHost:
 
     def __init__(self, profile: str, bus: str, knobs: Mapping[str, object]) -> None:
         self.name: Final = f"our host, profile {profile}"
-        config = BusConfig(NAME, instance_id(NAME), BUSES[bus])
+        names = NAMES.get(bus, (NAME,))
+        buses = tuple(BusConfig(name, instance_id(name), BUSES[bus]) for name in names)
         try:
             self._guest = BareGuest(
-                PartitionConfig(buses=(config,), profile=profile, knobs=knobs, vcpus=VCPUS)
+                PartitionConfig(buses=buses, profile=profile, knobs=knobs, vcpus=VCPUS)
             )
         except ValueError as cannot:
             raise NotOffered(str(cannot)) from None
-        self._guest.partition.offer(NAME)
+        for name in names:
+            self._guest.partition.offer(name)
         self._guest.connect()
 
     def trace(self) -> list[Stamped]:
@@ -99,15 +103,14 @@ class OwnHost:
         """As often as its flag was set."""
         return self._guest.signals[RelId(channel)]
 
-    def unread_bytes(self, channel: Channel) -> int:
-        """As the ring's indices say."""
-        return self._guest.rings(RelId(channel))[0].bytes_to_read()
+    def rings(self, channel: Channel) -> tuple[Ring, Ring]:
+        """Over the pages that were shared."""
+        rings = self._guest.rings(RelId(channel))
+        return rings.to_host, rings.to_guest
 
-    def forge_index(self, channel: Channel, value: int) -> None:
-        """In the ring's header page."""
-        relid = RelId(channel)
-        self._guest.rings(relid)[0].write_index = value
-        self._guest.signal(relid)
+    def signal(self, channel: Channel) -> None:
+        """By hypercall."""
+        self._guest.signal(RelId(channel))
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """An intercepted read."""
@@ -133,7 +136,7 @@ class OwnHost:
 
     def order(self, what: str, channel: Channel, **arguments: int | str | tuple[int, ...]) -> None:
         """What the administrator's method of that name does. Raises NotOffered as it refuses."""
-        del channel  # there is one bus
+        del channel  # only the first bus is meddled with
         try:
             getattr(self._guest.partition, what.replace("-", "_"))(NAME, **arguments)
         except LocalProtocolError as refused:

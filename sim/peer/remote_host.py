@@ -37,7 +37,7 @@ from protocol.peer_port import (
     Released,
     Rescind,
 )
-from protocol.ring import DESCRIPTOR_BYTES, Packet
+from protocol.ring import DESCRIPTOR_BYTES, Packet, Ring
 from sim.conformance.case import HostCase, NotOffered
 from sim.conformance.host_port import Channel, HostUnderTest
 from sim.conformance.own_host import BUSES, VCPUS
@@ -110,15 +110,15 @@ class RemoteHost:
         del channel
         raise NotOffered("the rings of a host in another process cannot be seen")
 
-    def unread_bytes(self, channel: Channel) -> int:
-        """Nobody here sees its rings. Raises NotOffered."""
+    def rings(self, channel: Channel) -> tuple[Ring, Ring]:
+        """Nobody here sees them. Raises NotOffered."""
         del channel
         raise NotOffered("the rings of a host in another process cannot be seen")
 
-    def forge_index(self, channel: Channel, value: int) -> None:
-        """Nor touches them. Raises NotOffered."""
-        del channel, value
-        raise NotOffered("the rings of a host in another process cannot be touched")
+    def signal(self, channel: Channel) -> None:
+        """Nor is there a signal without a packet. Raises NotOffered."""
+        del channel
+        raise NotOffered("the rings of a host in another process cannot be seen")
 
     def mmio_read(self, gpa: int, size: int) -> int:
         """MMIO_READ, and its value."""

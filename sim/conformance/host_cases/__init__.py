@@ -17,6 +17,7 @@ from sim.conformance.host_cases import (
     malformed,
     matrix,
     negotiation,
+    neighbours,
     power,
     relations,
     rescind,
@@ -24,13 +25,14 @@ from sim.conformance.host_cases import (
     resources,
     retargeting,
     ring,
+    ring_words,
 )
 
 THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
     "negotiation": negotiation.CASES,
     "matrix": matrix.CASES,
     "relations": relations.CASES,
-    "power": power.CASES,
+    "power": (*power.CASES, *neighbours.CASES),
     "resources": (*resources.CASES, *resource_lists.CASES),
     "configuration": configuration.CASES,
     "interrupts": (*interrupts.CASES, *interrupt_requests.CASES),
@@ -38,7 +40,7 @@ THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
     "blocks": blocks.CASES,
     "eject": eject.CASES,
     "rescind": rescind.CASES,
-    "ring": ring.CASES,
+    "ring": (*ring.CASES, *ring_words.CASES),
     "malformed": malformed.CASES,
     "limits": limits.CASES,
 }

@@ -123,6 +123,17 @@ def odd_word(host: HostBench) -> None:
     expect("eight bytes", host.read_config(CLASS, 8), (1 << 64) - 1)
 
 
+def odd_write(host: HostBench) -> None:
+    host.assigned()
+    bar = first_bar(host)
+    program(host, bar, bar.base)
+    with reaching("a programmed BAR"):
+        expect("the BAR", address_in(host, bar), bar.base)
+    host.write_config(bar.register + 1, 0, 2)
+    host.write_config(bar.register, 0, 8)
+    expect("the BAR", address_in(host, bar), bar.base)
+
+
 def odd_word_seen(host: HostBench) -> None:
     host.powered()
     raise Nonconforming(f"a word at an odd offset reads {host.read_config(CLASS + 1, 2):#x}")
@@ -313,6 +324,16 @@ CASES: Final = (
         source="OpenVMM chipset pci.rs; test of a 12-byte write",
         versions=FROM_1_2,
         check=odd_word,
+    ),
+    HostCase(
+        id="odd-writes-refused",
+        strength="openvmm",
+        given=PROGRAMMED,
+        when="the guest writes a word at an odd offset, or eight bytes, over the BAR",
+        then="the register does not change",
+        source="OpenVMM chipset pci.rs",
+        versions=FROM_1_2,
+        check=odd_write,
     ),
     HostCase(
         id="odd-accesses",

@@ -101,10 +101,10 @@ def full_ring_waited_for(host: HostBench) -> None:
 
 def signals_news(host: HostBench) -> None:
     _ready(host)
-    before = host.host.signals(host.channel)
+    before = host.signals
     host.send(REQUIREMENTS)
     host.let_act()
-    if host.host.signals(host.channel) == before:
+    if host.signals == before:
         raise Nonconforming("no signal came")
 
 
@@ -114,7 +114,7 @@ def reads_only_with_room(host: HostBench) -> None:
     host.let_act()
     number = host.send(REQUIREMENTS)
     host.let_act()
-    if not host.host.unread_bytes(host.channel):
+    if host.to_host.empty():
         raise Nonconforming("a request was read while a packet lay in the ring to the guest")
     expect("the completions once it was read", len(completions_of(host.receive(), number)), 1)
 
@@ -125,7 +125,7 @@ def reading_seen(host: HostBench) -> None:
     host.let_act()
     host.send(REQUIREMENTS)
     host.let_act()
-    read = "not read" if host.host.unread_bytes(host.channel) else "read"
+    read = "read" if host.to_host.empty() else "not read"
     raise Nonconforming(f"behind a packet that the guest has not taken, the next request is {read}")
 
 
@@ -147,9 +147,14 @@ def id_reused(host: HostBench) -> None:
         expect("whether a completion came", answer.completion is not None, True)
 
 
+def _break_ring(host: HostBench) -> None:
+    host.to_host.write_index = BROKEN_INDEX
+    host.host.signal(host.channel)
+
+
 def broken_ring(host: HostBench) -> None:
     _ready(host)
-    host.host.forge_index(host.channel, BROKEN_INDEX)
+    _break_ring(host)
     host.let_act()
     host.close()
     host.open()
@@ -158,7 +163,7 @@ def broken_ring(host: HostBench) -> None:
 
 def broken_ring_seen(host: HostBench) -> None:
     _ready(host)
-    host.host.forge_index(host.channel, BROKEN_INDEX)
+    _break_ring(host)
     words = names_of(host.receive())
     what = ", ".join(words) or "nothing"
     gone = "is rescinded" if host.rescinded else "stays offered"

@@ -26,6 +26,7 @@ from sim.conformance.wrong_hosts import (
     relations,
     resources,
     ring,
+    ring_words,
 )
 from sim.conformance.wrong_hosts.row import WrongHost
 
@@ -39,6 +40,7 @@ WRONG_HOSTS: Final[tuple[WrongHost, ...]] = tuple(
         interrupts.ROWS,
         leaving.ROWS,
         ring.ROWS,
+        ring_words.ROWS,
         profiles.ROWS,
     )
 )

@@ -46,7 +46,7 @@ class Meddled(Wrapped):
     """Hands everything on, and remembers it.
 
     ``heard`` are the guest's packets; ``done`` what else befell the channel, as words: ``open``,
-    ``close``, ``forge`` and the administrator's orders; ``bunch`` are the packets since it was
+    ``close``, ``signal`` and the administrator's orders; ``bunch`` are the packets since it was
     last read from; ``slot`` is the one selected.
     """
 
@@ -85,9 +85,9 @@ class Meddled(Wrapped):
         self.done.append("close")
         super().close(channel)
 
-    def forge_index(self, channel: Channel, value: int) -> None:
-        self.done.append("forge")
-        super().forge_index(channel, value)
+    def signal(self, channel: Channel) -> None:
+        self.done.append("signal")
+        super().signal(channel)
 
     def order(self, what: str, channel: Channel, **arguments: int | str | tuple[int, ...]) -> None:
         self.done.append(what)

@@ -23,7 +23,8 @@ def _requirements(_host: Meddled, request: Request) -> bool:
 
 
 def _requirements_in_d0(host: Meddled, request: Request) -> bool:
-    return request.kind == REQUIREMENTS and host.counts(M.PCI_BUS_D0ENTRY) > 0
+    in_d0 = host.counts(M.PCI_BUS_D0ENTRY) > host.counts(M.PCI_BUS_D0EXIT)
+    return request.kind == REQUIREMENTS and in_d0
 
 
 def _assigned(_host: Meddled, request: Request) -> bool:

@@ -98,7 +98,7 @@ class Garbles(Meddled):
 
 
 def _after_forging(host: Meddled, request: Request) -> bool:
-    return known(request) and "forge" in host.done
+    return known(request) and "signal" in host.done
 
 
 def _unknown_type(_host: Meddled, request: Request) -> bool:
@@ -126,17 +126,18 @@ def _strange(_host: Meddled, request: Request) -> bool:
 
 
 class SignalsOnce(Meddled):
-    """Signals a channel for the first packet only."""
+    """Signals a channel for the first packet only, and to a guest that waits for room."""
 
     def signals(self, channel: Channel) -> int:
-        return min(super().signals(channel), 1)
+        waits = self.rings(channel)[0].pending_send_sz != 0
+        return super().signals(channel) if waits else min(super().signals(channel), 1)
 
 
 class GivesUp(Meddled):
     """Rescinds a channel whose ring is broken."""
 
-    def forge_index(self, channel: Channel, value: int) -> None:
-        super().forge_index(channel, value)
+    def signal(self, channel: Channel) -> None:
+        super().signal(channel)
         self._host.order("rescind", channel)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from protocol.hypercall import HypercallResult
 from protocol.ids import Vector, VpIndex
-from protocol.ring import Packet
+from protocol.ring import Packet, Ring
 from sim.conformance.host_port import Channel, HostUnderTest
 from sim.trace import Stamped
 
@@ -48,11 +48,11 @@ class Wrapped:
     def signals(self, channel: Channel) -> int:
         return self._host.signals(channel)
 
-    def unread_bytes(self, channel: Channel) -> int:
-        return self._host.unread_bytes(channel)
+    def rings(self, channel: Channel) -> tuple[Ring, Ring]:
+        return self._host.rings(channel)
 
-    def forge_index(self, channel: Channel, value: int) -> None:
-        self._host.forge_index(channel, value)
+    def signal(self, channel: Channel) -> None:
+        self._host.signal(channel)
 
     def mmio_read(self, gpa: int, size: int) -> int:
         return self._host.mmio_read(gpa, size)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Hosts that are wrong about the rings as memory: what lies in them, and when they signal."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from protocol.link import PacketPublished
+from protocol.ring import TRAILER_BYTES, packet_bytes
+from protocol.vpci import MessageType
+from sim.conformance.host_port import Channel, HostUnderTest
+from sim.conformance.wrong_hosts.meddled import Answering, Meddled, Request
+from sim.conformance.wrong_hosts.row import WrongHost
+from sim.conformance.wrong_hosts.wrapped import Wrapped
+
+M = MessageType
+RING_BYTES: Final = 16384
+STRAY: Final = b"\xff\xff\xff\xff"
+PADDING_AT: Final = -TRAILER_BYTES - 4  # of a status, counted from the end of its packet
+TRAILER_AT: Final = -4
+
+
+def _across(host: Meddled, request: Request) -> bool:
+    at = sum(packet_bytes(len(before.payload)) for before in host.heard) % RING_BYTES
+    return at + packet_bytes(len(request.payload)) > RING_BYTES
+
+
+def _second_entry(host: Meddled, request: Request) -> bool:
+    return request.kind == M.PCI_BUS_D0ENTRY and host.counts(M.PCI_BUS_D0ENTRY) > 0
+
+
+class Scribbles(Wrapped):
+    """Writes something into the packet that it has written last."""
+
+    def __init__(self, host: HostUnderTest, *, at: int) -> None:
+        super().__init__(host)
+        self._at = at
+        self._channel = 0
+
+    def send(
+        self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
+    ) -> None:
+        self._channel = channel
+        super().send(channel, packet_type, flags, transaction_id, payload)
+
+    def pass_time(self, for_ns: int) -> None:
+        super().pass_time(for_ns)
+        ring = self.rings(self._channel)[1]
+        ring.forge_bytes(ring.write_index + self._at, STRAY)
+
+
+class SignalsAll(Wrapped):
+    """Signals each packet."""
+
+    def signals(self, channel: Channel) -> int:
+        del channel  # the suite has one open
+        return sum(
+            isinstance(one.event, PacketPublished) and one.event.direction == "host-to-guest"
+            for one in self.trace()
+        )
+
+
+class KeepsRoomToItself(Wrapped):
+    """Does not signal while the guest waits for room."""
+
+    def __init__(self, host: HostUnderTest) -> None:
+        super().__init__(host)
+        self._before = 0
+
+    def signals(self, channel: Channel) -> int:
+        if not self._overlooks(channel):
+            self._before = super().signals(channel)
+        return self._before
+
+    def _overlooks(self, channel: Channel) -> bool:
+        return self.rings(channel)[0].pending_send_sz != 0
+
+
+class WantsFeature(KeepsRoomToItself):
+    """Does not signal room without the feature bit."""
+
+    def _overlooks(self, channel: Channel) -> bool:
+        return not self.rings(channel)[0].feature_bits
+
+
+class TakesEqualForMore(Wrapped):
+    """Signals when exactly as much is free as the guest waits for."""
+
+    def signals(self, channel: Channel) -> int:
+        ring = self.rings(channel)[0]
+        return super().signals(channel) + (ring.pending_send_sz == ring.bytes_to_write())
+
+
+ROWS: Final = (
+    WrongHost(
+        id="fails-across-the-end",
+        does="fails a request that lies across the end of its ring",
+        catches=("request-across-the-end",),
+        wrap=partial(Answering, when=_across),
+    ),
+    WrongHost(
+        id="pads-with-ones",
+        does="fills the words of the ring with ones",
+        catches=("packets-padded-with-zeros",),
+        wrap=partial(Scribbles, at=PADDING_AT),
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="trails-nowhere",
+        does="writes trailers that tell no place",
+        catches=("trailer-tells-where",),
+        wrap=partial(Scribbles, at=TRAILER_AT),
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="signals-each-packet",
+        does="signals each packet, whether the guest reads or not",
+        catches=("masked-ring-not-signalled", "signalled-when-it-was-empty"),
+        wrap=SignalsAll,
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="keeps-room-to-itself",
+        does="does not signal that there is room again",
+        catches=("room-signalled",),
+        wrap=KeepsRoomToItself,
+    ),
+    WrongHost(
+        id="takes-equal-for-more",
+        does="signals when exactly as much is free as the guest waits for",
+        catches=("room-signalled-on-the-step",),
+        wrap=TakesEqualForMore,
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="wants-the-feature",
+        does="signals room only to a guest that has set the feature bit",
+        catches=("room-signalled-without-feature",),
+        wrap=WantsFeature,
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="guards-windows",
+        does="fails D0 entry with a window that another bus has",
+        catches=("window-of-another-bus",),
+        wrap=partial(Answering, when=_second_entry),
+        profile="openvmm",
+    ),
+)
