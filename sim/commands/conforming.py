@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -27,7 +28,6 @@ from sim.report.conformance import (
 from sim.report.lanes import encodable
 from sim.report.progress import progress_of
 from sim.report.wrong_peers import WrongPeer, wrong_peer_lines, wrong_peers_dict
-from sim.scenario_tables import hint
 
 if TYPE_CHECKING:
     from sim.peer.peers import Peers
@@ -134,7 +134,9 @@ def run_cases(
     known = {case.id: case for cases in themes.values() for case in cases}
     for name in selected.cases:
         if name not in known:
-            raise InputError(f"no case {name!r}; {hint(name, known)}")
+            near = " or ".join(map(repr, get_close_matches(name, known)))
+            remedy = f"did you mean {near}?" if near else "without --case all are run, and named"
+            raise InputError(f"no case {name!r}; {remedy}")
     chosen = [known[name] for name in selected.cases] or list(known.values())
     from sim.conformance.suite import plan  # brings the engine
 

@@ -129,7 +129,8 @@ def test_a_guest_is_ours_or_somebody_elses(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--case", "no-such-case"], "no case 'no-such-case'"),
+        (["--case", "no-such-case"], "no case 'no-such-case'; without --case all are run"),
+        (["--case", "version-acepted"], "did you mean 'version-accepted'"),
         (["--protocol", "2.0"], "no protocol '2.0'; there are 1.1, 1.2, 1.3, 1.4"),
         (["--strength", "should"], "no strength 'should'; there are must, linux"),
         (["--profile", "xen"], "no profile 'xen'; there are hyperv, openvmm"),
