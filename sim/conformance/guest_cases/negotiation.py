@@ -34,6 +34,15 @@ why = "the openvmm profile refuses protocol 1.1"
 """
 }
 UNCERTAIN: Final = administrator(after(SETTLED_NS))
+PENDING: Final = bytes.fromhex("03010000")  # STATUS_PENDING, which is no failure
+SUCCESS: Final = bytes(4)
+NO_VERSION: Final = b"\xff" * 4
+
+
+def answering(data: bytes) -> str:
+    """A host that answers the first version query with these bytes."""
+    step = do("answer-next", message="PCI_QUERY_PROTOCOL_VERSION", data=data.hex())
+    return administrator(step, after(SETTLED_NS))
 
 
 def queries(seen: Seen) -> list[SeenPacket]:
@@ -98,6 +107,12 @@ def only_once_accepted(seen: Seen) -> None:
 def asked_once(seen: Seen) -> None:
     if len(queries(seen)) > 1:
         raise Nonconforming("another version was asked for", queries(seen)[1].seq)
+
+
+def goes_on_to_the_list(seen: Seen) -> None:
+    names = [packet.name for packet in seen.sent()]
+    if names[:2] != [M.PCI_QUERY_PROTOCOL_VERSION.name, M.PCI_QUERY_BUS_RELATIONS.name]:
+        raise Nonconforming(f"it sent {', '.join(names[:2])}")
 
 
 def lower_of_the_two(accepted: str, seen: Seen) -> None:
@@ -233,6 +248,26 @@ CASES: Final = (
         ),
         check=asked_once,
         offers="up-to",
+    ),
+    GuestCase(
+        id="any-success-accepts-the-version",
+        strength="linux",
+        given="A host that answers a version query with STATUS_PENDING, which is no failure",
+        when="the guest reads that",
+        then="it takes the version as accepted and asks for the list",
+        source=f"{NEGOTIATED}: completion_status >= 0",
+        scenario=answering(PENDING),
+        check=goes_on_to_the_list,
+    ),
+    GuestCase(
+        id="version-in-the-answer-ignored",
+        strength="linux",
+        given="A host that accepts a version and names one in its answer that nobody has",
+        when="the guest reads that",
+        then="it goes by the status alone and asks for the list",
+        source=f"{NEGOTIATED}: nothing but completion_status is read",
+        scenario=answering(SUCCESS + NO_VERSION),
+        check=goes_on_to_the_list,
     ),
     *map(_pair, ALL),
     GuestCase(

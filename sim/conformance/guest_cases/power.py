@@ -58,11 +58,12 @@ EXIT_PATIENCE_NS: Final = 1_000_000_000  # a jiffy would do
 ENTER: Final = "pci-hyperv.c hv_pci_enter_d0()"
 LEAVE: Final = "pci-hyperv.c hv_pci_bus_exit()"
 INVALID_DEVICE_STATE: Final = 0xC0000184
+UNSUCCESSFUL: Final = 0xC0000001
 
 
-def refused_d0(times: int) -> str:
+def refused_d0(times: int, status: int = INVALID_DEVICE_STATE) -> str:
     """A host that refuses D0 so often."""
-    step = do("fail-next", message="PCI_BUS_D0ENTRY", status=INVALID_DEVICE_STATE)
+    step = do("fail-next", message="PCI_BUS_D0ENTRY", status=status)
     return administrator(*[step] * times, after(SETTLED_NS))
 
 
@@ -200,6 +201,17 @@ def closed_when_answered(seen: Seen) -> None:
         raise Nonconforming("the channel was closed before D0 exit was answered", closed)
 
 
+def closed_all_the_same(seen: Seen) -> None:
+    exit_ = left_d0(seen)
+    answer = seen.answer_to(exit_)
+    premise(answer is not None and succeeded(seen, exit_) is None, "a refused D0 exit")
+    channel_closed(seen)
+    closed_when_answered(seen)
+    gave_up = seen.posted(CLOSE)[0].at_ns - exit_.at_ns >= EXIT_NS
+    if gave_up or len(seen.sent(M.PCI_BUS_D0EXIT)) > 1:
+        raise Nonconforming("the refusal was not taken for the answer", closed_at(seen))
+
+
 def released_nothing(seen: Seen) -> None:
     seen.none(M.PCI_RESOURCES_RELEASED)
 
@@ -226,6 +238,18 @@ def comes_up_anew(seen: Seen) -> None:
     places = [names.index(kind.name) if kind.name in names else -1 for kind in due]
     if -1 in places or places != sorted(places):
         raise Nonconforming(f"after it had opened the channel again it sent {', '.join(names)}")
+
+
+def late_answer_taken(seen: Seen) -> None:
+    """The host answered no version query after the bus was opened again."""
+    sent = since(seen.sent(), reopened(seen))
+    premise(sent, "a version query")
+    late = seen.answer_to(sent[0])
+    waited = late is not None and late.at_ns - sent[0].at_ns >= EXIT_NS // 2
+    premise(waited, "a version query that waits for its answer")
+    names = [packet.name for packet in sent]
+    if names[:2] != [M.PCI_QUERY_PROTOCOL_VERSION.name, M.PCI_QUERY_BUS_RELATIONS.name]:
+        raise Nonconforming(f"after the late answer it had sent {', '.join(names)}")
 
 
 def mappings_made_anew(seen: Seen) -> None:
@@ -374,6 +398,16 @@ CASES: Final = (
         check=released_and_retried,
     ),
     GuestCase(
+        id="any-refusal-of-d0-tried-again",
+        strength="linux",
+        given="A host that refuses D0 once, for another reason than that the bus is in D0",
+        when="the guest hears of it",
+        then="it releases the function, leaves D0 and enters it again",
+        source=f"{ENTER}: any negative status",
+        scenario=refused_d0(1, UNSUCCESSFUL),
+        check=released_and_retried,
+    ),
+    GuestCase(
         id="refused-d0-tried-twice",
         strength="linux",
         given="A host that refuses D0 again and again",
@@ -423,6 +457,38 @@ CASES: Final = (
         scenario=administrator(SETTLED, do("ignore-next", message="PCI_BUS_D0EXIT"))
         + actor("user", SETTLED, after(SETTLED_NS), do("unbind-bus"), after(2 * EXIT_NS)),
         check=gives_up_the_answer,
+    ),
+    GuestCase(
+        id="refused-d0-exit-does-no-harm",
+        strength="linux",
+        given="A host that answers D0 exit with a failure",
+        when="the driver is taken off the bus",
+        then="the guest closes the channel at once, as after a success",
+        source=f"{LEAVE}: the status is not looked at",
+        scenario=administrator(
+            SETTLED, do("fail-next", message="PCI_BUS_D0EXIT", status=UNSUCCESSFUL)
+        )
+        + actor("user", SETTLED, after(SETTLED_NS), do("unbind-bus"), after(SETTLED_NS)),
+        check=closed_all_the_same,
+    ),
+    GuestCase(
+        id="late-answer-meets-its-id-again",
+        strength="linux",
+        given="A guest that has given up waiting for the answer to D0 exit and is back on the bus",
+        when="that answer comes while a version query is waiting under the same id",
+        then="the query is taken to be answered",
+        source="channel.c vmbus_request_addr_match(): an id is all that tells requests apart",
+        scenario=administrator(
+            SETTLED,
+            do("ignore-next", message="PCI_BUS_D0EXIT"),
+            after(EXIT_NS),
+            do("ignore-next", message="PCI_QUERY_PROTOCOL_VERSION"),
+            after(EXIT_NS),
+            do("forge-completion", request=1, data="00000000"),
+            after(SETTLED_NS),
+        )
+        + actor("user", SETTLED, after(SETTLED_NS), do("unbind-bus"), do("bind-bus")),
+        check=late_answer_taken,
     ),
     GuestCase(
         id="late-answer-to-d0-exit",

@@ -24,6 +24,7 @@ from sim.conformance.guest_cases.reading import (
     OF_A_SLOT,
     first,
     last_event,
+    premise,
     reopened,
     since,
     wslot_of,
@@ -38,8 +39,10 @@ from sim.conformance.guest_cases.scenarios import (
     actor,
     administrator,
     after,
+    do,
     forge,
     knobs,
+    wait,
 )
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.seen import Seen
@@ -110,6 +113,14 @@ def surveyed(seen: Seen, *wslots: int) -> None:
         first([p for p in asked if wslot_of(p) == wslot], f"resource query for slot {wslot}")
 
 
+def taken_before_it_asked(seen: Seen) -> None:
+    """The host leaves the query unanswered: what the guest knows is from the early list."""
+    early = seen.told(M.PCI_BUS_RELATIONS2)
+    query = first(seen.sent(M.PCI_QUERY_BUS_RELATIONS), "query for the list")
+    premise(early and early[0].seq < query.seq, "a list before it asked")
+    surveyed(seen, V2_SLOT)
+
+
 def surveyed_once(seen: Seen) -> None:
     seen.only(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
 
@@ -163,6 +174,17 @@ def _replaced() -> str:
     return forge(PciBusRelations2(device_count=1, func=(one,)).build())
 
 
+def _early() -> str:
+    """A list right when the version is agreed on, and none when the guest asks."""
+    one = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=V2_SLOT, ser=10)
+    return administrator(
+        do("ignore-next", message="PCI_QUERY_BUS_RELATIONS"),
+        wait("version-agreed", after_ns=0),
+        forge(PciBusRelations2(device_count=1, func=(one,)).build()),
+        after(SETTLED_NS),
+    )
+
+
 def _forged_lists() -> tuple[str, ...]:
     """A list of each form, with one function that only it has, and time to take it."""
     one = PciFunctionDescription(v_id=0x1414, d_id=1, win_slot=V1_SLOT, ser=9)
@@ -210,6 +232,16 @@ OMITTED: Final = (
 )
 
 CASES: Final = (
+    GuestCase(
+        id="list-before-it-was-asked-for",
+        strength="linux",
+        given="A host that sends a list as soon as a version is agreed on",
+        when="the guest has not asked for it yet",
+        then="it asks for the resources of the list's function, and for the list all the same",
+        source=f"{CALLBACK}; hv_pci_query_relations()",
+        scenario=_early(),
+        check=taken_before_it_asked,
+    ),
     GuestCase(
         id="only-listed-slots",
         strength="must",

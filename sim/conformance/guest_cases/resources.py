@@ -24,11 +24,14 @@ from sim.conformance.guest_cases.reading import (
 from sim.conformance.guest_cases.scenarios import (
     ARRIVAL,
     LIFE,
+    SECOND,
     SETTLED_NS,
+    TWO,
     TWO_ARRIVE,
     administrator,
     after,
     do,
+    wait,
 )
 from sim.conformance.seen import Seen, expect_all
 
@@ -44,6 +47,12 @@ def failing(*messages: MessageType) -> str:
     """A host that fails the next request of each of these types."""
     steps = [do("fail-next", message=message.name, status=REFUSED) for message in messages]
     return administrator(*steps, after(SETTLED_NS))
+
+
+def second_refused() -> str:
+    """Two functions, and a host that refuses to assign the second one's resources."""
+    steps = (do("fail-next", message=message.name, status=REFUSED) for message in ASSIGNED)
+    return TWO + administrator(wait("resources-assigned", after_ns=0), *steps, after(SETTLED_NS))
 
 
 def assigned_before_created(seen: Seen) -> None:
@@ -74,6 +83,15 @@ def leaves_d0(seen: Seen) -> None:
     first(seen.sent(M.PCI_BUS_D0EXIT), "D0 exit")
     if not seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL):
         raise Nonconforming("the channel was left open")
+
+
+def releases_the_first(seen: Seen) -> None:
+    refused = [p for p in seen.sent(*ASSIGNED) if wslot_of(p) == SECOND]
+    premise(refused and succeeded(seen, refused[0]) is None, "a refused second function")
+    follow = since(seen.sent(), refused[0].seq)
+    names = [packet.name for packet in follow]
+    if names != [M.PCI_RESOURCES_RELEASED.name, M.PCI_BUS_D0EXIT.name] or wslot_of(follow[0]):
+        raise Nonconforming(f"after the refusal it sent {', '.join(names) or 'nothing'}")
 
 
 def asked_before_d0(seen: Seen) -> None:
@@ -179,6 +197,16 @@ CASES: Final = (
         source="pci-hyperv.c hv_pci_probe(), from its label `exit_d0` on",
         scenario=failing(*ASSIGNED),
         check=leaves_d0,
+    ),
+    GuestCase(
+        id="refused-second-releases-the-first",
+        strength="linux",
+        given="A host that assigns the first function's resources and refuses the second one's",
+        when="the guest hears of it",
+        then="it releases the first function and leaves D0",
+        source="pci-hyperv.c hv_pci_probe(), `exit_d0`; hv_send_resources_released()",
+        scenario=second_refused(),
+        check=releases_the_first,
     ),
     GuestCase(
         id="requirements-asked-before-d0",
