@@ -3,6 +3,7 @@
 
 The case's version is the highest that the guest offers; the host is set up to have the versions
 that the case's id says. All that a host up to 1.4 does with these guests is ``negotiation``.
+Versions that no Linux guest offers have one case of their own.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from functools import partial
 from typing import Final
 
 from protocol.status import STATUS_SUCCESS
-from protocol.versions import Dialect, vpci_dialect
+from protocol.versions import VPCI_1_5, VPCI_1_6, Dialect, vpci_dialect
 from protocol.vpci import PciResponse, message_type
 from sim.conformance.answers import REVISION_MISMATCH
 from sim.conformance.case import ALL, HostCase, Nonconforming
-from sim.conformance.expecting import expect
+from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_interrupts import create_message
 
@@ -54,6 +55,17 @@ def refuses_all(host: HostBench) -> None:
         expect(f"the status for {dialect.name}", status, REVISION_MISMATCH)
 
 
+def later_as_1_4(host: HostBench) -> None:
+    """One after the other, each on the channel opened anew."""
+    for dialect in (VPCI_1_5, VPCI_1_6):
+        with reaching(f"version {dialect.name}"):
+            status = host.negotiate(dialect.version).status
+            expect(f"the status for {dialect.name}", status, STATUS_SUCCESS)
+        _speaks(host, dialect)
+        host.close()
+        host.open()
+
+
 def _host_up_to(highest: str) -> HostCase:
     versions = ALL[: ALL.index(highest) + 1]
     return HostCase(
@@ -86,4 +98,14 @@ def _host_from(lowest: str) -> HostCase:
 CASES: Final = (
     *(_host_up_to(version) for version in ALL),
     *(_host_from(version) for version in ALL[1:]),
+    HostCase(
+        id="later-versions-speak-as-1.4",
+        strength="openvmm",
+        given="A host that has versions 1.5 and 1.6, which Linux does not have",
+        when="the guest agrees on one of them, lists, enters D0 and asks for an interrupt",
+        then="lists and requests have the forms of 1.4",
+        source="OpenVMM device.rs, ProtocolVersion GE and DT",
+        versions=("1.4",),
+        check=later_as_1_4,
+    ),
 )

@@ -8,7 +8,11 @@ from typing import Final
 
 from protocol.ring import DESCRIPTOR_BYTES, TRAILER_BYTES, packet_bytes
 from protocol.status import STATUS_SUCCESS
-from protocol.vmbus import VM_PKT_DATA_USING_GPA_DIRECT, VM_PKT_DATA_USING_XFER_PAGES
+from protocol.vmbus import (
+    VM_PKT_DATA_INBAND,
+    VM_PKT_DATA_USING_GPA_DIRECT,
+    VM_PKT_DATA_USING_XFER_PAGES,
+)
 from protocol.vpci import MessageType, PciChildMessage, PciMessage
 from sim.conformance.answers import Answer, completions_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming, NotOffered
@@ -21,6 +25,8 @@ REQUEST_BYTES: Final = packet_bytes(REQUIREMENTS.SIZE)
 AT_ONCE: Final = 64
 LAST: Final = 8  # requests whose answers are looked at, about the end of the ring
 SHIFTS: Final = 3  # D0 entries, each longer by 8 bytes than the other requests
+MORE_THAN_FIT: Final = 300  # lists of one function; a ring of Linux's size holds 256
+LEFT: Final = 8  # bytes that the fullest ring has free
 HALF: Final = 8192  # bytes of a ring of Linux's size
 RANGES: Final = bytes(8)  # a header of the packet's own before the message: no range, no page
 
@@ -148,6 +154,38 @@ def other_data(host: HostBench) -> None:
         expect("the status", Answer(bodies[0], packets).status, STATUS_SUCCESS)
 
 
+def trailer_passed_over(host: HostBench) -> None:
+    _ready(host)
+    ring = host.to_host
+    ring.write(VM_PKT_DATA_INBAND, 1, 1, REQUIREMENTS.build())
+    ring.forge_bytes(ring.write_index - TRAILER_BYTES, b"\xff" * TRAILER_BYTES)
+    host.host.signal(host.channel)
+    expect("the number of completions", len(completions_of(host.receive(), 1)), 1)
+
+
+def full_but_8(host: HostBench) -> None:
+    _ready(host)
+    ring = host.to_host
+    while ring.bytes_to_write() >= LEFT + 3 * REQUEST_BYTES:
+        host.send(REQUIREMENTS, completion=False)
+    longer = ring.bytes_to_write() - LEFT - packet_bytes(0)
+    number = host.send(REQUIREMENTS.build().ljust(longer, b"\0"))
+    with reaching("a ring that is full"):
+        expect("the bytes that are free", ring.bytes_to_write(), LEFT)
+    expect("the number of completions", len(completions_of(host.receive(), number)), 1)
+
+
+def wish_left(host: HostBench) -> None:
+    _ready(host)
+    ring = host.to_guest
+    for _ in range(MORE_THAN_FIT):
+        host.send(PciMessage(M.PCI_QUERY_BUS_RELATIONS), completion=False)
+    host.let_act()
+    free, wish = ring.bytes_to_write(), ring.pending_send_sz
+    if not free <= wish < ring.data_bytes:
+        raise Nonconforming(f"pending_send_sz is {wish} where {free} bytes are free")
+
+
 AGREED: Final = "An agreed version and the relations known"
 WAITS: Final = "A guest that has filled its ring and put into pending_send_sz what it waits for"
 OV: Final = "OpenVMM vmbus_ring"
@@ -240,5 +278,35 @@ CASES: Final = (
         source="OpenVMM device.rs, run()",
         versions=FROM_1_2,
         check=other_data,
+    ),
+    HostCase(
+        id="trailer-passed-over",
+        strength="openvmm",
+        given=AGREED,
+        when="a request has ones in its trailer",
+        then="the host serves it as any other",
+        source=OV,
+        versions=FROM_1_2,
+        check=trailer_passed_over,
+    ),
+    HostCase(
+        id="ring-full-but-8-bytes",
+        strength="openvmm",
+        given=AGREED,
+        when="a request leaves 8 bytes of the ring free, the fewest that a packet may leave",
+        then="the host serves it as any other",
+        source=OV,
+        versions=FROM_1_2,
+        check=full_but_8,
+    ),
+    HostCase(
+        id="host-tells-what-it-waits-for",
+        strength="openvmm",
+        given="A guest that has left lists in its ring until the host has no room",
+        when="the host waits",
+        then="pending_send_sz is what it needs, which is no less than is free",
+        source=f"{OV}; ring_buffer.c hv_pkt_iter_close()",
+        versions=FROM_1_2,
+        check=wish_left,
     ),
 )

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from protocol.ring import Packet
 from protocol.status import STATUS_UNSUCCESSFUL, unsigned
-from protocol.versions import VPCI_1_2, VPCI_DIALECTS
+from protocol.versions import VPCI_1_2, VPCI_1_5, VPCI_1_6, VPCI_DIALECTS
 from protocol.vmbus import VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciBusRelations, PciVersionRequest
 from sim.conformance.case import ALL
 from sim.conformance.host_port import Channel
-from sim.conformance.wrong_hosts.lists import reformed
+from sim.conformance.wrong_hosts.lists import is_list, reformed
 from sim.conformance.wrong_hosts.meddled import Answering, Hearing, Meddled, Request, Telling
 from sim.conformance.wrong_hosts.row import WrongHost
 from sim.conformance.wrong_hosts.wrapped import Wrapped
@@ -24,6 +24,7 @@ from sim.conformance.wrong_hosts.wrapped import Wrapped
 M = MessageType
 QUERY: Final = M.PCI_QUERY_PROTOCOL_VERSION
 QUERY_BYTES: Final = PciVersionRequest.SIZE
+LATER: Final = (VPCI_1_5.version, VPCI_1_6.version)  # than Linux has
 
 
 class OpensOnce(Wrapped):
@@ -71,6 +72,14 @@ def _as_before(host: Meddled, packet: Packet) -> Iterable[Packet]:
     asked = int.from_bytes(last.payload[4:8], "little")
     if host.done.count("open") == 2 and asked == VPCI_1_2.version:
         return (replace(packet, payload=reformed(packet.payload, M.PCI_BUS_RELATIONS2)),)
+    return (packet,)
+
+
+def _as_first(host: Meddled, packet: Packet) -> Iterable[Packet]:
+    last = next(request for request in reversed(host.heard) if request.kind == QUERY)
+    asked = int.from_bytes(last.payload[4:8], "little")
+    if asked in LATER and is_list(packet.payload):
+        return (replace(packet, payload=reformed(packet.payload, M.PCI_BUS_RELATIONS)),)
     return (packet,)
 
 
@@ -167,6 +176,13 @@ ROWS: Final = (
         does="ignores a version query that wants no completion",
         catches=("silent-version-query-counts",),
         wrap=partial(Hearing, when=_silent),
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="lists-as-at-first",
+        does="lists functions in the form of 1.1 at versions later than 1.4",
+        catches=("later-versions-speak-as-1.4",),
+        wrap=partial(Telling, change=_as_first),
         profile="openvmm",
     ),
     *(_up_to_one_more(version) for version in ALL),

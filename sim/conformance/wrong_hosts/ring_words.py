@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from protocol.link import PacketPublished
-from protocol.ring import TRAILER_BYTES, packet_bytes
+from protocol.ring import TRAILER_BYTES, Ring, packet_bytes
 from protocol.vpci import MessageType
 from sim.conformance.host_port import Channel, HostUnderTest
 from sim.conformance.wrong_hosts.meddled import Answering, Meddled, Request
@@ -30,12 +31,12 @@ def _second_entry(host: Meddled, request: Request) -> bool:
     return request.kind == M.PCI_BUS_D0ENTRY and host.counts(M.PCI_BUS_D0ENTRY) > 0
 
 
-class Scribbles(Wrapped):
-    """Writes something into the packet that it has written last."""
+class Touching(Wrapped):
+    """Does something to its ring to the guest whenever it has acted."""
 
-    def __init__(self, host: HostUnderTest, *, at: int) -> None:
+    def __init__(self, host: HostUnderTest, touch: Callable[[Ring], None]) -> None:
         super().__init__(host)
-        self._at = at
+        self._touch = touch
         self._channel = 0
 
     def send(
@@ -46,8 +47,36 @@ class Scribbles(Wrapped):
 
     def pass_time(self, for_ns: int) -> None:
         super().pass_time(for_ns)
-        ring = self.rings(self._channel)[1]
-        ring.forge_bytes(ring.write_index + self._at, STRAY)
+        self._touch(self.rings(self._channel)[1])
+
+
+def _scribbling(at: int) -> Callable[[HostUnderTest], Touching]:
+    """Writes something into the packet that it has written last."""
+    return lambda host: Touching(host, lambda ring: ring.forge_bytes(ring.write_index + at, STRAY))
+
+
+def _wish_for_nothing(ring: Ring) -> None:
+    ring.pending_send_sz = 0
+
+
+class ReadsTrailers(Wrapped):
+    """Overlooks a packet whose trailer does not begin with zeros."""
+
+    def signal(self, channel: Channel) -> None:
+        ring = self.rings(channel)[0]
+        if not any(ring.bytes_at(ring.write_index - TRAILER_BYTES, len(STRAY))):
+            super().signal(channel)
+
+
+class KeepsMoreFree(Wrapped):
+    """Answers no packet that leaves only 8 bytes free."""
+
+    def send(
+        self, channel: Channel, packet_type: int, flags: int, transaction_id: int, payload: bytes
+    ) -> None:
+        free = self.rings(channel)[0].bytes_to_write() - packet_bytes(len(payload))
+        number = 0 if free == TRAILER_BYTES else transaction_id
+        super().send(channel, packet_type, flags if number else 0, number, payload)
 
 
 class SignalsAll(Wrapped):
@@ -103,14 +132,14 @@ ROWS: Final = (
         id="pads-with-ones",
         does="fills the words of the ring with ones",
         catches=("packets-padded-with-zeros",),
-        wrap=partial(Scribbles, at=PADDING_AT),
+        wrap=_scribbling(PADDING_AT),
         profile="openvmm",
     ),
     WrongHost(
         id="trails-nowhere",
         does="writes trailers that tell no place",
         catches=("trailer-tells-where",),
-        wrap=partial(Scribbles, at=TRAILER_AT),
+        wrap=_scribbling(TRAILER_AT),
         profile="openvmm",
     ),
     WrongHost(
@@ -145,6 +174,27 @@ ROWS: Final = (
         does="fails D0 entry with a window that another bus has",
         catches=("window-of-another-bus",),
         wrap=partial(Answering, when=_second_entry),
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="reads-trailers",
+        does="overlooks a request whose trailer is no trailer",
+        catches=("trailer-passed-over",),
+        wrap=ReadsTrailers,
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="keeps-more-free",
+        does="answers no request that leaves only 8 bytes of its ring free",
+        catches=("ring-full-but-8-bytes",),
+        wrap=KeepsMoreFree,
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="wishes-for-nothing",
+        does="leaves 0 in pending_send_sz while it has no room",
+        catches=("host-tells-what-it-waits-for",),
+        wrap=partial(Touching, touch=_wish_for_nothing),
         profile="openvmm",
     ),
 )
