@@ -21,24 +21,23 @@ from guest.drivers.registry import DRIVERS, driver_for
 from guest.drivers.steps import DriverOptions
 from guest.hibernation import Hibernation
 from guest.isolation import NONE, Isolation
-from guest.kernel.context import Context, Scheduler
+from guest.kernel.context import Context
 from guest.kernel.kernel import Kernel
 from guest.kernel.leaks import unreachable
 from guest.kernel.memory import is_dead
 from guest.kernel.numa import NumaNodes
-from guest.kernel.pages import PhysicalMemory
 from guest.module import Module
 from guest.parts import ARCHITECTURES, PARTS, Parts
 from guest.pci_core.sysfs import SysfsDevice, devices, functions_seen
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
-from guest.port import HostPort
 from guest.seen import FunctionSeen
 from guest.shell import Shell
 from guest.vmbus.channel import HvDevice
 from guest.vmbus.crash import hv_panic_vmbus_unload
 from guest.vmbus.mmio import MMIO_RANGES, VmbusMmio
+from guest.wiring import Wiring
 from protocol.ids import Devfn, Vector, VpIndex
 from protocol.versions import LINUX_VMBUS_VERSIONS, VPCI_DIALECTS
 
@@ -89,20 +88,14 @@ class ReferenceGuest:
     def __init__(
         self,
         config: GuestConfig,
+        wiring: Wiring,
         *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-        memory: PhysicalMemory,
         number: int = 1,
         parts: Parts = PARTS,
     ) -> None:
         self.kernel = Kernel(
-            port=port,
-            scheduler=scheduler,
+            **wiring._asdict(),
             vp_numbers=config.vp_numbers,
-            emit=emit,
-            memory=memory,
             numa=config.numa(),
             number=number,
         )

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from guest.defects.record import Defect, Mixin, mixins_by_part
-from guest.kernel.context import Scheduler
 from guest.kernel.pages import PhysicalMemory
 from guest.parts import with_mixins
-from guest.port import HostPort
 from guest.reference import GuestConfig, ReferenceGuest
+from guest.wiring import Wiring
 from protocol.errors import LocalProtocolError
 from sim.scenario import Scenario
 from sim.scenario_options import with_whole_offer
@@ -37,16 +36,7 @@ class Guests(Protocol):
     def memory(self) -> PhysicalMemory:
         """The machine's memory, as this kind of guest has it."""
 
-    def guest(
-        self,
-        config: GuestConfig,
-        memory: PhysicalMemory,
-        number: int,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-    ) -> Guest:
+    def guest(self, config: GuestConfig, wiring: Wiring, number: int) -> Guest:
         """One guest, not booted. ``number`` counts the kernels of the machine from 1."""
 
 
@@ -69,26 +59,9 @@ class ReferenceGuests:
         """Blocks of bytes."""
         return PhysicalMemory()
 
-    def guest(
-        self,
-        config: GuestConfig,
-        memory: PhysicalMemory,
-        number: int,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-    ) -> ReferenceGuest:
+    def guest(self, config: GuestConfig, wiring: Wiring, number: int) -> ReferenceGuest:
         """A reference guest of the parts that the bugs are in."""
-        return ReferenceGuest(
-            config,
-            port=port,
-            scheduler=scheduler,
-            emit=emit,
-            memory=memory,
-            number=number,
-            parts=self._parts,
-        )
+        return ReferenceGuest(config, wiring, number=number, parts=self._parts)
 
 
 class NativeGuests:
@@ -122,20 +95,8 @@ class NativeGuests:
         library.ready_for = None
         return library
 
-    def guest(
-        self,
-        config: GuestConfig,
-        memory: PhysicalMemory,
-        number: int,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-    ) -> NativeGuest:
+    def guest(self, config: GuestConfig, wiring: Wiring, number: int) -> NativeGuest:
         """A guest in a fresh library. Raises LocalProtocolError as :meth:`fresh_library`."""
         from guest.native.guest import NativeGuest  # as above
 
-        library = self.fresh_library(number)
-        return NativeGuest(
-            library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
-        )
+        return NativeGuest(self.fresh_library(number), config, wiring)

@@ -13,14 +13,13 @@ from guest.native.contexts import NativeContext
 from guest.native.guest import NativeGuest, NativeMemory
 from guest.native.known import Does, Input, Known
 from guest.native.library import NoteKind, Request
-from guest.port import HostPort
 from guest.reference import GuestConfig
+from guest.wiring import Wiring
 from protocol.ids import Vector, VpIndex
 from sim.guests import NativeGuests
 from sim.remembering import RememberingEngine
 
 if TYPE_CHECKING:
-    from guest.kernel.context import Scheduler
     from guest.native.library import Library, Note, Trap
     from guest.native.shell import Command
 
@@ -96,22 +95,12 @@ class RememberingGuests(NativeGuests):
     def memory(self) -> PhysicalMemory:
         return RememberedMemory(self._known)
 
-    def guest(
-        self,
-        config: GuestConfig,
-        memory: PhysicalMemory,
-        number: int,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-    ) -> RememberedGuest:
-        assert isinstance(scheduler, RememberingEngine), "who remembers is told by the engine"
+    def guest(self, config: GuestConfig, wiring: Wiring, number: int) -> RememberedGuest:
+        engine = wiring.scheduler
+        assert isinstance(engine, RememberingEngine), "who remembers is told by the engine"
         library = self.fresh_library(number)
-        guest = RememberedGuest(
-            library, config, port=port, scheduler=scheduler, emit=emit, memory=memory
-        )
-        guest.watched_by(scheduler)
+        guest = RememberedGuest(library, config, wiring)
+        guest.watched_by(engine)
         self._known.keep_ready()
         library.ready_for = self._known
         return guest

@@ -15,6 +15,7 @@ from guest.kernel.context import Context
 from guest.kernel.faults import GuestFault
 from guest.kernel.pages import PhysicalMemory
 from guest.reference import GuestConfig, ReferenceGuest
+from guest.wiring import Wiring
 from host.devices.profile import DeviceProfile
 from host.partition import Partition
 from protocol.errors import ProtocolError
@@ -143,14 +144,8 @@ class World:
 
     def _guest(self, config: GuestConfig, memory: PhysicalMemory, number: int) -> Guest:
         """A guest whose kernel runs watched, and fails as was asked for."""
-        guest = self._guests.guest(
-            config,
-            memory,
-            number,
-            port=self.partition,
-            scheduler=self.engine,
-            emit=self._emit,
-        )
+        wiring = Wiring(self.partition, self.engine, self._emit, memory)
+        guest = self._guests.guest(config, wiring, number)
         kernel = guest.kernel
         kernel.fine = self._fine
         if self._recorder is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from guest.kernel.context import Context, Scheduler
+from guest.kernel.context import Context
 from guest.kernel.kernel import Kernel
 from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import Contexts, NativeContext
@@ -24,6 +24,7 @@ from guest.native.tables import NO_DRIVER, NOBODY, hand_in_choice, hand_in_drive
 from guest.native.telling import event_of
 from guest.pci_core.events import DriverBound, DriverUnbound, PciDevAdded, PciDevRemoved
 from guest.seen import FunctionSeen, Window
+from guest.wiring import Wiring
 from protocol.ids import RelId, TransactionId, Vector, VpIndex
 from protocol.link import PacketPublished
 from protocol.pci_regs import BAR_COUNT, CONFIG_BYTES
@@ -31,7 +32,6 @@ from protocol.pci_regs import BAR_COUNT, CONFIG_BYTES
 if TYPE_CHECKING:
     from guest.events import GuestEvent
     from guest.native.library import Note, Trap
-    from guest.port import HostPort
     from guest.reference import GuestConfig
 
 
@@ -59,21 +59,10 @@ class NativeDevice(NamedTuple):
 class NativeGuest:
     """One guest. ``boot()`` starts it; then the host's deliveries drive it."""
 
-    def __init__(
-        self,
-        library: Library,
-        config: GuestConfig,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-        memory: PhysicalMemory,
-    ) -> None:
-        self.kernel = Kernel(
-            port=port, scheduler=scheduler, vp_numbers=config.vp_numbers, emit=emit, memory=memory
-        )
+    def __init__(self, library: Library, config: GuestConfig, wiring: Wiring) -> None:
+        self.kernel = Kernel(**wiring._asdict(), vp_numbers=config.vp_numbers)
         self._library = library
-        self._emit = emit
+        self._emit = wiring.emit
         self._processors = Processors(library, self.kernel)
         self._tellers: Mapping[NoteKind, Callable[[Note], None]] = {
             **{kind: partial(teller, self) for kind, teller in TELLERS.items()},

@@ -16,6 +16,7 @@ from guest.kernel.memory import is_dead
 from guest.kernel.pages import PAGE_BYTES, PhysicalMemory
 from guest.reference import GuestConfig, ReferenceGuest
 from guest.vmbus.channel import ChannelState, VmbusChannel
+from guest.wiring import Wiring
 from host.events import IndexForged, LengthForged
 from host.partition import Partition
 from protocol.ids import RelId, VpIndex
@@ -57,14 +58,8 @@ class GuestEnd:
         self.machine.guest.boot()
 
     def _build(self, config: GuestConfig, memory: PhysicalMemory, number: int) -> ReferenceGuest:
-        return ReferenceGuest(
-            config,
-            port=self.partition,
-            scheduler=self.engine,
-            emit=self.emit,
-            memory=memory,
-            number=number,
-        )
+        wiring = Wiring(self.partition, self.engine, self.emit, memory)
+        return ReferenceGuest(config, wiring, number=number)
 
     @property
     def guest(self) -> ReferenceGuest:

@@ -9,20 +9,20 @@ raises NotOffered, what none may do PeerFault. Knows no transport.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
 from guest.events import MachinePoweredOff, MachinePoweredOn, ProcessesFrozen, RescindFlagRaised
-from guest.kernel.context import Context, Scheduler
+from guest.kernel.context import Context
 from guest.kernel.pages import PhysicalMemory
 from guest.parts import ARCHITECTURES, Parts
 from guest.pci_core.sysfs import SysfsDevice
 from guest.pci_core.types import PciDev
-from guest.port import HostPort
 from guest.reference import GuestConfig, ReferenceGuest
 from guest.seen import FunctionSeen
 from guest.shell import Shell
+from guest.wiring import Wiring
 from protocol.ids import Devfn, Vector, VpIndex, devfn_to_wslot
 from protocol.peer_orders import Value
 from protocol.peer_port import FLAG_DRIVES, ROLE_HOST, Hello, Interrupt
@@ -45,20 +45,11 @@ TOLD_OF_GUEST: Final = (RescindFlagRaised, MachinePoweredOff, MachinePoweredOn, 
 class RemoteGuest(ReferenceGuest):
     """One guest; ``boot()`` tells it what to offer and asks VMBus for the offers."""
 
-    def __init__(
-        self,
-        config: GuestConfig,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-        memory: PhysicalMemory,
-        talk: Talk,
-    ) -> None:
+    def __init__(self, config: GuestConfig, wiring: Wiring, *, talk: Talk) -> None:
         self._talk = talk
         self._desk: Desk | None = None
         self._versions = config.vpci_versions
-        super().__init__(config, port=port, scheduler=scheduler, emit=emit, memory=memory)
+        super().__init__(config, wiring)
 
     @property
     def desk(self) -> Desk:
@@ -186,22 +177,11 @@ class RemoteGuests:
         """Blocks of bytes, for our end of VMBus."""
         return PhysicalMemory()
 
-    def guest(
-        self,
-        config: GuestConfig,
-        memory: PhysicalMemory,
-        number: int,
-        *,
-        port: HostPort,
-        scheduler: Scheduler,
-        emit: Callable[[object], None],
-    ) -> RemoteGuest:
+    def guest(self, config: GuestConfig, wiring: Wiring, number: int) -> RemoteGuest:
         """The guest that was greeted when the scenario was made playable."""
         assert self._talk is not None, "a world makes its scenario playable first"
         assert number == 1, "no crash kernel is booted in another process"
-        return RemoteGuest(
-            config, port=port, scheduler=scheduler, emit=emit, memory=memory, talk=self._talk
-        )
+        return RemoteGuest(config, wiring, talk=self._talk)
 
 
 def _why_not(scenario: Scenario) -> Iterable[str]:
