@@ -68,6 +68,7 @@ WrongPeers: TypeAlias = Annotated[
 ]
 
 C = TypeVar("C", bound=Case)
+R = TypeVar("R")
 FAILURES_SHOWN: Final = 10  # whole, with lanes; the page and JUnit have all
 
 
@@ -143,16 +144,25 @@ def run_cases(
     planned = list(plan(chosen, selected.versions, selected.strengths))
     if not planned:
         raise InputError("no case is left; ask for other versions or strengths")
-    outcomes: list[Outcome] = []
-    with progress_of("Cases", len(planned)) as progress:
+    each = (run(case, version) for case, version in planned)
+    return _until_interrupted("Cases", len(planned), each, lambda one: one.result == "failed")
+
+
+def _until_interrupted(
+    doing: str, total: int, each: Iterator[R], is_found: Callable[[R], bool]
+) -> tuple[list[R], bool]:
+    """What there is at the end, or when somebody interrupts; and whether somebody did."""
+    results: list[R] = []
+    found = 0
+    with progress_of(doing, total) as progress:
         try:
-            for case, version in planned:
-                outcomes.append(run(case, version))
-                failed = sum(outcome.result == "failed" for outcome in outcomes)
-                progress(len(outcomes), failed)
+            for result in each:
+                results.append(result)
+                found += is_found(result)
+                progress(len(results), found)
         except KeyboardInterrupt:
-            return outcomes, True
-    return outcomes, False
+            return results, True
+    return results, False
 
 
 def show(
@@ -169,12 +179,12 @@ def show(
     Printed first: where a file cannot be written, what took long is not lost.
     """
     if as_json:
-        print_json(conformance_dict(target, outcomes))
+        print_json({**conformance_dict(target, outcomes), "interrupted": interrupted})
     else:
         _print(target, themes, outcomes)
     _write(target, themes, outcomes, files)
     if interrupted:
-        print("interrupted: the cases behind these were not run", file=sys.stderr)
+        _tell_interrupted("cases")
     if any(outcome.result == "failed" for outcome in outcomes):
         return FOUND
     return INTERRUPTED if interrupted else OK
@@ -188,16 +198,21 @@ def check_alone(*others: object) -> None:
 
 def show_wrong_peers(side: str, peers: Iterator[WrongPeer], total: int, *, as_json: bool) -> int:
     """Print the table of wrong peers, which are put to the suite one after another."""
-    found: list[WrongPeer] = []
-    with progress_of("Wrong peers", total) as progress:
-        for peer in peers:
-            found.append(peer)
-            progress(len(found), 0)
+    found, interrupted = _until_interrupted(
+        "Wrong peers", total, peers, lambda peer: bool(peer.caught_by)
+    )
     if as_json:
-        print_json(wrong_peers_dict(side, found))
+        print_json({**wrong_peers_dict(side, found), "interrupted": interrupted})
     else:
         print("\n".join(wrong_peer_lines(side, found)))
-    return OK
+    if not interrupted:
+        return OK
+    _tell_interrupted("peers")
+    return INTERRUPTED
+
+
+def _tell_interrupted(what: str) -> None:
+    print(f"interrupted: the {what} behind these were not run", file=sys.stderr)
 
 
 def _print(target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[Outcome]) -> None:

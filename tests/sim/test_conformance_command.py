@@ -15,6 +15,7 @@ from sim.conformance.case import Nonconforming
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.host_bench import HostBench
 from sim.conformance.wrong_guests import catalogue as wrong_guests
+from sim.conformance.wrong_hosts.row import WrongHost
 
 CASE = "relations-query-listed"
 GUEST_CASE = GUEST_CASES[0].id
@@ -39,6 +40,7 @@ def test_json_is_the_documented_document(
         {"id": case, "version": "1.3", "strength": "must", "result": "passed", "why": ""}
     ]
     assert document.keys() >= {"peer", "profile", "passed", "failed", "skipped"}
+    assert not document["interrupted"]
 
 
 def test_a_case_that_fails_is_told_and_written_and_ends_in_status_1(
@@ -82,6 +84,29 @@ def test_ctrl_c_keeps_what_was_run(
     shown = capsys.readouterr()
     assert "2 cases: 2 passed" in shown.out
     assert shown.err == "interrupted: the cases behind these were not run\n"
+    assert main(["conformance", "host", "--case", CASE, "--json"]) == INTERRUPTED
+    document = json.loads(capsys.readouterr().out)
+    assert document["interrupted"]
+    assert document["passed"] == 2
+
+
+def test_ctrl_c_keeps_the_wrong_peers_that_were_put_to_the_suite(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def caught_by(wrong: WrongHost) -> tuple[str, ...]:
+        if wrong is not wrong_hosts.WRONG_HOSTS[0]:
+            raise KeyboardInterrupt
+        return (CASE,)
+
+    monkeypatch.setattr(wrong_hosts, "caught_by", caught_by)
+    assert main(["conformance", "host", "--wrong-peers"]) == INTERRUPTED
+    shown = capsys.readouterr()
+    assert shown.out == f"a host that {wrong_hosts.WRONG_HOSTS[0].does}  {CASE}\n"
+    assert shown.err == "interrupted: the peers behind these were not run\n"
+    assert main(["conformance", "host", "--wrong-peers", "--json"]) == INTERRUPTED
+    document = json.loads(capsys.readouterr().out)
+    assert document["interrupted"]
+    assert len(document["wrong_peers"]) == 1
 
 
 @pytest.mark.parametrize(("side", "case"), [("host", CASE), ("guest", GUEST_CASE)])
