@@ -21,7 +21,7 @@ from protocol.pci_regs import (
 )
 from protocol.vpci import MessageType, PciBusD0Entry
 from sim.conformance.case import GuestCase, Nonconforming, NotOffered
-from sim.conformance.guest_cases.reading import ASSIGNED, accesses, premise, wslot_of
+from sim.conformance.guest_cases.reading import ASSIGNED, accesses, premise, succeeded, wslot_of
 from sim.conformance.guest_cases.scenarios import (
     LIFE,
     SECOND,
@@ -60,6 +60,16 @@ def each_selected(seen: Seen) -> None:
     premise(reached, "configuration space")
     if not reached >= assigned:
         raise Nonconforming(f"slots {sorted(reached)} were reached, not 0 and {SECOND}")
+
+
+def after_assignment(seen: Seen) -> None:
+    """No access of any kind before the last success."""
+    assigned = seen.sent(*ASSIGNED)
+    premise({wslot_of(p) for p in assigned} >= {0, SECOND}, "assigning resources to both functions")
+    done = max(succeeded(seen, packet) or len(seen.trace) for packet in assigned)
+    for seq, access in accesses(seen):
+        if seq < done:
+            raise Nonconforming(f"{access.offset:#x} was accessed before all was assigned", seq)
 
 
 def ids_kept(seen: Seen) -> None:
@@ -188,6 +198,16 @@ CASES: Final = (
         source=f"{READ}; _hv_pcifront_write_config()",
         scenario=LIFE,
         check=rom_and_pin_left_alone,
+    ),
+    GuestCase(
+        id="configuration-space-after-resources",
+        strength="linux",
+        given="A guest in D0 on a bus with two functions",
+        when="it comes up",
+        then="it writes BARs and scans the bus only after the resources of both were assigned",
+        source="pci-hyperv.c hv_pci_probe(): prepopulate_bars(), create_root_hv_pci_bus()",
+        scenario=TWO_ARRIVE,
+        check=after_assignment,
     ),
     GuestCase(
         id="isolated-guest-uses-hypercalls",

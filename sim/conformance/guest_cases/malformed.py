@@ -19,7 +19,7 @@ from protocol.vpci import (
 )
 from sim.conformance.case import GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
-from sim.conformance.guest_cases.reading import since, wslot_of
+from sim.conformance.guest_cases.reading import premise, since, wslot_of
 from sim.conformance.guest_cases.scenarios import (
     ASSIGNED,
     LONG_NS,
@@ -29,6 +29,7 @@ from sim.conformance.guest_cases.scenarios import (
     after,
     do,
     forge,
+    wait,
 )
 from sim.conformance.seen import Seen
 
@@ -45,9 +46,13 @@ def head(message: MessageType) -> bytes:
     return int(message).to_bytes(4, "little")
 
 
-def _overlong() -> bytes:
+def _whole() -> bytes:
     one = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=NOBODYS_SLOT, ser=9)
-    payload = PciBusRelations2(device_count=1, func=(one,)).build()
+    return PciBusRelations2(device_count=1, func=(one,)).build()
+
+
+def _overlong() -> bytes:
+    payload = _whole()
     return payload[:4] + COUNT.to_bytes(4, "little") + payload[8:]
 
 
@@ -72,6 +77,20 @@ def waits_on(seen: Seen) -> None:
     forged = [seq for seq, packet in packets if packet.transaction_id == NOBODYS_ID]
     for packet in since(seen.sent(*ASSIGNED_FORMS), forged[0]):
         raise Nonconforming(f"{packet.name} was sent, though D0 entry has no answer", packet.seq)
+
+
+def waits_for_a_whole_list(seen: Seen) -> None:
+    """Two lists come: one that is too short and, unless the guest has left, one that is whole."""
+    query = seen.sent(M.PCI_QUERY_BUS_RELATIONS)
+    lists = seen.told(M.PCI_BUS_RELATIONS, M.PCI_BUS_RELATIONS2)
+    premise(query and lists and query[0].seq < lists[0].seq, "asking for the list")
+    short, *later = lists
+    whole = later[0].seq if later else len(seen.trace)
+    for packet in since(seen.sent(), short.seq):
+        if packet.seq < whole:
+            raise Nonconforming(f"{packet.name} was sent, though no list was whole", packet.seq)
+    if not since(seen.sent(M.PCI_BUS_D0ENTRY), whole):
+        raise Nonconforming("it did not come up with the list that was whole")
 
 
 def survives(
@@ -172,5 +191,22 @@ CASES: Final = (
         source=CALLBACK,
         scenario=administrator(ASSIGNED, forge(_overlong()), after(SETTLED_NS)),
         check=not_half_taken,
+    ),
+    GuestCase(
+        id="short-first-list-answers-nothing",
+        strength="linux",
+        given="A guest that has asked for the list",
+        when="the first that comes is not as long as its count says, and a whole one much later",
+        then="it drops the first, waits on, and enters D0 with the second",
+        source=f"{CALLBACK}; hv_pci_query_relations() waits for ever",
+        scenario=administrator(
+            do("ignore-next", message="PCI_QUERY_BUS_RELATIONS"),
+            wait("version-agreed"),
+            forge(_overlong()),
+            after(SETTLED_NS),
+            forge(_whole()),
+            after(SETTLED_NS),
+        ),
+        check=waits_for_a_whole_list,
     ),
 )
