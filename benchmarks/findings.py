@@ -35,9 +35,14 @@ def findings(setup: Setup, *, schedules: int, seed: int, jobs: int, save: Path) 
     )
     told = ", ".join(("clean" if not result.found else "violation", *result.known))
     closing = result.closing
+    every = "".join(
+        f"; all {each.schedules:,} with {each.bound}"
+        for each in closing.exhausted
+        if each.schedules > 1
+    )
     print(
         f"{setup.source:<28}{closing.schedules:>9,} schedules{closing.distinct_traces:>8,} traces"
-        f"  {told}",
+        f"  {told}{every}",
         flush=True,
     )
     kept = keeping(setup, result, seed=seed, jobs=jobs, explain=False, progress=silent)

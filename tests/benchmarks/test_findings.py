@@ -14,14 +14,7 @@ SCENARIOS = ("rescind-during-query", "arm64-arrival")  # the second is the model
 def test_a_scenario_of_the_real_driver_is_told_in_a_line(tmp_path: Path) -> None:
     options = ("--tree", str(tree_of("6.12")), "--schedules", "3", "--save", str(tmp_path))
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.findings",
-            *options,
-            "rescind-during-query",
-            "arm64-arrival",
-        ],
+        [sys.executable, "-m", "benchmarks.findings", *options, *SCENARIOS],
         capture_output=True,
         text=True,
         cwd=ROOT,
