@@ -23,6 +23,7 @@ from protocol.vpci import MessageType, PciBusD0Entry
 from sim.conformance.case import GuestCase, Nonconforming, NotOffered
 from sim.conformance.guest_cases.reading import ASSIGNED, accesses, premise, succeeded, wslot_of
 from sim.conformance.guest_cases.scenarios import (
+    HIBERNATE,
     LIFE,
     SECOND,
     SETTLED_NS,
@@ -38,6 +39,8 @@ ID_AREAS: Final = (
     range(PCI_REVISION_ID, PCI_CACHE_LINE_SIZE),
     range(PCI_SUBSYSTEM_VENDOR_ID, PCI_ROM_ADDRESS),
 )
+READ_ONLY: Final = range(PCI_SUBSYSTEM_VENDOR_ID, PCI_CAPABILITY_LIST)
+DWORD: Final = 4
 NO_CALL: Final = (-1, None)
 ISOLATED: Final = """
 [guest]
@@ -94,6 +97,24 @@ def ids_read_here(seen: Seen) -> None:
         vendor = read.offset == PCI_VENDOR_ID and read.size != 2
         if inside or vendor:
             raise Nonconforming(f"{read.offset:#x} was read from the host", seq)
+
+
+def rom_and_subsystem_kept(seen: Seen) -> None:
+    """Whoever looks for BARs writes ones to the ROM's, so that every scan tries to."""
+    premise(accesses(seen), "configuration space")
+    for seq, write in seen.events(ConfigWritten):
+        if write.offset in READ_ONLY:
+            raise Nonconforming(f"{write.offset:#x} was written, subsystem or ROM", seq)
+
+
+def across_asked_for(seen: Seen) -> None:
+    """Whoever saves a header reads it dword by dword, a dword of line, pin and latencies last."""
+    dwords = [read for _, read in seen.events(ConfigRead) if read.size == DWORD]
+    saved = [read for read in dwords if read.offset == PCI_CAPABILITY_LIST]
+    premise(saved, "saving a header")
+    last = [read for read in dwords if read.offset == PCI_INTERRUPT_LINE]
+    if len(last) < len(saved):
+        raise Nonconforming(f"of {len(saved)} reads across line and pin {len(last)} were asked")
 
 
 def rom_and_pin_left_alone(seen: Seen) -> None:
@@ -208,6 +229,26 @@ CASES: Final = (
         source="pci-hyperv.c hv_pci_probe(): prepopulate_bars(), create_root_hv_pci_bus()",
         scenario=TWO_ARRIVE,
         check=after_assignment,
+    ),
+    GuestCase(
+        id="rom-and-subsystem-not-written",
+        strength="linux",
+        given="A guest in D0",
+        when="its PCI core writes ones to the ROM BAR, to learn how large the ROM is",
+        then="the host hears nothing of it, nor of any write to the subsystem's ids",
+        source="pci-hyperv.c _hv_pcifront_write_config(); probe.c __pci_read_base()",
+        scenario=LIFE,
+        check=rom_and_subsystem_kept,
+    ),
+    GuestCase(
+        id="line-and-pin-asked-for-in-one",
+        strength="linux",
+        given="A guest in D0",
+        when="somebody reads the dword that begins with a function's interrupt line and pin",
+        then="the host is asked: only a read wholly inside one of the two is answered here",
+        source=f"{READ}; pci.c pci_save_state()",
+        scenario=HIBERNATE,
+        check=across_asked_for,
     ),
     GuestCase(
         id="isolated-guest-uses-hypercalls",

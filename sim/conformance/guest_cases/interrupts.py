@@ -11,6 +11,8 @@ from typing import Any, Final
 from host.events import EjectSent, InterruptCreated, InterruptDropped, InterruptRaised
 from protocol.hypercall import HV_DEVICE_INTERRUPT_TARGET_MULTICAST
 from protocol.ids import logical_device_id
+from protocol.link import ConfigRead
+from protocol.pci_regs import PCI_VENDOR_ID
 from protocol.vpci import DELIVERY_MODE_FIXED, RECORDS, MessageType, PciDeleteInterrupt
 from sim.conformance.case import FROM_1_2, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import (
@@ -50,6 +52,9 @@ ALL_PROCESSORS: Final = (1 << 64) - 1
 FIRST_VECTOR, LAST_VECTOR = 0x10, 0xFF  # of a local APIC
 BLOCK: Final = 4
 THIRD: Final = 3  # a slot
+VENDOR_OF_THIRD: Final = (THIRD, PCI_VENDOR_ID, 2)  # slot, offset, bytes
+NO_VENDOR: Final = 0xFFFF
+LOOKS_MIN: Final = 10  # in 20 ms, at one every 100 us
 GRANTED_BYTES: Final = 24  # of an answer with an interrupt in it
 SPARSE: Final = """
 [guest]
@@ -118,6 +123,22 @@ def _int_desc(packet: SeenPacket) -> Any:
 def processors(int_desc: Any) -> tuple[int, ...]:
     """The processors that a CREATE of 1.2 and later names."""
     return tuple(int_desc.processor_array[: int_desc.processor_count])
+
+
+def gone_while_polling(seen: Seen) -> None:
+    """The vendor id is read at each look: all ones end the looking for that CREATE."""
+    asked = seen.sent(*CREATE)
+    premise(asked, "creating an interrupt")
+    looks = [
+        (seq, read.value)
+        for seq, read in seen.events(ConfigRead)
+        if seq > asked[0].seq and (read.wslot, read.offset, read.size) == VENDOR_OF_THIRD
+    ]
+    gone = [seq for seq, value in looks if value == NO_VENDOR]
+    if len(looks) - len(gone) < LOOKS_MIN or not gone:
+        raise Nonconforming(f"it looked at the vendor id {len(looks)} times", asked[0].seq)
+    if len(gone) > len(asked):
+        raise Nonconforming("it looked again though the function had gone", gone[-1])
 
 
 def told(seen: Seen, seq: int) -> set[Mapping]:
@@ -371,6 +392,16 @@ CASES: Final = (
         source=f"{COMPOSE}, comment at the end: the request is taken back",
         scenario=VANISHED,
         check=lambda seen: surveyed(seen, SECOND),
+    ),
+    GuestCase(
+        id="poll-ends-when-function-gone",
+        strength="linux",
+        given="A guest that waits for an interrupt to be created and looks for the answer",
+        when="the function goes instead",
+        then="the guest, which reads the vendor id at each look, looks no more after all ones",
+        source=f"{COMPOSE}: hv_pcifront_get_vendor_id()",
+        scenario=VANISHED,
+        check=gone_while_polling,
     ),
     GuestCase(
         id="interrupt-deleted-once",

@@ -12,13 +12,21 @@ from protocol.vmbus import ChannelMessageType
 from protocol.vpci import MessageType, PciVersionRequest
 from sim.conformance.case import ALL, FROM_1_2, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
-from sim.conformance.guest_cases.reading import CREATE, first, reopened, since, succeeded
+from sim.conformance.guest_cases.reading import (
+    CREATE,
+    first,
+    reopened,
+    since,
+    succeeded,
+    waits_for_ever,
+)
 from sim.conformance.guest_cases.scenarios import (
     ARRIVAL,
     HIBERNATE,
     SETTLED_NS,
     administrator,
     after,
+    answered_late,
     do,
     knobs,
 )
@@ -83,6 +91,12 @@ def not_asked_again(seen: Seen) -> None:
         if version_of(query) in refused:
             raise Nonconforming(f"{version_of(query):#x} was asked for again", query.seq)
         refused.add(version_of(query))
+
+
+def query_waited_for(seen: Seen) -> None:
+    waits_for_ever(seen, first(queries(seen), "version query"))
+    if not seen.sent(M.PCI_QUERY_BUS_RELATIONS):
+        raise Nonconforming("the answer that came at last was not taken")
 
 
 def nothing_but_queries(seen: Seen) -> None:
@@ -220,6 +234,16 @@ CASES: Final = (
         scenario=knobs(refused_versions=list(ALL)) + UNCERTAIN,
         check=channel_closed,
         offers="up-to",
+    ),
+    GuestCase(
+        id="version-query-waited-for",
+        strength="linux",
+        given="A host that answers the version query after a thousand seconds",
+        when="the guest waits",
+        then="it neither asks again nor closes the channel, and goes on when the answer comes",
+        source="pci-hyperv.c wait_for_response()",
+        scenario=answered_late("PCI_QUERY_PROTOCOL_VERSION"),
+        check=query_waited_for,
     ),
     GuestCase(
         id="failed-query-is-no-agreement",

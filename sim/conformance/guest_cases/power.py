@@ -21,6 +21,7 @@ from sim.conformance.guest_cases.reading import (
     reopened,
     since,
     succeeded,
+    waits_for_ever,
     wslot_of,
 )
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
@@ -34,6 +35,7 @@ from sim.conformance.guest_cases.scenarios import (
     actor,
     administrator,
     after,
+    answered_late,
     do,
 )
 from sim.conformance.seen import Seen, SeenPacket, expect_all
@@ -182,6 +184,34 @@ def starts_over(seen: Seen) -> None:
     names = [p.name for p in since(seen.sent(), first(entered, "D0 entry").seq)]
     if names[:3] != RETRY:
         raise Nonconforming(f"after the refusal it sent {', '.join(names[:3]) or 'nothing'}")
+
+
+def released_before_retry(seen: Seen) -> None:
+    """Every release stands between the refused D0 entry and the D0 exit."""
+    premise(len(entries(seen)) > 1, "a second D0 entry")
+    refused, again = entries(seen)[:2]
+    left = left_d0(seen)
+    premise(refused.seq < left.seq < again.seq, "leaving D0 between the two")
+    released_from_above(seen)
+    expect_all(
+        seen.sent(M.PCI_RESOURCES_RELEASED),
+        lambda p: refused.seq < p.seq < left.seq,
+        "was not sent between the refusal and D0 exit",
+    )
+
+
+def no_retry_without_answer(seen: Seen) -> None:
+    """Linux closes the channel then: the refusal is all that it has."""
+    again = since(entries(seen), left_d0(seen).seq)
+    if again:
+        raise Nonconforming("D0 entry was sent though D0 exit was not answered", again[0].seq)
+    gives_up_the_answer(seen)
+
+
+def entry_waited_for(seen: Seen) -> None:
+    waits_for_ever(seen, first(entries(seen), "D0 entry"))
+    if not seen.sent(*ASSIGNED):
+        raise Nonconforming("the answer that came at last was not taken")
 
 
 def retried_once(seen: Seen) -> None:
@@ -416,6 +446,40 @@ CASES: Final = (
         source=ENTER,
         scenario=refused_d0(4),
         check=retried_once,
+    ),
+    GuestCase(
+        id="retry-releases-from-above",
+        strength="linux",
+        given="A host that refuses D0 once, for a bus with two functions",
+        when="the guest hears of it",
+        then="it releases both, the higher slot first, before it leaves D0",
+        source=f"{ENTER}: wslot_res_allocated; hv_send_resources_released()",
+        scenario=TWO + refused_d0(1),
+        check=released_before_retry,
+    ),
+    GuestCase(
+        id="retry-waits-ten-seconds",
+        strength="linux",
+        given="A host that refuses D0 and never answers the D0 exit that follows",
+        when="the guest has waited for ten seconds",
+        then="it closes the channel and does not enter D0 again",
+        source=f"{ENTER}; hv_pci_bus_exit()",
+        scenario=administrator(
+            do("ignore-next", message="PCI_BUS_D0EXIT"),
+            do("fail-next", message="PCI_BUS_D0ENTRY", status=INVALID_DEVICE_STATE),
+            after(2 * EXIT_NS),
+        ),
+        check=no_retry_without_answer,
+    ),
+    GuestCase(
+        id="d0-entry-waited-for",
+        strength="linux",
+        given="A host that answers D0 entry after a thousand seconds",
+        when="the guest waits",
+        then="it neither asks again nor closes the channel, and goes on when the answer comes",
+        source="pci-hyperv.c wait_for_response()",
+        scenario=answered_late("PCI_BUS_D0ENTRY"),
+        check=entry_waited_for,
     ),
     GuestCase(
         id="d0-exit-wants-answer",

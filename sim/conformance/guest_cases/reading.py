@@ -16,8 +16,10 @@ from host.events import ChannelOpened, InterruptCreated, InterruptDeleted
 from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HvRetargetDeviceInterrupt
 from protocol.link import ConfigRead, ConfigWritten, HypercallMade, PacketPublished
 from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
+from protocol.vmbus import ChannelMessageType
 from protocol.vpci import MessageType, PciDeleteInterrupt, PciQResReqResponse, PciResponse
 from sim.conformance.case import Nonconforming, NotOffered
+from sim.conformance.guest_cases.scenarios import AGE_NS
 from sim.conformance.seen import Seen, SeenPacket
 
 M = MessageType
@@ -82,6 +84,22 @@ def succeeded(seen: Seen, request: SeenPacket) -> int | None:
     answer = seen.answer_to(request)
     status = status_of(seen, request)
     return answer.seq if answer is not None and status is not None and status >= 0 else None
+
+
+def waits_for_ever(seen: Seen, request: SeenPacket) -> None:
+    """Nothing is sent and nothing closed until a late answer, of ``scenarios.answered_late``.
+
+    What the guest did comes first: whoever asks again is answered early for that reason.
+    """
+    answer = seen.answer_to(request)
+    end = len(seen.trace) if answer is None else answer.seq
+    for closed in seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL):
+        if closed.seq < end:
+            raise Nonconforming("the channel was closed before the answer came", closed.seq)
+    for packet in since(seen.sent(), request.seq):
+        if packet.seq < end:
+            raise Nonconforming(f"{packet.name} was sent while it waited", packet.seq)
+    premise(answer is not None and answer.at_ns - request.at_ns >= AGE_NS, "a late answer")
 
 
 def reopened(seen: Seen) -> int:

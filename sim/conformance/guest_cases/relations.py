@@ -8,6 +8,7 @@ from typing import Final
 from host.devices import PROFILES
 from host.events import BusRelationsSent
 from host.function import layout_of
+from protocol.vmbus import ChannelMessageType
 from protocol.vpci import (
     MessageType,
     PciBusRelations,
@@ -45,16 +46,24 @@ from sim.conformance.guest_cases.scenarios import (
     wait,
 )
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
-from sim.conformance.seen import Seen
+from sim.conformance.seen import Seen, SeenPacket
 
 M = MessageType
 OF_CHANGE: Final = (
     *(*ASSIGNED, *CREATE, *DELETE),
     *(M.PCI_RESOURCES_RELEASED, M.PCI_BUS_D0ENTRY, M.PCI_BUS_D0EXIT, M.PCI_EJECTION_COMPLETE),
 )
+OF_COMING_UP: Final = (
+    M.PCI_QUERY_PROTOCOL_VERSION,
+    M.PCI_QUERY_RESOURCE_REQUIREMENTS,
+    M.PCI_QUERY_BUS_RELATIONS,
+)
+SUCCESS: Final = "00000000"
+FAILURE: Final = "010000c0"
 NEW_SERIAL: Final = 77
 BURST: Final = 32  # lists
 OFF_NS: Final = 1_000_000_000
+LEAVING_NS: Final = 5_000_000_000  # half of what a guest waits for D0 exit
 V1_SLOT, V2_SLOT = 9, 10  # of functions that nobody has but two forged lists
 SLOT_1: Final = """
 [[device]]
@@ -106,11 +115,16 @@ def asked_for_once(seen: Seen) -> None:
         raise Nonconforming(f"it has {found[0]} bytes and flags {found[1]}", query.seq)
 
 
+def _surveys(seen: Seen, wslot: int) -> list[SeenPacket]:
+    """The queries for the resources of a slot."""
+    asked = seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
+    return [packet for packet in asked if wslot_of(packet) == wslot]
+
+
 def surveyed(seen: Seen, *wslots: int) -> None:
     """Each of these was asked about after the first list."""
-    asked = seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
     for wslot in wslots:
-        first([p for p in asked if wslot_of(p) == wslot], f"resource query for slot {wslot}")
+        first(_surveys(seen, wslot), f"resource query for slot {wslot}")
 
 
 def taken_before_it_asked(seen: Seen) -> None:
@@ -121,12 +135,37 @@ def taken_before_it_asked(seen: Seen) -> None:
     surveyed(seen, V2_SLOT)
 
 
+def another_awaited(seen: Seen) -> None:
+    """The early list has been dealt with when the guest asks, and the host is silent then."""
+    lists = seen.told(M.PCI_BUS_RELATIONS2)
+    query = first(seen.sent(M.PCI_QUERY_BUS_RELATIONS), "query for the list")
+    early = lists and [p for p in since(_surveys(seen, V2_SLOT), lists[0].seq) if p.seq < query.seq]
+    premise(early, "asking about a list that came early")
+    later, entries = since(lists, query.seq), seen.sent(M.PCI_BUS_D0ENTRY)
+    if entries and (not later or entries[0].seq < later[0].seq):
+        raise Nonconforming("D0 was entered on the strength of the early list", entries[0].seq)
+    premise(later, "waiting for another list")
+    if not entries:
+        raise Nonconforming("the list that it had asked for was not taken", later[0].seq)
+
+
+def thrown_away(seen: Seen) -> None:
+    """The host leaves D0 exit unanswered, and its list comes meanwhile."""
+    exits = seen.sent(M.PCI_BUS_D0EXIT)
+    premise(exits, "D0 exit")
+    late = since(seen.told(M.PCI_BUS_RELATIONS2), exits[0].seq)
+    closed = seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL)
+    premise(late and (not closed or late[0].seq < closed[0].seq), "a list while it leaves D0")
+    for packet in since(seen.sent(), late[0].seq):
+        raise Nonconforming(f"{packet.name} was sent because of a list", packet.seq)
+
+
 def surveyed_once(seen: Seen) -> None:
     seen.only(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
 
 
 def surveyed_twice(seen: Seen) -> None:
-    asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == SECOND]
+    asked = _surveys(seen, SECOND)
     if len(asked) != 2:
         raise Nonconforming(f"{len(asked)} resource queries for the function were sent, not 2")
 
@@ -149,9 +188,8 @@ def what_follows(seen: Seen) -> None:
 
 
 def newest_taken(seen: Seen) -> None:
-    for packet in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS):
-        if wslot_of(packet) == SECOND:
-            raise Nonconforming("a function was surveyed that a newer list omits", packet.seq)
+    for packet in _surveys(seen, SECOND):
+        raise Nonconforming("a function was surveyed that a newer list omits", packet.seq)
 
 
 def not_resumed(seen: Seen) -> None:
@@ -161,7 +199,7 @@ def not_resumed(seen: Seen) -> None:
 
 
 def surveyed_with_new_serial(seen: Seen) -> None:
-    asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == 0]
+    asked = _surveys(seen, 0)
     if len(asked) != 2:
         raise Nonconforming(f"{len(asked)} resource queries for the slot were sent, not 2")
 
@@ -176,23 +214,58 @@ def _replaced() -> str:
 
 def _early() -> str:
     """A list right when the version is agreed on, and none when the guest asks."""
-    one = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=V2_SLOT, ser=10)
     return administrator(
         do("ignore-next", message="PCI_QUERY_BUS_RELATIONS"),
         wait("version-agreed", after_ns=0),
-        forge(PciBusRelations2(device_count=1, func=(one,)).build()),
+        forge(_stranger()),
         after(SETTLED_NS),
     )
+
+
+def _long_before() -> str:
+    """A list while the version query waits, another one long after the guest has asked.
+
+    The function's requirements are answered in between, by a failure, so that nothing of the early
+    list is left to do when the version is agreed on.
+    """
+    return administrator(
+        *(do("ignore-next", message=message.name) for message in OF_COMING_UP),
+        after(SETTLED_NS),
+        forge(_stranger()),
+        after(SETTLED_NS),
+        do("forge-completion", request=2, data=FAILURE),
+        after(SETTLED_NS),
+        do("forge-completion", request=1, data=SUCCESS),
+        after(SETTLED_NS),
+        forge(_stranger()),
+        after(SETTLED_NS),
+    )
+
+
+def _stranger() -> bytes:
+    """A list of the second form, with one function that the bus does not have."""
+    one = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=V2_SLOT, ser=10)
+    return PciBusRelations2(device_count=1, func=(one,)).build()
+
+
+def _while_leaving() -> str:
+    """D0 exit is never answered; while the guest waits for that, a list has a new function."""
+    return administrator(
+        SETTLED,
+        do("ignore-next", message="PCI_BUS_D0EXIT"),
+        after(LEAVING_NS),
+        forge(_stranger()),
+        after(OFF_NS),
+    ) + actor("user", SETTLED, after(SETTLED_NS), do("unbind-bus"))
 
 
 def _forged_lists() -> tuple[str, ...]:
     """A list of each form, with one function that only it has, and time to take it."""
     one = PciFunctionDescription(v_id=0x1414, d_id=1, win_slot=V1_SLOT, ser=9)
-    two = PciFunctionDescription2(v_id=0x1414, d_id=1, win_slot=V2_SLOT, ser=10)
     return (
         forge(PciBusRelations(device_count=1, func=(one,)).build()),
         after(SETTLED_NS),
-        forge(PciBusRelations2(device_count=1, func=(two,)).build()),
+        forge(_stranger()),
         after(SETTLED_NS),
     )
 
@@ -241,6 +314,16 @@ CASES: Final = (
         source=f"{CALLBACK}; hv_pci_query_relations()",
         scenario=_early(),
         check=taken_before_it_asked,
+    ),
+    GuestCase(
+        id="list-before-it-was-asked-for-wakes-nobody",
+        strength="linux",
+        given="A guest that has taken a list before a version was agreed on",
+        when="it has asked for the list and the host sends none",
+        then="it waits, and enters D0 when another list arrives",
+        source="pci-hyperv.c hv_pci_query_relations(): survey_event",
+        scenario=_long_before(),
+        check=another_awaited,
     ),
     GuestCase(
         id="only-listed-slots",
@@ -400,6 +483,16 @@ CASES: Final = (
             after(SETTLED_NS),
         ),
         check=newest_taken,
+    ),
+    GuestCase(
+        id="list-while-leaving-thrown-away",
+        strength="linux",
+        given="A guest that is being taken off its bus and waits for D0 exit to be answered",
+        when="a list arrives with a new function",
+        then="it throws the list away and sends nothing",
+        source="pci-hyperv.c hv_pci_start_relations_work(): hv_pcibus_removing",
+        scenario=_while_leaving(),
+        check=thrown_away,
     ),
     GuestCase(
         id="list-again-at-d0",

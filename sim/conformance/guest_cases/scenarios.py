@@ -11,6 +11,8 @@ from typing import Final
 
 SETTLED_NS: Final = 20_000_000  # an arrival takes a millisecond
 LONG_NS: Final = 100_000_000_000  # longer than a host's patience with an eject
+AGE_NS: Final = 1_000_000_000_000  # nobody waits so long who counts
+NOBODYS: Final = bytes.fromhex("ffff4942")  # a message of vPCI without a meaning
 PATIENT: Final = f"""
 [host.knobs]
 eject_timeout_ns = {2 * LONG_NS}
@@ -57,6 +59,19 @@ def knobs(**values: object) -> str:
 def forge(payload: bytes) -> str:
     """The host sends this message."""
     return do("forge-packet", data=payload.hex())
+
+
+def answered_late(message: str) -> str:
+    """The host answers this request, the only one then, with a success after ``AGE_NS``.
+
+    A message that nobody knows comes half-way, as a run ends where nothing happens for so long.
+    """
+    return administrator(
+        do("ignore-next", message=message),
+        *(after(AGE_NS // 2), forge(NOBODYS), after(AGE_NS // 2 + SETTLED_NS)),
+        do("forge-completion", request=1, data="00000000"),
+        after(SETTLED_NS),
+    )
 
 
 ASSIGNED: Final = wait("resources-assigned")

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Drivers that do one thing otherwise than Linux, where another guest might do so.
+
+What no guest may do is in ``sim.conformance.wrong_guests``. Knows no case.
+"""
+
+from __future__ import annotations
+
+from errno import ETIMEDOUT
+
+from guest.kernel.irq import IrqData
+from guest.kernel.irq_chip import MsiMsg
+from guest.kernel.sync import Completion
+from guest.pci_hyperv.assignment import HIGHEST_SLOT
+from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
+from guest.pci_hyperv.channel import Incoming
+from guest.pci_hyperv.device import HvPciDev
+from guest.pci_hyperv.driver import HvPciDriver
+from guest.pci_hyperv.interrupt_requests import InterruptRequest
+from guest.pci_hyperv.messages import bus_message, child_message
+from guest.pci_hyperv.relations import HvDrState
+from guest.vmbus.channel import HvDevice
+from protocol.ids import RelId
+from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_ROM_ADDRESS, PCI_STATUS
+from protocol.ring import Packet
+from protocol.vpci import MessageType, PciBusRelations2
+
+M = MessageType
+LOCAL_APIC = 0xFEE0_0000
+PATIENCE_MS = 60_000
+
+
+class LooksBeforeAssigning(HvPciDriver):
+    async def assign_resources(self, hbus: HvPciBus) -> int:
+        self._window_read(hbus, 0, PCI_STATUS, 2)
+        return await super().assign_resources(hbus)
+
+
+class NamesNextVector(HvPciDriver):
+    async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
+        request = await super().interrupt_request(hpdev, data)
+        return request._replace(vector=request.vector + 1)
+
+
+class NamesHeldVector(HvPciDriver):
+    async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
+        request = await super().interrupt_request(hpdev, data)
+        return request._replace(vector=data.vector)
+
+
+class CreatesForEach(HvPciDriver):
+    """Of a block, too: the whole block for each of its vectors."""
+
+    def may_reuse(self, _msi_desc: object) -> bool:
+        return False
+
+
+class WritesMessage(HvPciDriver):
+    def null_message(self, relid: RelId, data: IrqData, reason: str) -> MsiMsg:
+        return super().null_message(relid, data, reason)._replace(address_lo=LOCAL_APIC)
+
+
+class TakesShortForEmpty(HvPciDriver):
+    def incoming(
+        self, hbus: HvPciBus, record: type[Incoming], packet: Packet, what: str
+    ) -> Incoming | None:
+        message = super().incoming(hbus, record, packet, what)
+        if message is None and record is PciBusRelations2:
+            return record()
+        return message
+
+
+class TakesNothingAfterShort(HvPciDriver):
+    short = False
+
+    def too_small(self, hbus: HvPciBus, what: str) -> None:
+        super().too_small(hbus, what)
+        self.short = True
+
+    async def take_message(self, hbus: HvPciBus, packet: Packet) -> None:
+        if not self.short:
+            await super().take_message(hbus, packet)
+
+
+class WritesRom(HvPciDriver):
+    def _write_now(self, hpdev: HvPciDev, where: int, size: int, value: int) -> int:
+        if where == PCI_ROM_ADDRESS:
+            return self._window_write(hpdev.hbus, hpdev.desc.win_slot, where, size, value)
+        return super()._write_now(hpdev, where, size, value)
+
+
+class KnowsItsLatencies(HvPciDriver):
+    def _read_now(self, hpdev: HvPciDev, where: int, size: int) -> int | None:
+        return 0 if where == PCI_INTERRUPT_LINE else super()._read_now(hpdev, where, size)
+
+
+class ObeysWhileLeaving(HvPciDriver):
+    async def hv_pci_start_relations_work(self, hbus: HvPciBus, dr: HvDrState) -> int:
+        if hbus.state is HvPciBusState.REMOVING:
+            for desc in dr.func:
+                message = child_message(M.PCI_QUERY_RESOURCE_REQUIREMENTS, desc.win_slot)
+                await self.send_message(hbus.hdev.channel, message)
+        return await super().hv_pci_start_relations_work(hbus, dr)
+
+
+class GivesUp(HvPciDriver):
+    async def wait_for_response(self, _hdev: HvDevice, comp: Completion) -> int:
+        return 0 if await comp.wait_timeout(PATIENCE_MS) else -ETIMEDOUT
+
+
+class Chatters(HvPciDriver):
+    """Says something while it waits for an answer."""
+
+    async def wait_for_response(self, hdev: HvDevice, comp: Completion) -> int:
+        if await comp.wait_timeout(PATIENCE_MS):
+            return 0
+        await self.send_message(hdev.channel, bus_message(M.PCI_QUERY_BUS_RELATIONS))
+        return await super().wait_for_response(hdev, comp)
+
+
+class ReleasesFromBelow(HvPciDriver):
+    async def hv_send_resources_released(self, hdev: HvDevice) -> int:
+        hbus = hv_get_drvdata(hdev)
+        for wslot in sorted(hpdev.desc.win_slot for hpdev in hbus.children):
+            message = child_message(M.PCI_RESOURCES_RELEASED, wslot)
+            await self.send_message(hdev.channel, message)
+        return 0
+
+
+class ReleasesLater(HvPciDriver):
+    """It leaves D0 first."""
+
+    async def release_before_retry(self, hdev: HvDevice, hbus: HvPciBus) -> int:
+        ret = await self._leave_d0(hdev)
+        hbus.wslot_res_allocated = HIGHEST_SLOT
+        return ret or await self.hv_send_resources_released(hdev)
+
+
+class RetriesAnyway(HvPciDriver):
+    async def release_before_retry(self, hdev: HvDevice, hbus: HvPciBus) -> int:
+        await super().release_before_retry(hdev, hbus)
+        return 0
+
+
+class NeverRetries(HvPciDriver):
+    async def release_before_retry(self, _hdev: HvDevice, _hbus: HvPciBus) -> int:
+        return -1
+
+
+class LooksOn(HvPciDriver):
+    async def has_gone(self, hpdev: HvPciDev) -> bool:
+        await super().has_gone(hpdev)
+        return False
+
+
+class NeverLooks(HvPciDriver):
+    async def has_gone(self, _hpdev: HvPciDev) -> bool:
+        return False
+
+
+class ContentWithAnyList(HvPciDriver):
+    async def hv_pci_query_relations(self, hdev: HvDevice) -> int:
+        if hv_get_drvdata(hdev).children.empty():
+            return await super().hv_pci_query_relations(hdev)
+        return await self.send_message(hdev.channel, bus_message(M.PCI_QUERY_BUS_RELATIONS))
+
+
+class DropsEarlyLists(HvPciDriver):
+    async def hv_pci_start_relations_work(self, hbus: HvPciBus, dr: HvDrState) -> int:
+        if hbus.dialect is None:
+            return -1
+        return await super().hv_pci_start_relations_work(hbus, dr)
