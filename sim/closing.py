@@ -98,7 +98,7 @@ def statement(what: Closing) -> Iterator[str]:
             yield f"all of   the {each.schedules:,} schedules with {each.bound}"
     if what.unseen is not None:
         yield (
-            f"unseen   one more schedule is a new trace with probability {what.unseen:.2f}"
+            f"unseen   one more schedule is a new trace with probability {what.unseen:.2g}"
             f" ({many(what.seen_once, 'trace')} seen once)"
         )
     if not what.failed:
@@ -116,9 +116,8 @@ def _bound(what: Closing) -> str:
         return "none: these orders were tried in turn and not drawn by lot; others may fail"
     if what.distinct_traces == 1:
         return "none: whatever was chosen, the same happened; so much one run says, too"
-    return (
-        f"below {what.bound95:.2%} of schedules like these fail, with 95 % confidence; others may"
-    )
+    bound = f"{what.bound95:.0%}" if what.bound95 >= 0.1 else f"{100 * what.bound95:.2g}%"
+    return f"below {bound} of schedules like these fail, with 95 % confidence; others may"
 
 
 def many(count: int, what: str) -> str:

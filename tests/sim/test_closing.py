@@ -58,6 +58,15 @@ def test_the_statement_names_what_was_exhausted_and_what_was_lost() -> None:
     assert "lost     2 schedules" in text
 
 
+@pytest.mark.parametrize(
+    ("schedules", "bound"),
+    [(2, "100%"), (20, "15%"), (64, "4.7%"), (2_000, "0.15%"), (100_000, "0.003%")],
+)
+def test_a_small_bound_is_not_told_as_none(schedules: int, bound: str) -> None:
+    text = "\n".join(statement(told([1, 2] * (schedules // 2))))
+    assert f"bound    below {bound} of schedules like these fail" in text
+
+
 def test_orders_that_were_not_drawn_say_nothing_of_others() -> None:
     tried = told([1, 2, 3], drawn=0)
     assert (tried.unseen, tried.bound95) == (None, None)

@@ -101,7 +101,7 @@ def test_nothing_found_is_exit_status_zero_with_its_closing_statement(
     assert main(["explore", "eject-idle", *FEW]) == OK
     text = capsys.readouterr().out
     assert "20 schedules, " in text
-    assert "below 15.00% of schedules like these fail, with 95 % confidence" in text
+    assert "below 15% of schedules like these fail, with 95 % confidence" in text
     assert text.splitlines()[-1] == "verdict  clean"
     assert list(folder.iterdir()) == []
 
