@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol.vmbus import VM_PKT_COMP
+from protocol.ring import DESCRIPTOR_BYTES
+from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciChildMessage, PciDevIncoming, PciMessage
 from sim.conformance.answers import BAD_DATA, names_of, relations_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
@@ -14,8 +15,10 @@ from sim.conformance.host_bench import HostBench, expect_alive
 
 UNKNOWN_TYPE: Final = 0x4249_7777
 UNKNOWN_PACKET: Final = 0x77
-SHORT: Final = PciMessage(MessageType.PCI_BUS_D0ENTRY)  # the ring makes eight bytes of its four
+UNKNOWN_FLAG: Final = 2
 M = MessageType
+SHORT: Final = PciMessage(M.PCI_BUS_D0ENTRY)  # the ring makes eight bytes of its four
+REQUIREMENTS: Final = PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0).build()
 
 
 def _ready(host: HostBench) -> None:
@@ -88,11 +91,15 @@ def _stray_completion(host: HostBench) -> None:
     host.send(bytes(8), completion=False, transaction_id=1, packet_type=VM_PKT_COMP)
 
 
-def completion_ends(host: HostBench) -> None:
-    _stray_completion(host)
+def _heard_no_more(host: HostBench) -> None:
     host.receive()
     after = host.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
     expect("the lists that came afterwards", relations_of(after), ())
+
+
+def completion_ends(host: HostBench) -> None:
+    _stray_completion(host)
+    _heard_no_more(host)
 
 
 def completion_seen(host: HostBench) -> None:
@@ -104,26 +111,36 @@ def completion_seen(host: HostBench) -> None:
     )
 
 
-def _stray_type(host: HostBench) -> None:
+def packet_type_ends(host: HostBench) -> None:
     _ready(host)
     host.send(bytes(8), packet_type=UNKNOWN_PACKET)
+    _heard_no_more(host)
 
 
-def packet_type_ends(host: HostBench) -> None:
-    _stray_type(host)
-    host.receive()
-    after = host.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
-    expect("the lists that came afterwards", relations_of(after), ())
+def flag_ends(host: HostBench) -> None:
+    _ready(host)
+    host.host.send(host.channel, VM_PKT_DATA_INBAND, UNKNOWN_FLAG, 0, REQUIREMENTS)
+    _heard_no_more(host)
+
+
+def length_ends(host: HostBench) -> None:
+    _ready(host)
+    ring = host.to_host
+    at = ring.write_index
+    ring.write(VM_PKT_DATA_INBAND, 0, 0, REQUIREMENTS)
+    ring.forge_lengths(at, DESCRIPTOR_BYTES // 8, ring.data_bytes // 8)
+    host.host.signal(host.channel)
+    _heard_no_more(host)
 
 
 def trailing(host: HostBench) -> None:
     _ready(host)
-    request = PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0).build()
-    expect("the status", host.ask(request + b"\xa5" * 100).status, 0)
+    expect("the status", host.ask(REQUIREMENTS + b"\xa5" * 100).status, 0)
 
 
 AGREED: Final = "An agreed version and the relations known"
 PARSE: Final = "OpenVMM device.rs, parse_packet()"
+RING: Final = "OpenVMM vmbus_ring parse_packet()"
 
 CASES: Final = (
     HostCase(
@@ -263,8 +280,28 @@ CASES: Final = (
         given=AGREED,
         when="the guest writes a packet into the ring whose type VMBus does not have",
         then="what it sends afterwards is never answered",
-        source="OpenVMM vmbus_ring parse_packet()",
+        source=RING,
         versions=FROM_1_2,
         check=packet_type_ends,
+    ),
+    HostCase(
+        id="unknown-flag-ends-worker",
+        strength="openvmm",
+        given=AGREED,
+        when="the guest writes a packet into the ring with a flag that VMBus does not have",
+        then="what it sends afterwards is never answered",
+        source=RING,
+        versions=FROM_1_2,
+        check=flag_ends,
+    ),
+    HostCase(
+        id="impossible-length-ends-worker",
+        strength="openvmm",
+        given=AGREED,
+        when="the guest writes a packet into the ring that says it is longer than what is there",
+        then="what it sends afterwards is never answered",
+        source=RING,
+        versions=FROM_1_2,
+        check=length_ends,
     ),
 )

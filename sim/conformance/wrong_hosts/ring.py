@@ -10,7 +10,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from protocol.ring import DESCRIPTOR_BYTES, Packet
-from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
+from protocol.vmbus import (
+    VM_PKT_COMP,
+    VM_PKT_DATA_INBAND,
+    VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED,
+)
 from protocol.vpci import MessageType, PciBusD0Entry
 from sim.conformance.host_port import Channel, HostUnderTest
 from sim.conformance.wrong_hosts.meddled import (
@@ -123,6 +127,10 @@ def _long(_host: Meddled, request: Request) -> bool:
 
 def _strange(_host: Meddled, request: Request) -> bool:
     return request.packet_type == UNKNOWN_PACKET
+
+
+def _flagged(_host: Meddled, request: Request) -> bool:
+    return request.flags & ~VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED != 0
 
 
 class SignalsOnce(Meddled):
@@ -267,6 +275,13 @@ ROWS: Final = (
         does="passes over packets of a type that VMBus does not have",
         catches=("unknown-packet-type-ends-worker",),
         wrap=partial(Hearing, when=_strange),
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="overlooks-flags",
+        does="passes over packets with a flag that VMBus does not have",
+        catches=("unknown-flag-ends-worker",),
+        wrap=partial(Hearing, when=_flagged),
         profile="openvmm",
     ),
 )

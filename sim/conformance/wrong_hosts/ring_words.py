@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from protocol.link import PacketPublished
-from protocol.ring import TRAILER_BYTES, Ring, packet_bytes
+from protocol.ring import DESCRIPTOR_BYTES, TRAILER_BYTES, Ring, packet_bytes
 from protocol.vpci import MessageType
 from sim.conformance.host_port import Channel, HostUnderTest
 from sim.conformance.wrong_hosts.meddled import Answering, Meddled, Request
@@ -20,6 +20,7 @@ RING_BYTES: Final = 16384
 STRAY: Final = b"\xff\xff\xff\xff"
 PADDING_AT: Final = -TRAILER_BYTES - 4  # of a status, counted from the end of its packet
 TRAILER_AT: Final = -4
+LEN8_AT: Final = 4  # of a descriptor
 
 
 def _across(host: Meddled, request: Request) -> bool:
@@ -66,6 +67,21 @@ class ReadsTrailers(Wrapped):
         ring = self.rings(channel)[0]
         if not any(ring.bytes_at(ring.write_index - TRAILER_BYTES, len(STRAY))):
             super().signal(channel)
+
+
+class ClampsLengths(Wrapped):
+    """Takes a length that cannot be for all that is there, as a Linux reader does."""
+
+    def signal(self, channel: Channel) -> None:
+        ring = self.rings(channel)[0]
+        if not ring.empty() and _len8_of_next(ring) * 8 > ring.bytes_to_read():
+            whole = ring.bytes_to_read() - TRAILER_BYTES
+            ring.forge_lengths(ring.read_index, DESCRIPTOR_BYTES // 8, whole // 8)
+        super().signal(channel)
+
+
+def _len8_of_next(ring: Ring) -> int:
+    return int.from_bytes(ring.bytes_at(ring.read_index + LEN8_AT, 2), "little")
 
 
 class KeepsMoreFree(Wrapped):
@@ -181,6 +197,13 @@ ROWS: Final = (
         does="overlooks a request whose trailer is no trailer",
         catches=("trailer-passed-over",),
         wrap=ReadsTrailers,
+        profile="openvmm",
+    ),
+    WrongHost(
+        id="clamps-lengths",
+        does="takes a packet that says it is too long for all that is there",
+        catches=("impossible-length-ends-worker",),
+        wrap=ClampsLengths,
         profile="openvmm",
     ),
     WrongHost(
