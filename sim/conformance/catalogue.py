@@ -16,9 +16,11 @@ from sim.conformance.guest_cases import (
     interrupts,
     malformed,
     power,
+    refused_interrupts,
     relations,
     rescind,
     resources,
+    retargeting,
     ring,
 )
 from sim.conformance.guest_cases import negotiation as guest_negotiation
@@ -30,7 +32,8 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "power": power.CASES,
     "resources": resources.CASES,
     "configuration": configuration.CASES,
-    "interrupts": (*interrupts.CASES, *interrupt_requests.CASES),
+    "interrupts": (*interrupt_requests.CASES, *refused_interrupts.CASES, *interrupts.CASES),
+    "retargeting": retargeting.CASES,
     "blocks": blocks.CASES,
     "eject": eject.CASES,
     "rescind": rescind.CASES,

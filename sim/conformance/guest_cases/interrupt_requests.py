@@ -1,48 +1,99 @@
 # SPDX-License-Identifier: MIT
-"""Requests for interrupts: which vector they name, and what a refused one leaves in the device."""
+"""What a guest asks for when it has an interrupt created: form, processors, vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from host.devices import PROFILES
-from protocol.link import BarWritten, ConfigWritten
-from protocol.pci_caps import PCI_CAP_ID_MSI, find_capability
-from protocol.vpci import PciCreateIntResponse
-from sim.conformance.case import GuestCase, Nonconforming
-from sim.conformance.guest_cases.interrupts import BLOCK, COMPOSE, MULTI_MSI, created
+from protocol.vpci import DELIVERY_MODE_FIXED, PciCreateIntResponse
+from sim.conformance.case import FROM_1_2, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import (
     CREATE,
     Mapping,
+    created,
     premise,
+    processors,
     retargets,
     succeeded,
 )
-from sim.conformance.guest_cases.resources import REFUSED, failing
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
-from sim.conformance.guest_cases.scenarios import LIFE, SETTLED_NS, actor, after, do
+from sim.conformance.guest_cases.scenarios import (
+    LIFE,
+    SINGLE_MSI,
+    SPARSE,
+    actor,
+    do,
+)
 from sim.conformance.seen import Seen
 
+COMPOSE: Final = "pci-hyperv.c hv_compose_msi_msg()"
+ALL_PROCESSORS: Final = (1 << 64) - 1
+FIRST_VECTOR, LAST_VECTOR = 0x10, 0xFF  # of a local APIC
+BLOCK: Final = 4
 DUMMY_VECTOR: Final = 32  # a multiple of any block's size, and not zero
-ENTRY_BYTES: Final = 16  # of an MSI-X table: address, data, mask
-MESSAGE_BYTES: Final = 12
-MSI_MESSAGE: Final = range(0x04, 0x0E)  # in a capability with an address of 64 bits
-SINGLE_MSI: Final = """
+SINGLE_MSI_WORKS: Final = SINGLE_MSI + actor("administrator", do("offer", "card0"), SETTLED)
+MULTI_MSI: Final = """
+[guest]
+vcpus = 4
+
 [[device]]
 name = "card0"
 profile = "multi-msi"
-vectors = 1
-"""
-SINGLE_MSI_WORKS: Final = SINGLE_MSI + actor("administrator", do("offer", "card0"), SETTLED)
-SINGLE_MSI_REFUSED: Final = SINGLE_MSI + actor(
-    "administrator",
-    do("offer", "card0"),
-    *(do("fail-next", "card0", message=message.name, status=REFUSED) for message in CREATE),
-    after(SETTLED_NS),
-)
+vectors = 4
+""" + actor("administrator", do("offer", "card0"), SETTLED)
 
-Write = tuple[int, int]  # place, value
+
+def names_only(*vps: int) -> Callable[[Seen], None]:
+    """A check that CREATE names these processors and no other; 1.1 may name all."""
+
+    def check(seen: Seen) -> None:
+        for packet, int_desc in created(seen):
+            mask = getattr(int_desc, "cpu_mask", None)
+            named = {*processors(int_desc)} if mask is None else set()
+            if mask not in (None, ALL_PROCESSORS):
+                named = {vp for vp in range(64) if mask >> vp & 1}
+            if not named <= {*vps}:
+                raise Nonconforming(f"{packet.name} names processors {sorted(named)}", packet.seq)
+
+    return check
+
+
+def form_of_the_version(seen: Seen) -> None:
+    for packet in seen.sent(*CREATE):
+        wrong_type = packet.name != seen.dialect.create_message.name
+        if wrong_type or len(packet.payload) != seen.dialect.create_interrupt.SIZE:
+            raise Nonconforming(f"{packet.name} has {len(packet.payload)} bytes", packet.seq)
+
+
+def one_processor(seen: Seen) -> None:
+    for packet, int_desc in created(seen):
+        if int_desc.processor_count != 1:
+            count = int_desc.processor_count
+            raise Nonconforming(f"{packet.name} names {count} processors", packet.seq)
+
+
+def all_processors(seen: Seen) -> None:
+    for packet, int_desc in created(seen):
+        if int_desc.cpu_mask != ALL_PROCESSORS:
+            raise Nonconforming(f"it names the mask {int_desc.cpu_mask:#x}", packet.seq)
+
+
+def lawful_description(seen: Seen) -> None:
+    for packet, int_desc in created(seen):
+        fixed = int_desc.delivery_mode == DELIVERY_MODE_FIXED
+        if not fixed or not FIRST_VECTOR <= int_desc.vector <= LAST_VECTOR:
+            told_of = f"vector {int_desc.vector:#x}, mode {int_desc.delivery_mode}"
+            raise Nonconforming(f"{packet.name} asks for {told_of}", packet.seq)
+
+
+def one_block(seen: Seen) -> None:
+    aimed = {call.mapping for call in retargets(seen)}
+    premise(len(aimed) > 1, "more than one vector of a multi-MSI device")
+    for packet, int_desc in created(seen):
+        if int_desc.vector_count != BLOCK:
+            count = int_desc.vector_count
+            raise Nonconforming(f"{packet.name} asks for {count} of {BLOCK} vectors", packet.seq)
 
 
 def given(seen: Seen) -> Iterator[tuple[int, Mapping, int]]:
@@ -81,59 +132,69 @@ def dummy_vector_once(seen: Seen) -> None:
         raise Nonconforming("the block was created more than once", requests[1][0].seq)
 
 
-def leaves_zeros(written: Callable[[Seen], list[Write]]) -> Callable[[Seen], None]:
-    """A check of what was ``written`` into the device after each CREATE that was refused."""
-
-    def check(seen: Seen) -> None:
-        requests = seen.sent(*CREATE)
-        answers = [seen.answer_to(packet) for packet in requests]
-        refused = [
-            answer.seq
-            for packet, answer in zip(requests, answers, strict=True)
-            if answer is not None and succeeded(seen, packet) is None
-        ]
-        premise(refused, "an interrupt that is refused")
-        for place in refused:
-            end = min((p.seq for p in requests if p.seq > place), default=len(seen.trace))
-            _zeros([write for write in written(seen) if place < write[0] <= end], place)
-
-    return check
-
-
-def _zeros(writes: list[Write], place: int) -> None:
-    if not writes:
-        raise Nonconforming("no message was written after the refusal", place)
-    for seq, value in writes:
-        if value:
-            raise Nonconforming(f"{value:#x} was written, though there is no interrupt", seq)
-
-
-def table_writes(seen: Seen) -> list[Write]:
-    """What was written to the messages in the NVMe SSD's MSI-X table."""
-    table = PROFILES["nvme-ssd"].msix
-    assert table is not None, "the profile has MSI-X"
-    entries = range(table.table_offset, table.table_offset + ENTRY_BYTES * table.vectors)
-    return [
-        (seq, write.value)
-        for seq, write in seen.events(BarWritten)
-        if write.bar == table.table_bar
-        and write.offset in entries
-        and (write.offset - entries.start) % ENTRY_BYTES < MESSAGE_BYTES
-    ]
-
-
-def capability_writes(seen: Seen) -> list[Write]:
-    """What was written to the message in the MSI capability of the card."""
-    at = find_capability(PROFILES["multi-msi"].config, PCI_CAP_ID_MSI)
-    assert at is not None, "the profile has MSI"
-    return [
-        (seq, write.value)
-        for seq, write in seen.events(ConfigWritten)
-        if write.offset - at in MSI_MESSAGE
-    ]
-
-
 CASES: Final = (
+    GuestCase(
+        id="create-names-virtual-processors",
+        strength="must",
+        given="A VM whose second CPU is virtual processor 5",
+        when="the guest has interrupts created",
+        then="it names virtual processors and not its own CPU numbers",
+        source=f"{COMPOSE}: hv_cpu_number_to_vp_number()",
+        scenario=SPARSE,
+        check=names_only(0, 5),
+    ),
+    GuestCase(
+        id="multi-msi-is-one-block",
+        strength="must",
+        given="A device without MSI-X whose driver takes four vectors",
+        when="the guest has them created",
+        then="it asks for all of them at once, since the device has one address for all",
+        source=f"{COMPOSE}; PCI: multiple message enable",
+        scenario=MULTI_MSI,
+        check=one_block,
+    ),
+    GuestCase(
+        id="create-has-the-version-form",
+        strength="linux",
+        given="A guest that has agreed on a version",
+        when="it has interrupts created",
+        then="the message has that version's type and its packed length: 24, 78 or 82 bytes",
+        source=COMPOSE,
+        scenario=LIFE,
+        check=form_of_the_version,
+    ),
+    GuestCase(
+        id="create-names-one-processor",
+        strength="linux",
+        given="A guest at 1.2 or later",
+        when="it has interrupts created",
+        then="it names one processor, which unmasking changes",
+        source="pci-hyperv.c hv_compose_msi_req_v2(), hv_compose_msi_req_v3()",
+        scenario=LIFE,
+        check=one_processor,
+        versions=FROM_1_2,
+    ),
+    GuestCase(
+        id="create-names-all-processors",
+        strength="linux",
+        given="A guest at 1.1",
+        when="it has interrupts created",
+        then="it names all processors",
+        source="pci-hyperv.c hv_compose_msi_req_v1()",
+        scenario=LIFE,
+        check=all_processors,
+        versions=("1.1",),
+    ),
+    GuestCase(
+        id="create-asks-for-fixed-delivery",
+        strength="linux",
+        given="A guest on x86",
+        when="it has interrupts created",
+        then="delivery is fixed and the vector is one of a local APIC",
+        source=COMPOSE,
+        scenario=LIFE,
+        check=lawful_description,
+    ),
     GuestCase(
         id="create-names-the-vector-aimed",
         strength="linux",
@@ -163,25 +224,5 @@ CASES: Final = (
         source=f"{COMPOSE}, comment at the dummy vector",
         scenario=MULTI_MSI,
         check=dummy_vector_once,
-    ),
-    GuestCase(
-        id="refused-interrupt-leaves-zeros",
-        strength="linux",
-        given="A host that refuses an interrupt of a device with MSI-X",
-        when="the guest hears of it",
-        then="it writes a message of zeros into the device's table",
-        source=f"{COMPOSE}: return_null_message",
-        scenario=failing(*CREATE),
-        check=leaves_zeros(table_writes),
-    ),
-    GuestCase(
-        id="refused-single-msi-leaves-zeros",
-        strength="linux",
-        given="A host that refuses the interrupt of a device with MSI alone",
-        when="the guest hears of it",
-        then="it writes a message of zeros into the device's MSI capability",
-        source=f"{COMPOSE}: return_null_message",
-        scenario=SINGLE_MSI_REFUSED,
-        check=leaves_zeros(capability_writes),
     ),
 )

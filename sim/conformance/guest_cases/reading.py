@@ -8,7 +8,7 @@ about, :func:`premise` says so, and the case counts as not put to the guest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,7 +17,7 @@ from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HvRetargetDeviceInterr
 from protocol.link import ConfigRead, ConfigWritten, HypercallMade, PacketPublished
 from protocol.pci_regs import PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_MEMORY
 from protocol.vmbus import ChannelMessageType
-from protocol.vpci import MessageType, PciDeleteInterrupt, PciQResReqResponse, PciResponse
+from protocol.vpci import RECORDS, MessageType, PciDeleteInterrupt, PciQResReqResponse, PciResponse
 from sim.conformance.case import Nonconforming, NotOffered
 from sim.conformance.guest_cases.scenarios import AGE_NS
 from sim.conformance.seen import Seen, SeenPacket
@@ -154,6 +154,18 @@ def retargets(seen: Seen) -> list[Retarget]:
         for seq, call in seen.events(HypercallMade)
         if call.code == HVCALL_RETARGET_INTERRUPT
     ]
+
+
+def created(seen: Seen) -> Iterator[tuple[SeenPacket, Any]]:
+    """Every CREATE with its description of the interrupt, which has the form of its message."""
+    for packet in seen.sent(*CREATE):
+        record: Any = RECORDS[MessageType[packet.name]].parse(packet.payload)
+        yield packet, record.int_desc
+
+
+def processors(int_desc: Any) -> tuple[int, ...]:
+    """The processors that a CREATE of 1.2 and later names."""
+    return tuple(int_desc.processor_array[: int_desc.processor_count])
 
 
 def mapping_of(delete: SeenPacket) -> Mapping:

@@ -79,6 +79,16 @@ ARRIVAL: Final = administrator(ASSIGNED)
 LIFE: Final = PATIENT + administrator(
     ASSIGNED, do("interrupt"), after(SETTLED_NS), do("eject"), after(LONG_NS)
 )
+SPARSE: Final = """
+[guest]
+vp_numbers = [0, 5]
+""" + administrator(ASSIGNED)
+SINGLE_MSI: Final = """
+[[device]]
+name = "card0"
+profile = "multi-msi"
+vectors = 1
+"""
 SECOND: Final = 2  # the slot of the second function
 TWO: Final = f"""
 [[device]]

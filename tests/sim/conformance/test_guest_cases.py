@@ -36,7 +36,7 @@ def test_the_reference_guest_passes_opposite_the_other_kind_of_host(version: str
 
 
 def test_every_module_of_cases_is_a_theme() -> None:
-    assert len(GUEST_THEMES) == 11
+    assert len(GUEST_THEMES) == 12
     assert all(GUEST_THEMES.values())
 
 
