@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All cases of both sides, a module a theme. Knows no case."""
+"""All cases of both sides, by theme. Knows no case."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from sim.conformance.case import GuestCase
 from sim.conformance.guest_cases import (
     blocks,
     configuration,
+    d0_entry,
+    d0_exit,
+    d0_refusal,
     eject,
     interrupt_requests,
     interrupts,
     malformed,
-    power,
     refused_interrupts,
     relations,
     rescind,
     resources,
     retargeting,
     ring,
+    suspend,
 )
 from sim.conformance.guest_cases import negotiation as guest_negotiation
 from sim.conformance.host_cases import THEMES as HOST_THEMES
@@ -29,7 +32,7 @@ from sim.conformance.host_cases import THEMES as HOST_THEMES
 GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "negotiation": guest_negotiation.CASES,
     "relations": relations.CASES,
-    "power": power.CASES,
+    "power": (*d0_entry.CASES, *d0_refusal.CASES, *d0_exit.CASES, *suspend.CASES),
     "resources": resources.CASES,
     "configuration": configuration.CASES,
     "interrupts": (*interrupt_requests.CASES, *refused_interrupts.CASES, *interrupts.CASES),

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import pytest
 from msgspec.structs import replace
 
+from sim.conformance import guest_cases
 from sim.conformance.case import GuestCase, NotOffered
 from sim.conformance.catalogue import GUEST_CASES, GUEST_THEMES
 from sim.conformance.guest_play import play_case
@@ -17,6 +21,7 @@ from sim.scenario_options import with_whole_offer
 
 TARGET = Target("guest", "the reference guest", "hyperv", BINDING["guest"])
 BY_ID = {case.id: case for case in GUEST_CASES}
+FOLDER = guest_cases.__path__
 
 
 @pytest.mark.parametrize("case", GUEST_CASES, ids=lambda case: case.id)
@@ -35,9 +40,15 @@ def test_the_reference_guest_passes_opposite_the_other_kind_of_host(version: str
     assert [(o.case.id, o.why) for o in outcomes if o.result == "failed"] == []
 
 
-def test_every_module_of_cases_is_a_theme() -> None:
+def test_there_are_twelve_themes_and_none_is_empty() -> None:
     assert len(GUEST_THEMES) == 12
     assert all(GUEST_THEMES.values())
+
+
+def test_every_module_of_cases_belongs_to_a_theme() -> None:
+    modules = [import_module(f"{guest_cases.__name__}.{m.name}") for m in iter_modules(FOLDER)]
+    found = [case.id for module in modules for case in getattr(module, "CASES", ())]
+    assert sorted(found) == sorted(BY_ID)
 
 
 class OffersAll(ReferenceGuests):
