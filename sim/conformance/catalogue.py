@@ -17,6 +17,8 @@ from sim.conformance.guest_cases import (
     eject,
     interrupt_requests,
     interrupts,
+    list_changes,
+    list_timing,
     malformed,
     refused_interrupts,
     relations,
@@ -31,7 +33,7 @@ from sim.conformance.host_cases import THEMES as HOST_THEMES
 
 GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "negotiation": guest_negotiation.CASES,
-    "relations": relations.CASES,
+    "relations": (*relations.CASES, *list_timing.CASES, *list_changes.CASES),
     "power": (*d0_entry.CASES, *d0_refusal.CASES, *d0_exit.CASES, *suspend.CASES),
     "resources": resources.CASES,
     "configuration": configuration.CASES,
