@@ -80,6 +80,23 @@ void port_done(struct port *port, uint32_t request, enum port_done status)
 	port_send(port, PORT_DONE, &done, sizeof(done));
 }
 
+/* How many bytes a body has at least, where somebody here reads it. */
+static const uint32_t least_bytes[] = {
+	[PORT_HELLO] = offsetof(struct port_hello, name),
+	[PORT_OFFER] = sizeof(struct port_offer),
+	[PORT_RESCIND] = sizeof(struct port_channel),
+	[PORT_OPEN] = sizeof(struct port_channel),
+	[PORT_OPENED] = sizeof(struct port_opened),
+	[PORT_CLOSE] = sizeof(struct port_channel),
+	[PORT_PACKET] = sizeof(struct port_packet),
+	[PORT_MMIO_READ] = offsetof(struct port_mmio, value),
+	[PORT_MMIO_VALUE] = sizeof(struct port_value),
+	[PORT_MMIO_WRITE] = sizeof(struct port_mmio),
+	[PORT_MMIO_WRITTEN] = sizeof(uint32_t),
+	[PORT_HYPERCALL] = sizeof(struct port_hypercall),
+	[PORT_ORDER] = offsetof(struct port_ordered, words),
+};
+
 static void read_frame(struct port *port, struct port_frame *frame)
 {
 	struct port_header header;
@@ -88,7 +105,10 @@ static void read_frame(struct port *port, struct port_frame *frame)
 		exit(EXIT_SUCCESS);
 	if (header.length > PORT_BODY_MAX)
 		port_fail(port, "a frame is too long");
-	memset(frame->bytes, 0, sizeof(struct port_ordered));	/* what a short body leaves out */
+	if (header.kind < sizeof(least_bytes) / sizeof(least_bytes[0]) &&
+	    header.length < least_bytes[header.kind])
+		port_fail(port, "a frame is too short");
+	memset(frame->bytes, 0, sizeof(struct port_ordered));	/* words that an order leaves out */
 	frame->kind = header.kind;
 	frame->length = header.length;
 	if (!read_all(port, frame->bytes, header.length))
