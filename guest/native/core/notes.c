@@ -35,18 +35,17 @@ struct vx_note *vx_note(enum vx_note_kind kind, struct vx_ctx *ctx)
 	return note;
 }
 
+static char last_line[sizeof(((struct vx_note *)0)->text)];
+
 void vx_log(const char *text)
 {
-	if (vx_shared.quiet)
-		return;
-	snprintf(vx_note(VX_LOG, NULL)->text, sizeof(((struct vx_note *)0)->text), "%s", text);
+	snprintf(last_line, sizeof(last_line), "%s", text);
+	if (!vx_shared.quiet)
+		vx_copy(vx_note(VX_LOG, NULL)->text, last_line, sizeof(last_line));
 }
 
-/* The last line that was printed and not fetched yet; "" if there is none. */
+/* The last line that was printed; "" if there is none. */
 const char *vx_last_logged(void)
 {
-	for (uint32_t i = vx_shared.notes_count; i--;)
-		if (vx_shared.notes[i].kind == VX_LOG)
-			return vx_shared.notes[i].text;
-	return "";
+	return last_line;
 }

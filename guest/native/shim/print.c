@@ -6,14 +6,14 @@
 
 #include "shim.h"
 
-static void print(const char *prefix, const char *format, va_list arguments)
+/* What nobody reads is not even put into words, but for what may be told of in other ways. */
+static void print(int level, const char *format, va_list arguments)
 {
 	static char text[512];
-	int used = prefix ? snprintf(text, sizeof(text), "%s: ", prefix) : 0;
 
-	if (vx_shared.quiet)
+	if (vx_shared.quiet && level > LOGLEVEL_WARNING)
 		return;
-	vsnprintf(text + used, sizeof(text) - used, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	vx_log(text);
 }
 
@@ -22,7 +22,7 @@ int _printk(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	print(NULL, printk_skip_level(format), arguments);
+	print(LOGLEVEL_INFO, printk_skip_level(format), arguments); /* which nothing is told of */
 	va_end(arguments);
 	return 0;
 }
@@ -30,7 +30,7 @@ int _printk(const char *format, ...)
 int vprintk_emit(int facility, int level, const struct dev_printk_info *device, const char *format,
 		 va_list arguments)
 {
-	print(NULL, format, arguments);
+	print(level, format, arguments);
 	return 0;
 }
 
