@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from guest.native import known as native
 from sim.explore.delay_plan import DelayPlan, LongestPlan, shorter
-from sim.explore.delays import Delay
+from sim.explore.delays import Delay, FaultAt
 from sim.explore.dfs_run import DfsPlan, Fork, Trunk
 from sim.explore.independence import Step
 from sim.explore.pct import PctPlan
@@ -49,11 +49,16 @@ def _walk(kind: InC, seed: int, windows: Rare, **more: Any) -> native.Plan:
     )
 
 
-def _delays(plan: DelayPlan) -> native.Plan | None:
-    if plan.faults:
-        return None
-    rows = (native.DelayPlan * len(plan.delays))(*map(_delay, plan.delays))
-    return native.Plan(kind=InC.DELAYS, delays_count=len(rows), delays=rows)
+def _delays(plan: DelayPlan) -> native.Plan:
+    delays = (native.DelayPlan * len(plan.delays))(*map(_delay, plan.delays))
+    faults = (native.StopPlan * len(plan.faults))(*map(_fault, plan.faults))
+    return native.Plan(
+        kind=InC.DELAYS,
+        delays_count=len(delays),
+        delays=delays,
+        faults_count=len(faults),
+        faults=faults,
+    )
 
 
 def _delay(delay: Delay) -> native.DelayPlan:
@@ -63,6 +68,12 @@ def _delay(delay: Delay) -> native.DelayPlan:
         until=_stop(until.stop),
         kind=_UNTIL.index(until.kind),
         number=until.number,
+    )
+
+
+def _fault(fault: FaultAt) -> native.StopPlan:
+    return native.StopPlan(
+        name=fault.fault.encode(), point=fault.at.encode(), occurrence=fault.occurrence
     )
 
 
@@ -113,8 +124,7 @@ def _sleeper(step: Step) -> native.Sleeper:
     return native.Sleeper(step.context.encode(), *points, step.stop, step.cpu)
 
 
-# None where this plan is for Python.
-IN_C: Final[Mapping[type[Plan], Callable[[Any], native.Plan | None]]] = {
+IN_C: Final[Mapping[type[Plan], Callable[[Any], native.Plan]]] = {
     RandomPlan: lambda plan: _walk(InC.RANDOM, plan.seed, plan.windows),
     PctPlan: lambda plan: _walk(
         InC.PCT, plan.seed, plan.windows, depth=plan.depth, choices=plan.choices

@@ -101,9 +101,16 @@ class RememberingEngine(Engine):
         )
 
     def _asked(self, options: Sequence[Option]) -> int:
-        if self._inside:
-            self.known.give_up()
-        return self._choose_by(options)
+        if not self._inside:
+            return self._choose_by(options)
+        _, fault = options  # nobody chooses who goes on in the midst of an input
+        name, at = fault.name.encode(), fault.at.encode()
+        self.known.does(Does.CHOOSE, len(name), len(at), data=name + b"\0" + at + b"\0")
+        self._end(told, lambda: BY_HISTORY)  # who is in the midst of a step cannot be read
+        chosen = self._choose_by(options)
+        self.begin(Input.CHOSEN, chosen, None)
+        self.known.with_windows(always=False)
+        return chosen
 
     # --- inputs ---
 
@@ -118,9 +125,9 @@ class RememberingEngine(Engine):
 
     def end(self) -> None:
         """It has had its effects."""
-        self._end(told)
+        self._end(told, self._state_or_history)
 
-    def _end(self, tell: Callable[[Sequence[Any]], bytes]) -> None:
+    def _end(self, tell: Callable[[Sequence[Any]], bytes], state: Callable[[], int]) -> None:
         if self.progress_step == _UNTOUCHED:
             self.progress_step = self._progress_before
         else:
@@ -129,20 +136,20 @@ class RememberingEngine(Engine):
             self.known.give_up()
         self._time_counts = False
         if self.known.over():
-            self._learn(tell)
+            self._learn(tell, state)
         self._told = len(self._world.happened)
         self._inside = False
 
-    def _learn(self, tell: Callable[[Sequence[Any]], bytes]) -> None:
+    def _learn(self, tell: Callable[[Sequence[Any]], bytes], state: Callable[[], int]) -> None:
         """What the input has done is new: say in which state it leaves what is outside."""
         happened = self._world.happened[self._told :]
         try:
-            state = ANYWHERE if self._unnoticed(happened) else self._state_or_history()
+            to = ANYWHERE if self._unnoticed(happened) else state()
         except Unreadable:
             self.known.give_up()
         else:
             digest = fingerprint(happened) if happened else 0
-            self.known.learn(Done(state, digest, tell(happened)))
+            self.known.learn(Done(to, digest, tell(happened)))
 
     def _unnoticed(self, happened: Sequence[Any]) -> bool:
         """Whether the guest only told of what nobody outside waits for or keeps."""
@@ -163,6 +170,7 @@ class RememberingEngine(Engine):
             world.actors,
             world.watch,
             world.machine,
+            world.faults,
             [(act.name, act.action) for act in self._acts],
             (len(self._outside), len(self._shells), *self.known.windows),
         )
@@ -177,7 +185,7 @@ class RememberingEngine(Engine):
             self.known.give_up()
         self.begin(Input.END, 0, None)
         self.known.with_memory()
-        self._end(lambda _: ended(self._ending()))
+        self._end(lambda _: ended(self._ending()), self._state_or_history)
         self.known.end_run(self.time_ns)
 
     def _ending(self) -> Ending:

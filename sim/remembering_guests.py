@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from guest.kernel.context import Context
 from guest.kernel.pages import PhysicalMemory
 from guest.native.contexts import NativeContext
 from guest.native.guest import NativeGuest, NativeMemory
@@ -45,6 +46,12 @@ class RememberedGuest(NativeGuest):
     def watched_by(self, engine: RememberingEngine) -> None:
         """Who is told."""
         self._engine = engine
+
+    def boot(self) -> Context:
+        """Every run that is played in C begins with the machine as it is now."""
+        self._allow_faults()
+        self._engine.known.keep_ready()
+        return super().boot()
 
     def _answer(self, context: NativeContext, trap: Trap) -> int:
         engine = self._engine
@@ -101,6 +108,5 @@ class RememberingGuests(NativeGuests):
         library = self.fresh_library(number)
         guest = RememberedGuest(library, config, wiring)
         guest.watched_by(engine)
-        self._known.keep_ready()
         library.ready_for = self._known
         return guest

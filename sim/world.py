@@ -113,12 +113,12 @@ class World:
         if self._recorder is not None:
             emit = self._recorder.watching(emit)
         self._emit = emit
-        self._faults = self._fault_budget(emit)
+        self.faults = self._fault_budget(emit)
         self._fine = fine
         self.machine = Machine(
             guest_config(scenario), self.engine, self._guests.memory(), self._guest
         )
-        faults = self._faults
+        faults = self.faults
         self.partition = Partition(
             partition_config(scenario, load or profile_of),
             self.engine,
@@ -150,8 +150,8 @@ class World:
         kernel.fine = self._fine
         if self._recorder is not None:
             kernel.heap = self._recorder.new_heap()
-        if self._faults is not None:
-            self._faults.install(kernel)
+        if self.faults is not None:
+            self.faults.install(kernel)
         return guest
 
     def _cast(self) -> list[Actor]:

@@ -101,7 +101,7 @@ class NativeGuest:
 
     def boot(self) -> Context:
         """Start the kernel; its context."""
-        self._library.shared.faults = self._faults()
+        self._allow_faults()
         self._library.call.vx_boot()
         self._contexts.entered()
         return self._contexts.last()
@@ -155,11 +155,12 @@ class NativeGuest:
 
     # --- what the C side asks and tells ---
 
-    def _faults(self) -> FaultBits:
-        """Which faults somebody may want."""
+    def _allow_faults(self) -> None:
+        """Have it ask about those that somebody may want."""
         allocations = self.kernel.fail_allocation is not None
         rings = self.kernel.ring_is_full is not None
-        return FaultBits(FaultBits.ALLOCATIONS * allocations | FaultBits.RINGS * rings)
+        bits = FaultBits.ALLOCATIONS * allocations | FaultBits.RINGS * rings
+        self._library.shared.faults = bits
 
     def _answer(self, context: NativeContext, trap: Trap) -> int:
         if trap.request == Request.ALLOCATION_FAILS:

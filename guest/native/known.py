@@ -44,6 +44,7 @@ class Input(IntEnum):
     NOTE = 3
     ENDED = 4
     END = 5
+    CHOSEN = 6
 
 
 class Does(IntEnum):
@@ -66,6 +67,7 @@ class Does(IntEnum):
     PROGRESS = 14
     LOOK = 15
     STOP = 16
+    CHOOSE = 17
 
 
 _PACKED: Final = {
@@ -84,6 +86,7 @@ _PACKED: Final = {
     Does.WINDOW: Struct("<BQI"),
     Does.PROGRESS: Struct("<B"),
     Does.STOP: Struct("<BBH"),
+    Does.CHOOSE: Struct("<BHH"),
 }
 
 
@@ -182,10 +185,11 @@ class Plan(c.Structure):
 
     _fields_ = (
         *((name, c.c_uint32) for name in ("kind", "depth", "choices", "decisions_count")),
-        ("delays_count", c.c_uint32),
+        *((name, c.c_uint32) for name in ("delays_count", "faults_count")),
         *((name, c.c_uint64) for name in ("seed", "late_window", "fault_window")),
         ("decisions", c.POINTER(c.c_uint16)),
         ("delays", c.POINTER(DelayPlan)),
+        ("faults", c.POINTER(StopPlan)),
         ("surw", c.POINTER(SurwPlan)),
         ("orders", c.POINTER(OrdersPlan)),
     )

@@ -2,11 +2,14 @@
 """Schedules of the real driver played in C: the same reports as from worlds, and sooner."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 import pytest
 
 from sim.exploration import baseline
+from sim.explore.delay_plan import DelayPlan
+from sim.explore.delays import FaultAt
 from sim.explore.dfs_run import DfsPlan, Trunk
 from sim.explore.strategies import STRATEGIES
 from sim.explore.strategy import Plan, RunReport
@@ -57,9 +60,19 @@ def test_a_plan_played_in_c_comes_to_what_it_comes_to_in_a_world(
     assert again == first == [by_worlds(plan) for plan in plans[strategy]]
 
 
-@pytest.mark.parametrize("scenario", ["multi-msi", "unload-during-eject", "suspend-busy"])
-def test_that_holds_for_other_stories(scenario: str, setup: Setup) -> None:
-    other = msgspec.structs.replace(setup, text=read_setup(scenario).text)
+@pytest.mark.parametrize(
+    ("scenario", "faults"),
+    [
+        ("multi-msi", ()),
+        ("unload-during-eject", ()),
+        ("suspend-busy", ()),
+        ("rescind-during-probe", ()),  # at a moment that is chosen
+        ("eject-ring-full", ()),
+        ("arrival", ("doubled-message",)),
+    ],
+)
+def test_that_holds_for_other_stories(scenario: str, faults: tuple[str, ...], setup: Setup) -> None:
+    other = msgspec.structs.replace(setup, text=read_setup(scenario).text, faults=faults)
     known = baseline(other)
     plans = [plan for name in PLAYED_IN_C for plan in STRATEGIES[name](known, 3).plans(3)]
     quick = QuickPlayer(Lab(other))
@@ -67,6 +80,20 @@ def test_that_holds_for_other_stories(scenario: str, setup: Setup) -> None:
     crossings = quick.crossings
     assert reports == [quick(plan) for plan in plans] == list(map(worlds(other), plans))
     assert quick.crossings == crossings < len(plans)
+
+
+def test_faults_that_a_plan_names_happen_in_c_where_they_happen_in_a_world(setup: Setup) -> None:
+    full = msgspec.structs.replace(setup, text=read_setup("eject-ring-full").text)
+    natural = baseline(full).natural
+    faults = [FaultAt(name, at, 1) for name, at in dict.fromkeys(natural.faults)]
+    pairs = [DelayPlan(faults=pair) for pair in pairwise(faults)]
+    plans = [*(DelayPlan(faults=(fault,)) for fault in faults), *pairs]
+    quick = QuickPlayer(Lab(full))
+    reports = [quick(plan) for plan in plans]
+    crossings = quick.crossings
+    assert reports == [quick(plan) for plan in plans] == list(map(worlds(full), plans))
+    assert quick.crossings == crossings
+    assert len({report.fingerprint for report in reports}) > len(faults) // 2
 
 
 def test_an_order_that_was_never_played_needs_no_world_where_its_parts_were(
@@ -98,10 +125,10 @@ def test_what_a_bug_breaks_is_told_alike(setup: Setup) -> None:
 
 
 def test_where_nothing_can_be_remembered_worlds_play_as_ever(setup: Setup) -> None:
-    full = msgspec.structs.replace(setup, text=read_setup("eject-ring-full").text)
-    plans = STRATEGIES["random"](baseline(full), 3).plans(VAIN_MAX + 2)
-    player = QuickPlayer(Lab(full))
-    assert [player(plan) for plan in plans] == list(map(worlds(full), plans))
+    hanging = msgspec.structs.replace(setup, text=read_setup("probe-fails").text)
+    plans = STRATEGIES["random"](baseline(hanging), 3).plans(VAIN_MAX + 2)
+    player = QuickPlayer(Lab(hanging))
+    assert [player(plan) for plan in plans] == list(map(worlds(hanging), plans))
     assert player.crossings == len(plans)
 
 
@@ -117,10 +144,12 @@ def test_what_another_setup_did_with_the_library_is_not_taken_for_ones_own(
     assert other(plan) == before
 
 
+@pytest.mark.parametrize("scenario", ["eject-during-probe", "eject-ring-full"])
 def test_the_search_of_all_orders_goes_on_from_what_c_tells_of_a_run(
-    setup: Setup, by_worlds: Callable[[Plan], RunReport]
+    scenario: str, setup: Setup
 ) -> None:
-    quick = QuickPlayer(Lab(setup))
+    told = msgspec.structs.replace(setup, text=read_setup(scenario).text)
+    quick, by_worlds = QuickPlayer(Lab(told)), worlds(told)
     plan: DfsPlan = DfsPlan(b"")
     for _ in range(3):
         quick(plan)

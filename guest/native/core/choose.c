@@ -10,7 +10,7 @@
 
 static uint64_t state VX_LEFT;
 static struct vx_plan plan VX_LEFT;
-static uint64_t late_in VX_LEFT;
+static uint64_t late_in VX_LEFT, fault_in VX_LEFT;
 static uint32_t made VX_LEFT;
 
 static uint64_t below_2_64(unsigned __int128 bound)
@@ -244,7 +244,7 @@ static void reset_walker(void)
 {
 	state = plan.seed;
 	late_in = vx_below(plan.late_window);
-	vx_below(plan.fault_window); /* the moment of the first fault; there are none here */
+	fault_in = vx_below(plan.fault_window);
 }
 
 static uint32_t walk(struct vx_runner *const *options, uint32_t runnable, bool may_be_late)
@@ -267,6 +267,14 @@ static uint32_t walk(struct vx_runner *const *options, uint32_t runnable, bool m
 	}
 }
 
+static uint32_t strike(void)
+{
+	if (fault_in--)
+		return 0;
+	fault_in = vx_below(plan.fault_window);
+	return 1;
+}
+
 static uint32_t next_decision(void)
 {
 	return made < plan.decisions_count ? plan.decisions[made++] : 0;
@@ -277,7 +285,7 @@ void vx_chooser_reset(const struct vx_plan *next)
 	plan = *next;
 	made = 0;
 	runs++;
-	if (plan.kind == DELAYS && !vx_delays_reset(plan.delays, plan.delays_count))
+	if (plan.kind == DELAYS && !vx_delays_reset(&plan))
 		vx_gave_up = true;
 	if (plan.kind == ORDERS && !vx_orders_reset(plan.orders))
 		vx_gave_up = true;
@@ -308,5 +316,29 @@ uint32_t vx_choose(struct vx_runner *const *options, uint32_t count, bool may_be
 		return pick_fed(options, count, may_be_late);
 	default:
 		return walk(options, count, may_be_late);
+	}
+}
+
+/* Two options that are nobody's steps: that nothing goes wrong, and that this does. */
+static uint32_t order_of_faults(void)
+{
+	static struct vx_runner nothing = { .sort = VX_ACTION, .cpu = VX_NO_CPU };
+	static struct vx_runner fault = { .sort = VX_ACTION, .cpu = VX_NO_CPU };
+	struct vx_runner *const options[] = { &nothing, &fault };
+
+	return vx_pick_order(options, 2, false);
+}
+
+uint32_t vx_choose_fault(const char *name, const char *at)
+{
+	switch (plan.kind) {
+	case DECISIONS:
+		return next_decision();
+	case DELAYS:
+		return vx_strike(name, at);
+	case ORDERS:
+		return order_of_faults();
+	default:
+		return strike();
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Natural order but for some named delays: the same as DelayChooser in sim/explore/delaying.py, which
- * says what a delay is. Fed the same options it chooses the same.
+ * Natural order but for some named delays and faults: the same as DelayChooser in
+ * sim/explore/delaying.py, which says what a delay is. Fed the same options it chooses the same.
  */
 #include "engine.h"
 
@@ -9,6 +9,8 @@
 #define STOPS_MAX 1024
 #define PLACE_BYTES 256
 #define LATENESSES 1000
+#define STRIKES_MAX 8
+#define OFFERS_MAX 256
 
 struct stop {
 	uint32_t name, occurrence;
@@ -35,6 +37,13 @@ static struct {
 } last[VX_RUNNERS_MAX] VX_LEFT; /* stop at which it was seen last, by place in vx_runners */
 static uint32_t run VX_LEFT;
 
+static struct strike {
+	uint64_t fault, at; /* digests */
+	uint32_t count; /* of the plan: for the how-manieth time; else how often it was offered */
+	bool pending;
+} strikes[STRIKES_MAX] VX_LEFT, offers[OFFERS_MAX] VX_LEFT;
+static uint32_t strikes_count VX_LEFT, strikes_left VX_LEFT, offers_count VX_LEFT;
+
 static uint64_t digest_of(const char *text)
 {
 	return vx_digest(text, __builtin_strlen(text));
@@ -51,11 +60,65 @@ static bool equal(struct stop one, struct stop other)
 	return one.name == other.name && one.point == other.point && one.occurrence == other.occurrence;
 }
 
-bool vx_delays_reset(const struct vx_delay_plan *delays, uint32_t count)
+static bool reset_strikes(const struct vx_stop_plan *faults, uint32_t count)
 {
+	strikes_count = strikes_left = count;
+	offers_count = 0;
+	if (count > STRIKES_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		strikes[i] = (struct strike){ digest_of(faults[i].name), digest_of(faults[i].point),
+					      faults[i].occurrence, true };
+	return true;
+}
+
+/* How often this fault of this thing has been offered by now. */
+static uint32_t offered(uint64_t fault, uint64_t at)
+{
+	uint32_t i = 0;
+
+	while (i < offers_count && (offers[i].fault != fault || offers[i].at != at))
+		i++;
+	if (i == OFFERS_MAX) {
+		vx_gave_up = true;
+		return 0;
+	}
+	if (i == offers_count)
+		offers[offers_count++] = (struct strike){ fault, at, 0, false };
+	return ++offers[i].count;
+}
+
+/* A fault is offered: 1 if it is to happen now. */
+uint32_t vx_strike(const char *name, const char *what)
+{
+	uint64_t fault, at;
+	uint32_t count;
+
+	if (!strikes_left)
+		return 0;
+	fault = digest_of(name);
+	at = digest_of(what);
+	count = offered(fault, at);
+	for (uint32_t i = 0; i < strikes_count; i++) {
+		struct strike *one = &strikes[i];
+
+		if (!one->pending || one->fault != fault || one->at != at || one->count != count)
+			continue;
+		one->pending = false;
+		strikes_left--;
+		return 1;
+	}
+	return 0;
+}
+
+bool vx_delays_reset(const struct vx_plan *plan)
+{
+	const struct vx_delay_plan *delays = plan->delays;
+	uint32_t count = plan->delays_count;
+
 	holds_count = choices = stops_count = 0;
 	run++;
-	if (count > HOLDS_MAX)
+	if (!reset_strikes(plan->faults, plan->faults_count) || count > HOLDS_MAX)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		struct hold *hold = &holds[i];

@@ -18,6 +18,8 @@ static uint32_t shells_count VX_LEFT;
 static struct vx_runner *acts[ACTS_MAX] VX_LEFT; /* to come, as they were announced */
 static uint32_t acts_count VX_LEFT;
 
+struct vx_question vx_question VX_LEFT;
+
 void vx_effects_reset(void)
 {
 	shells_count = acts_count = 0;
@@ -177,6 +179,14 @@ static void stop(struct reader *reader, struct vx_runner *runner)
 		runner->ready = false;
 }
 
+static void ask(struct reader *reader)
+{
+	unsigned fault_size = take(reader, 2), at_size = take(reader, 2);
+
+	vx_question.fault = (const char *)take_bytes(reader, fault_size + 1); /* with its zero */
+	vx_question.at = (const char *)take_bytes(reader, at_size + 1);
+}
+
 static bool apply_one(enum vx_does does, struct reader *reader, struct vx_runner *resumed,
 		      struct vx_trap *trap)
 {
@@ -232,6 +242,9 @@ static bool apply_one(enum vx_does does, struct reader *reader, struct vx_runner
 	case VX_DOES_STOP:
 		stop(reader, resumed);
 		return true;
+	case VX_DOES_CHOOSE:
+		ask(reader);
+		return true;
 	}
 	return false;
 }
@@ -241,6 +254,7 @@ bool vx_apply(struct vx_effects effects, struct vx_runner *resumed, struct vx_tr
 {
 	struct reader reader = { effects.bytes };
 
+	vx_question.fault = NULL;
 	while (reader.at < effects.bytes + effects.size)
 		if (!apply_one(take(&reader, 1), &reader, resumed, trap))
 			return false;

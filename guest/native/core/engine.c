@@ -27,11 +27,9 @@ VX_EXPORT const uint16_t *vx_decisions(void)
 	return decisions;
 }
 
-static uint32_t decide(struct vx_runner *const *options, uint32_t count, bool late)
+static uint32_t decided(uint32_t chosen, uint32_t count)
 {
-	uint32_t chosen = vx_choose(options, count, late);
-
-	if (decisions_count == DECISIONS_MAX || chosen >= count + late) {
+	if (decisions_count == DECISIONS_MAX || chosen >= count) {
 		vx_gave_up = true;
 		return 0;
 	}
@@ -59,7 +57,7 @@ static struct vx_runner *pick(void)
 			return NULL;
 		late = vx_may_be_late();
 		if (count + late > 1)
-			chosen = decide(options, count, late);
+			chosen = decided(vx_choose(options, count, late), count + late);
 		if (vx_gave_up)
 			return NULL;
 		if (chosen < count)
@@ -69,11 +67,19 @@ static struct vx_runner *pick(void)
 	}
 }
 
+/* All that the input does whose key was made, also after what has to be chosen on the way. */
 static bool known(struct vx_runner *resumed, struct vx_trap *trap)
 {
 	struct vx_effects effects;
 
-	return !vx_gave_up && vx_key_known(&effects) && vx_apply(effects, resumed, trap);
+	while (!vx_gave_up && vx_key_known(&effects) && vx_apply(effects, resumed, trap)) {
+		if (!vx_question.fault)
+			return true;
+		vx_key_begin(VX_IN_CHOSEN,
+			     decided(vx_choose_fault(vx_question.fault, vx_question.at), 2),
+			     vx_now_ns, NULL);
+	}
+	return false;
 }
 
 static struct vx_runner *guest_runner(uint32_t number)
@@ -243,13 +249,11 @@ static bool end(void)
 
 static bool play(void)
 {
-	struct vx_effects effects;
-
 	vx_boot();
 	if (!vx_drain_notes())
 		return false;
 	vx_key_begin(VX_IN_RESUME, 0xffffffff, 0, NULL); /* the actors enter */
-	if (!vx_key_known(&effects) || !vx_apply(effects, NULL, NULL))
+	if (!known(NULL, NULL))
 		return false;
 	for (;;) {
 		struct vx_runner *runner = pick();

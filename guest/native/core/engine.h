@@ -113,16 +113,18 @@ struct vx_orders_plan {
 };
 
 struct vx_plan {
-	uint32_t kind, depth, choices, decisions_count, delays_count;
+	uint32_t kind, depth, choices, decisions_count, delays_count, faults_count;
 	uint64_t seed, late_window, fault_window;
 	const uint16_t *decisions;
 	const struct vx_delay_plan *delays;
+	const struct vx_stop_plan *faults; /* a fault's name, what it hits, for the how-manieth time */
 	const struct vx_surw_plan *surw;
 	const struct vx_orders_plan *orders;
 };
 
 void vx_chooser_reset(const struct vx_plan *plan);
 uint32_t vx_choose(struct vx_runner *const *options, uint32_t count, bool may_be_late);
+uint32_t vx_choose_fault(const char *fault, const char *at); /* 1: it happens now */
 
 uint64_t vx_below(uint64_t bound); /* the next random number */
 uint64_t vx_thing(const char *name); /* an object that points touch */
@@ -146,7 +148,8 @@ uint32_t vx_pick_order(struct vx_runner *const *options, uint32_t count, bool ma
 void vx_orders_end(void);
 
 /* --- core/delays.c --- */
-bool vx_delays_reset(const struct vx_delay_plan *delays, uint32_t count);
+bool vx_delays_reset(const struct vx_plan *plan);
+uint32_t vx_strike(const char *fault, const char *at);
 uint32_t vx_pick_around(struct vx_runner *const *options, uint32_t count, bool may_be_late);
 uint32_t vx_delay_lasted(void); /* for how many choices the first one held its context */
 
@@ -181,7 +184,10 @@ uint64_t vx_known_stream(void);
 uint32_t vx_known_latest(void);
 
 /* --- core/inputs.c --- */
-enum vx_input_kind { VX_IN_RESUME, VX_IN_ACTION, VX_IN_ASK, VX_IN_NOTE, VX_IN_ENDED, VX_IN_END };
+enum vx_input_kind {
+	VX_IN_RESUME, VX_IN_ACTION, VX_IN_ASK, VX_IN_NOTE, VX_IN_ENDED, VX_IN_END,
+	VX_IN_CHOSEN, /* what was chosen in the midst of another one; the rest of that one's effects */
+};
 
 extern uint64_t vx_times; /* a digest of when everything came in */
 void vx_inputs_reset(void);
@@ -214,7 +220,14 @@ enum vx_does {
 	VX_DOES_PROGRESS,
 	VX_DOES_LOOK, /* alone: another key follows, what the host can see of the rings */
 	VX_DOES_STOP, /* u8 enum vx_trap_kind, u16 size, where: of the context that was resumed */
+	VX_DOES_CHOOSE, /* u16 size, u16 size, a fault's name, what it hits: whether it happens */
 };
+
+struct vx_question { /* NULL: there is none */
+	const char *fault, *at;
+};
+
+extern struct vx_question vx_question; /* of the effects applied last */
 
 struct vx_shell_call {
 	uint32_t cpu, verb, devfn, title_size, text_size;

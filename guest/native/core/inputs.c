@@ -108,6 +108,7 @@ static bool key_hypercall(uint64_t control, uint64_t input)
 bool vx_key_ask(const struct vx_trap *trap)
 {
 	uint64_t asked[] = { trap->request, trap->size, trap->a, trap->b };
+	const char *name;
 
 	switch (trap->request) {
 	case VX_HYPERCALL:
@@ -115,6 +116,15 @@ bool vx_key_ask(const struct vx_trap *trap)
 	case VX_MMIO_READ:
 	case VX_MMIO_WRITE:
 		vx_key_bytes(asked, sizeof(asked));
+		return true;
+	case VX_ALLOCATION_FAILS:
+		name = (const char *)trap->a;
+		vx_key_bytes(asked, sizeof(asked[0]));
+		vx_key_bytes(name, __builtin_strlen(name));
+		return true;
+	case VX_RING_IS_FULL:
+		vx_key_bytes(asked, sizeof(asked[0]));
+		vx_key_bytes((const void *)trap->a, trap->b);
 		return true;
 	}
 	return false;
@@ -233,7 +243,7 @@ VX_EXPORT void vx_input(uint32_t kind, uint32_t number, uint64_t now_ns, const c
 	who.title = vx_digest(title, title_size) | 1;
 	vx_key_begin(kind, number, now_ns, title ? &who : NULL);
 	effects_size = 0;
-	may_write = kind == VX_IN_RESUME || kind == VX_IN_ACTION;
+	may_write = kind == VX_IN_RESUME || kind == VX_IN_ACTION || kind == VX_IN_CHOSEN;
 	for (uint32_t i = 0; may_write && i < windows_count; i++)
 		keep_window(&windows[i]);
 }
