@@ -239,3 +239,10 @@ def expect_alive(host: HostBench) -> None:
     """Raise Nonconforming unless the host still answers a lawful request."""
     if host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS).completion is None:
         raise Nonconforming("a lawful request afterwards is not answered")
+
+
+def expect_deaf(host: HostBench) -> None:
+    """Raise Nonconforming if the host hears what is sent from here on."""
+    host.receive()
+    after = host.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
+    expect("the lists that came afterwards", relations_of(after), ())

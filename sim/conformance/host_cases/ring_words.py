@@ -17,7 +17,7 @@ from protocol.vpci import MessageType, PciChildMessage, PciMessage
 from sim.conformance.answers import Answer, completions_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming, NotOffered
 from sim.conformance.expecting import expect, reaching
-from sim.conformance.host_bench import HostBench
+from sim.conformance.host_bench import HostBench, expect_deaf
 
 M = MessageType
 REQUIREMENTS: Final = PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0)
@@ -186,6 +186,16 @@ def wish_left(host: HostBench) -> None:
         raise Nonconforming(f"pending_send_sz is {wish} where {free} bytes are free")
 
 
+def length_ends(host: HostBench) -> None:
+    _ready(host)
+    ring = host.to_host
+    at = ring.write_index
+    ring.write(VM_PKT_DATA_INBAND, 0, 0, REQUIREMENTS.build())
+    ring.forge_lengths(at, DESCRIPTOR_BYTES // 8, ring.data_bytes // 8)
+    host.host.signal(host.channel)
+    expect_deaf(host)
+
+
 AGREED: Final = "An agreed version and the relations known"
 WAITS: Final = "A guest that has filled its ring and put into pending_send_sz what it waits for"
 OV: Final = "OpenVMM vmbus_ring"
@@ -308,5 +318,15 @@ CASES: Final = (
         source=f"{OV}; ring_buffer.c hv_pkt_iter_close()",
         versions=FROM_1_2,
         check=wish_left,
+    ),
+    HostCase(
+        id="impossible-length-ends-worker",
+        strength="openvmm",
+        given=AGREED,
+        when="the guest writes a packet into the ring that says it is longer than what is there",
+        then="what it sends afterwards is never answered",
+        source="OpenVMM vmbus_ring parse_packet()",
+        versions=FROM_1_2,
+        check=length_ends,
     ),
 )
