@@ -87,9 +87,8 @@ class Actor:
         return watch.count_of(step.event, device.bus, device.wslot)
 
     async def _sleep(self, delay_ns: int) -> None:
-        engine = self._stage.engine
         self.context.ready = False
-        engine.wake_at(self.context, engine.now_ns() + delay_ns)
+        self._stage.engine.wake_after(self.context, delay_ns)
         await ops.trap("pause")
 
     async def _sleep_at_most(self, most_ns: int) -> None:

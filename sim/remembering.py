@@ -78,7 +78,7 @@ class RememberingEngine(Engine):
         self._notes = False  # it is one of the guest's
         self._told = 0  # how much of what has happened
         self._progress_before = 0
-        self._time_counts = False  # for the input that is under way
+        self._knows_time = False  # the input that is under way
         self._outside: dict[Context, int] = {}  # contexts that are not C code, by number
         self._shells: dict[Context, int] = {}  # C code that somebody outside waits for
         self._acts: list[HostAction] = []  # to come, as they were announced
@@ -106,11 +106,19 @@ class RememberingEngine(Engine):
         _, fault = options  # nobody chooses who goes on in the midst of an input
         name, at = fault.name.encode(), fault.at.encode()
         self.known.does(Does.CHOOSE, len(name), len(at), data=name + b"\0" + at + b"\0")
-        self._end(told, lambda: BY_HISTORY)  # who is in the midst of a step cannot be read
         chosen = self._choose_by(options)
-        self.begin(Input.CHOSEN, chosen, None)
-        self.known.with_windows(always=False)
+        self._cut(Input.CHOSEN, chosen)
         return chosen
+
+    def _cut(self, kind: Input, number: int) -> None:
+        """The input ends in its midst, and this one, which it waits for, does the rest of it."""
+        knows_time = self._knows_time or kind is Input.TIME
+        self._end(told, lambda: BY_HISTORY)  # who is in the midst of a step cannot be read
+        self.begin(kind, number, None)
+        self._knows_time = knows_time
+        if kind is Input.TIME:
+            self.known.with_time(self.time_ns)
+        self.known.with_windows(always=False)
 
     # --- inputs ---
 
@@ -120,6 +128,7 @@ class RememberingEngine(Engine):
             self.known.give_up()  # something came of none, or of two at once
         self._inside = True
         self._notes = kind is Input.NOTE
+        self._knows_time = False
         self._progress_before, self.progress_step = self.progress_step, _UNTOUCHED
         self.known.begin(kind, number, self.time_ns, None if who is None else _who(who))
 
@@ -132,9 +141,6 @@ class RememberingEngine(Engine):
             self.progress_step = self._progress_before
         else:
             self.known.does(Does.PROGRESS)
-        if self._time_counts:
-            self.known.give_up()
-        self._time_counts = False
         if self.known.over():
             self._learn(tell, state)
         self._told = len(self._world.happened)
@@ -250,12 +256,13 @@ class RememberingEngine(Engine):
             self.known.does(Does.WAKE, self._outside[context])
 
     def now_ns(self) -> int:
-        self._time_counts = self._inside
+        if self._inside and not self._knows_time:
+            self.known.does(Does.TELL_TIME)
+            self._cut(Input.TIME, 0)
         return super().now_ns()
 
     def wake_at(self, context: Context, at_ns: int) -> None:
         super().wake_at(context, at_ns)
-        self._time_counts = False  # it was asked for only to be counted from
         if context in self._outside:
             self._does(Does.WAKE_AT, self._outside[context], at_ns - self.time_ns)
 

@@ -85,6 +85,10 @@ class Timekeeper:
         context.timer = handle
         self._arm(at_ns, handle)
 
+    def wake_after(self, context: Context, delay_ns: int) -> None:
+        """The same, so many nanoseconds from now, whatever time it is."""
+        self.wake_at(context, self.time_ns + delay_ns)
+
     def _arm(self, at_ns: int, handle: Handle) -> None:
         self._deadlines.add(at_ns, handle)
         self._late = None

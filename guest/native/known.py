@@ -45,6 +45,7 @@ class Input(IntEnum):
     ENDED = 4
     END = 5
     CHOSEN = 6
+    TIME = 7
 
 
 class Does(IntEnum):
@@ -68,6 +69,7 @@ class Does(IntEnum):
     LOOK = 15
     STOP = 16
     CHOOSE = 17
+    TELL_TIME = 18
 
 
 _PACKED: Final = {
@@ -87,6 +89,7 @@ _PACKED: Final = {
     Does.PROGRESS: Struct("<B"),
     Does.STOP: Struct("<BBH"),
     Does.CHOOSE: Struct("<BHH"),
+    Does.TELL_TIME: Struct("<B"),
 }
 
 
@@ -219,6 +222,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "vx_input": (None, (_U32, _U32, _U64, c.c_char_p, _U32, _U32, _U32, _U32)),
     "vx_input_ask": (c.c_int, ()),
     "vx_input_note": (c.c_int, (c.c_void_p,)),
+    "vx_input_time": (None, (_U64,)),
     "vx_input_windows": (None, (_U32,)),
     "vx_input_window": (None, (_U64, _U32)),
     "vx_effect": (None, (c.c_char_p, _U32)),
@@ -312,6 +316,11 @@ class Known:
         """What comes of the input depends on the rings: always, or if it touches them."""
         if self._learning:
             self._call.vx_input_windows(always)
+
+    def with_time(self, now_ns: int) -> None:
+        """What comes of the input depends on what time it is."""
+        if self._learning:
+            self._call.vx_input_time(now_ns)
 
     def with_question(self) -> None:
         """The input is what the guest asks."""

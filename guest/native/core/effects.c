@@ -18,7 +18,7 @@ static uint32_t shells_count VX_LEFT;
 static struct vx_runner *acts[ACTS_MAX] VX_LEFT; /* to come, as they were announced */
 static uint32_t acts_count VX_LEFT;
 
-struct vx_question vx_question VX_LEFT;
+struct vx_rest vx_rest VX_LEFT;
 
 void vx_effects_reset(void)
 {
@@ -183,8 +183,9 @@ static void ask(struct reader *reader)
 {
 	unsigned fault_size = take(reader, 2), at_size = take(reader, 2);
 
-	vx_question.fault = (const char *)take_bytes(reader, fault_size + 1); /* with its zero */
-	vx_question.at = (const char *)take_bytes(reader, at_size + 1);
+	vx_rest.waits_for = VX_CHOICE;
+	vx_rest.fault = (const char *)take_bytes(reader, fault_size + 1); /* with its zero */
+	vx_rest.at = (const char *)take_bytes(reader, at_size + 1);
 }
 
 static bool apply_one(enum vx_does does, struct reader *reader, struct vx_runner *resumed,
@@ -245,6 +246,9 @@ static bool apply_one(enum vx_does does, struct reader *reader, struct vx_runner
 	case VX_DOES_CHOOSE:
 		ask(reader);
 		return true;
+	case VX_DOES_TELL_TIME:
+		vx_rest.waits_for = VX_TIME;
+		return true;
 	}
 	return false;
 }
@@ -254,7 +258,7 @@ bool vx_apply(struct vx_effects effects, struct vx_runner *resumed, struct vx_tr
 {
 	struct reader reader = { effects.bytes };
 
-	vx_question.fault = NULL;
+	vx_rest.waits_for = VX_NOTHING_MORE;
 	while (reader.at < effects.bytes + effects.size)
 		if (!apply_one(take(&reader, 1), &reader, resumed, trap))
 			return false;

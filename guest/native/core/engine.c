@@ -67,17 +67,26 @@ static struct vx_runner *pick(void)
 	}
 }
 
-/* All that the input does whose key was made, also after what has to be chosen on the way. */
+static void key_rest(void)
+{
+	if (vx_rest.waits_for == VX_TIME) {
+		vx_key_begin(VX_IN_TIME, 0, vx_now_ns, NULL);
+		vx_key_bytes(&vx_now_ns, sizeof(vx_now_ns));
+		return;
+	}
+	vx_key_begin(VX_IN_CHOSEN, decided(vx_choose_fault(vx_rest.fault, vx_rest.at), 2),
+		     vx_now_ns, NULL);
+}
+
+/* All that the input does whose key was made, also after what it waits for in its midst. */
 static bool known(struct vx_runner *resumed, struct vx_trap *trap)
 {
 	struct vx_effects effects;
 
 	while (!vx_gave_up && vx_key_known(&effects) && vx_apply(effects, resumed, trap)) {
-		if (!vx_question.fault)
+		if (vx_rest.waits_for == VX_NOTHING_MORE)
 			return true;
-		vx_key_begin(VX_IN_CHOSEN,
-			     decided(vx_choose_fault(vx_question.fault, vx_question.at), 2),
-			     vx_now_ns, NULL);
+		key_rest();
 	}
 	return false;
 }

@@ -186,7 +186,7 @@ uint32_t vx_known_latest(void);
 /* --- core/inputs.c --- */
 enum vx_input_kind {
 	VX_IN_RESUME, VX_IN_ACTION, VX_IN_ASK, VX_IN_NOTE, VX_IN_ENDED, VX_IN_END,
-	VX_IN_CHOSEN, /* what was chosen in the midst of another one; the rest of that one's effects */
+	VX_IN_CHOSEN, VX_IN_TIME, /* what another one waited for in its midst; its rest comes of them */
 };
 
 extern uint64_t vx_times; /* a digest of when everything came in */
@@ -221,13 +221,17 @@ enum vx_does {
 	VX_DOES_LOOK, /* alone: another key follows, what the host can see of the rings */
 	VX_DOES_STOP, /* u8 enum vx_trap_kind, u16 size, where: of the context that was resumed */
 	VX_DOES_CHOOSE, /* u16 size, u16 size, a fault's name, what it hits: whether it happens */
+	VX_DOES_TELL_TIME,
 };
 
-struct vx_question { /* NULL: there is none */
-	const char *fault, *at;
+enum vx_waits_for { VX_NOTHING_MORE, VX_CHOICE, VX_TIME };
+
+struct vx_rest { /* what the effects applied last wait for in their midst */
+	enum vx_waits_for waits_for;
+	const char *fault, *at; /* of the choice */
 };
 
-extern struct vx_question vx_question; /* of the effects applied last */
+extern struct vx_rest vx_rest;
 
 struct vx_shell_call {
 	uint32_t cpu, verb, devfn, title_size, text_size;

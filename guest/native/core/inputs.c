@@ -243,7 +243,8 @@ VX_EXPORT void vx_input(uint32_t kind, uint32_t number, uint64_t now_ns, const c
 	who.title = vx_digest(title, title_size) | 1;
 	vx_key_begin(kind, number, now_ns, title ? &who : NULL);
 	effects_size = 0;
-	may_write = kind == VX_IN_RESUME || kind == VX_IN_ACTION || kind == VX_IN_CHOSEN;
+	may_write = kind == VX_IN_RESUME || kind == VX_IN_ACTION || kind == VX_IN_CHOSEN ||
+		    kind == VX_IN_TIME;
 	for (uint32_t i = 0; may_write && i < windows_count; i++)
 		keep_window(&windows[i]);
 }
@@ -256,6 +257,11 @@ VX_EXPORT int vx_input_ask(void)
 VX_EXPORT int vx_input_note(const struct vx_note *note)
 {
 	return vx_key_note(note);
+}
+
+VX_EXPORT void vx_input_time(uint64_t now_ns)
+{
+	vx_key_bytes(&now_ns, sizeof(now_ns));
 }
 
 /* The rings decide what comes of this input: always, or if it turns out to touch them. */
