@@ -316,14 +316,6 @@ class RememberingEngine(Engine):
         self.known.give_up()
         super().halt()
 
-    def drop(self, context: Context) -> None:
-        self.known.give_up()
-        super().drop(context)
-
-    def contexts_of(self, cpu: Cpu) -> list[Context]:
-        self.known.give_up()
-        return super().contexts_of(cpu)
-
 
 def _number(cpu: Cpu | None) -> int:
     return NO_CPU if cpu is None else int(cpu.index)

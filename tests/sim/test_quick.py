@@ -70,6 +70,8 @@ def test_a_plan_played_in_c_comes_to_what_it_comes_to_in_a_world(
         ("eject-ring-full", ()),
         ("arrival", ("doubled-message",)),
         ("rescind-slow-answer", ()),  # in which the host asks what time it is
+        ("offline-during-eject", ()),
+        ("hibernate-eject", ()),
     ],
 )
 def test_that_holds_for_other_stories(scenario: str, faults: tuple[str, ...], setup: Setup) -> None:

@@ -138,15 +138,17 @@ static void join(struct reader *reader)
 
 static bool deliver(enum vx_does does, struct reader *reader)
 {
-	unsigned cpu = take(reader, 2), size;
+	unsigned cpu = take(reader, 2), size, vector;
 
 	if (does == VX_DOES_EVENT) {
-		vx_deliver_event(cpu, take(reader, 4), true); /* CPUs that go are Python's */
+		vx_deliver_event(cpu, take(reader, 4), vx_cpu_is_online(cpu));
 	} else if (does == VX_DOES_VECTOR) {
-		vx_device_interrupt(cpu, take(reader, 4));
+		vector = take(reader, 4);
+		if (vx_cpu_is_online(cpu))
+			vx_device_interrupt(cpu, vector);
 	} else {
 		size = take(reader, 2);
-		vx_deliver_message(cpu, take_bytes(reader, size), size, true);
+		vx_deliver_message(cpu, take_bytes(reader, size), size, vx_cpu_is_online(cpu));
 	}
 	return vx_drain_notes();
 }

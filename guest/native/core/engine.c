@@ -96,6 +96,16 @@ static struct vx_runner *guest_runner(uint32_t number)
 	return vx_runner_of(VX_OF_GUEST, number);
 }
 
+static void follow_cpu(const struct vx_note *note)
+{
+	if (note->kind == VX_CPU_DEAD)
+		vx_cpu_dies(note->a);
+	if (note->kind == VX_CPU_TAKEN_OVER)
+		vx_cpu_is_taken_over(note->a);
+	if (note->kind == VX_CPU_STARTS)
+		vx_cpu_starts(note->a);
+}
+
 /* What the guest has started, woken and told since it was last asked. */
 bool vx_drain_notes(void)
 {
@@ -127,6 +137,7 @@ bool vx_drain_notes(void)
 			vx_key_begin(VX_IN_NOTE, 0, vx_now_ns, vx_on);
 			if (!vx_key_note(note) || !known(NULL, NULL))
 				return false;
+			follow_cpu(note);
 		}
 	}
 	return !vx_gave_up;

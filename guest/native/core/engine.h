@@ -11,7 +11,6 @@
 
 #define VX_RUNNERS_MAX (VX_CONTEXTS_MAX + 4096)
 #define VX_NO_CPU 0xffff
-#define VX_CPUS_PLAYED 64 /* more CPUs are for Python */
 
 enum vx_sort { VX_OF_GUEST, VX_OUTSIDE, VX_ACTION };
 
@@ -34,7 +33,8 @@ struct vx_runner { /* what may go on: a context of the guest or from outside, or
 };
 
 struct vx_cpu {
-	struct vx_runner *hardirq, *softirq, *thread;
+	const struct vx_runner *hardirq;
+	struct vx_runner *softirq, *thread;
 	struct vx_runner *pending[64]; /* softirqs in the order they were raised */
 	unsigned pending_count;
 };
@@ -59,6 +59,10 @@ void vx_wake_runner(struct vx_runner *runner);
 bool vx_allows(const struct vx_runner *runner);
 void vx_switch_to(struct vx_runner *runner);
 void vx_leave_cpu(struct vx_runner *runner);
+bool vx_cpu_is_online(unsigned cpu);
+void vx_cpu_dies(unsigned cpu);
+void vx_cpu_is_taken_over(unsigned cpu);
+void vx_cpu_starts(unsigned cpu);
 
 /* --- core/clock.c --- */
 extern uint64_t vx_now_ns;

@@ -122,6 +122,9 @@ bool vx_key_ask(const struct vx_trap *trap)
 		vx_key_bytes(asked, sizeof(asked[0]));
 		vx_key_bytes(name, __builtin_strlen(name));
 		return true;
+	case VX_POWER_OFF:
+		vx_key_bytes(asked, sizeof(asked[0]));
+		return true;
 	case VX_RING_IS_FULL:
 		vx_key_bytes(asked, sizeof(asked[0]));
 		vx_key_bytes((const void *)trap->a, trap->b);
@@ -143,6 +146,11 @@ bool vx_key_note(const struct vx_note *note)
 	case VX_HAPPENED:
 		vx_key_bytes(note->numbers, sizeof(note->numbers));
 		vx_key_bytes(note->words, __builtin_strlen(note->words));
+		return true;
+	case VX_POWERED_ON:
+	case VX_CPU_DEAD:
+	case VX_CPU_TAKEN_OVER:
+	case VX_CPU_STARTS:
 		return true;
 	}
 	return false;

@@ -14,7 +14,7 @@ struct vx_runner vx_runners[VX_RUNNERS_MAX] VX_LEFT;
 struct vx_runner *vx_ready[VX_RUNNERS_MAX] VX_LEFT, *vx_on VX_LEFT;
 uint32_t vx_ready_count VX_LEFT, vx_runners_count VX_LEFT;
 bool vx_crowded VX_LEFT;
-static struct vx_cpu cpus[VX_CPUS_PLAYED] VX_LEFT;
+static struct vx_cpu cpus[VX_CPUS_MAX] VX_LEFT;
 static struct vx_runner *of_sort[3][VX_RUNNERS_MAX] VX_LEFT;
 static uint32_t sort_count[3] VX_LEFT;
 
@@ -79,7 +79,7 @@ void vx_runners_reset(void)
 	vx_crowded = false;
 	run++;
 	vx_fill(sort_count, 0, sizeof(sort_count));
-	vx_fill(cpus, 0, sizeof(cpus));
+	vx_fill(cpus, 0, vx_shared.cpus * sizeof(cpus[0]));
 }
 
 struct vx_runner *vx_runner_of(enum vx_sort sort, uint32_t number)
@@ -199,6 +199,58 @@ void vx_leave_cpu(struct vx_runner *runner)
 		cpu->softirq = NULL;
 	else if (cpu->thread == runner)
 		cpu->thread = NULL;
+}
+
+/* --- CPUs that go and come: guest/kernel/cpu_takedown.py, guest/native/processors.py --- */
+
+static const struct vx_runner nobody; /* on a CPU in play_dead(), into which no interrupt gets */
+
+bool vx_cpu_is_online(unsigned cpu)
+{
+	return cpus[cpu].hardirq != &nobody;
+}
+
+static void drop(struct vx_runner *runner)
+{
+	runner->done = true;
+	runner->ready = false;
+	vx_unready(runner);
+}
+
+/* Whoever is bound to it goes on at the next one; an interrupt that nobody will take is forgotten. */
+void vx_cpu_dies(unsigned cpu)
+{
+	unsigned next = cpu;
+
+	cpus[cpu].hardirq = &nobody;
+	while (!vx_cpu_is_online(next))
+		next = (next + 1) % vx_shared.cpus;
+	for (uint32_t i = 0; i < vx_runners_count; i++) {
+		struct vx_runner *runner = &vx_runners[i];
+
+		if (runner->done || runner->cpu != cpu || runner == vx_on ||
+		    runner->kind == VX_SOFTIRQ)
+			continue;
+		if (runner->kind == VX_HARDIRQ) {
+			drop(runner);
+			continue;
+		}
+		runner->cpu = next;
+		if (runner->sort == VX_OF_GUEST)
+			vx_move(runner->number, next);
+	}
+}
+
+/* What its softirqs were to do was raised again elsewhere. */
+void vx_cpu_is_taken_over(unsigned cpu)
+{
+	while (cpus[cpu].pending_count)
+		drop(cpus[cpu].pending[--cpus[cpu].pending_count]);
+}
+
+void vx_cpu_starts(unsigned cpu)
+{
+	cpus[cpu] = (struct vx_cpu){};
 }
 
 void vx_place(const struct vx_runner *runner, char *text, size_t size)

@@ -116,7 +116,7 @@ VX_EXPORT uint32_t vx_cpu_of(uint32_t id)
 }
 
 /* Its CPU is gone: it goes on at another. */
-VX_EXPORT void vx_move(uint32_t id, uint32_t cpu)
+void vx_move(uint32_t id, uint32_t cpu)
 {
 	contexts[id].cpu = cpu;
 }

@@ -154,6 +154,7 @@ static inline void vx_fill(void *to, int value, size_t size)
 struct vx_ctx *vx_start(enum vx_kind kind, unsigned cpu, const char *title,
 			void (*entry)(void *), void *argument);
 void vx_resume(uint32_t id) VX_EXPORT;
+void vx_move(uint32_t id, uint32_t cpu) VX_EXPORT; /* the CPU that it was on has gone */
 void vx_point(const char *verb, const void *object);
 void vx_point_named(const char *verb, const char *name);
 bool vx_park(struct vx_queue *queue, const char *why, uint64_t deadline_ns);
