@@ -64,7 +64,7 @@ class DelayStrategy:
         self._longest += (LongestPlan((Delay(*stop),)) for stop in _contested(natural))
         self._longest += (DelayPlan(faults=(fault,)) for fault in _possible(natural))
         self._longest += (DelayPlan((Delay(*stop, late()),)) for stop in _may_be_late(natural))
-        self._ends = len(self._longest)  # how many of them are not learnt yet
+        self._ends = self._ends_to_learn = len(self._longest)
         self._shorter: list[_Shorter] = []
         self._natural = 0  # the fingerprint of natural order
         self._telling: list[DelayPlan] = []  # the single departures that changed something
@@ -79,12 +79,14 @@ class DelayStrategy:
         if not self.passed or self._lost:
             return ()
         any_length = not self._shorter and not self._outstanding
-        return (Exhausted(ANY_LENGTH if any_length else ENDS, self._singles),)
+        if any_length:
+            return (Exhausted(ANY_LENGTH, self._singles),)
+        return (Exhausted(ENDS, self._ends),)
 
     @property
     def passed(self) -> bool:
         """Whether every stop has been held to its ends, and every fault has happened."""
-        return self._ends == 0
+        return self._ends_to_learn == 0
 
     @property
     def ends_left(self) -> int:
@@ -102,7 +104,7 @@ class DelayStrategy:
     def learn(self, plan: Plan, report: RunReport) -> None:
         """Note what changes something, and what lengths there are."""
         self._outstanding -= 1
-        self._ends -= self._ends > 0  # they come first
+        self._ends_to_learn -= self._ends_to_learn > 0  # they come first
         assert isinstance(plan, DelayPlan), "a strategy learns of its own plans"
         self._lost |= report.verdict == LOST
         if plan.departures > 1:

@@ -58,7 +58,7 @@ def test_what_is_exhausted_is_said_when_it_is_and_not_before() -> None:
         for plan in strategy.plans(3):
             strategy.learn(plan, report_of(bug, plan))
         said.append(strategy.exhausted)
-    assert said[:2] == [(), (Exhausted(ENDS, 6),)]
+    assert said[:3] == [(), (Exhausted(ENDS, 6),), (Exhausted(ENDS, 6),)]
     assert said[-1] == (Exhausted(ANY_LENGTH, 1 + 18),)
 
 
