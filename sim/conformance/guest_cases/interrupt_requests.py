@@ -30,18 +30,7 @@ from sim.conformance.seen import Seen
 COMPOSE: Final = "pci-hyperv.c hv_compose_msi_msg()"
 ALL_PROCESSORS: Final = (1 << 64) - 1
 FIRST_VECTOR, LAST_VECTOR = 0x10, 0xFF  # of a local APIC
-BLOCK: Final = 4
-DUMMY_VECTOR: Final = 32  # a multiple of any block's size, and not zero
 SINGLE_MSI_WORKS: Final = SINGLE_MSI + actor("administrator", do("offer", "card0"), SETTLED)
-MULTI_MSI: Final = """
-[guest]
-vcpus = 4
-
-[[device]]
-name = "card0"
-profile = "multi-msi"
-vectors = 4
-""" + actor("administrator", do("offer", "card0"), SETTLED)
 
 
 def names_only(*vps: int) -> Callable[[Seen], None]:
@@ -87,15 +76,6 @@ def lawful_description(seen: Seen) -> None:
             raise Nonconforming(f"{packet.name} asks for {told_of}", packet.seq)
 
 
-def one_block(seen: Seen) -> None:
-    aimed = {call.mapping for call in retargets(seen)}
-    premise(len(aimed) > 1, "more than one vector of a multi-MSI device")
-    for packet, int_desc in created(seen):
-        if int_desc.vector_count != BLOCK:
-            count = int_desc.vector_count
-            raise Nonconforming(f"{packet.name} asks for {count} of {BLOCK} vectors", packet.seq)
-
-
 def given(seen: Seen) -> Iterator[tuple[int, Mapping, int]]:
     """Each CREATE that succeeded: its place, the mapping it got, and the vector it named."""
     for packet, int_desc in created(seen):
@@ -121,17 +101,6 @@ def vector_aimed(seen: Seen) -> None:
     premise(judged, "aiming an interrupt")
 
 
-def dummy_vector_once(seen: Seen) -> None:
-    requests = list(created(seen))
-    premise(requests, "an interrupt")
-    for packet, int_desc in requests:
-        found = int_desc.vector, int_desc.vector_count
-        if found != (DUMMY_VECTOR, BLOCK):
-            raise Nonconforming(f"{packet.name} names vector {found[0]}, {found[1]} of them")
-    if len(requests) > 1:
-        raise Nonconforming("the block was created more than once", requests[1][0].seq)
-
-
 CASES: Final = (
     GuestCase(
         id="create-names-virtual-processors",
@@ -142,16 +111,6 @@ CASES: Final = (
         source=f"{COMPOSE}: hv_cpu_number_to_vp_number()",
         scenario=SPARSE,
         check=names_only(0, 5),
-    ),
-    GuestCase(
-        id="multi-msi-is-one-block",
-        strength="must",
-        given="A device without MSI-X whose driver takes four vectors",
-        when="the guest has them created",
-        then="it asks for all of them at once, since the device has one address for all",
-        source=f"{COMPOSE}; PCI: multiple message enable",
-        scenario=MULTI_MSI,
-        check=one_block,
     ),
     GuestCase(
         id="create-has-the-version-form",
@@ -214,15 +173,5 @@ CASES: Final = (
         source=f"{COMPOSE}: hv_msi_get_int_vector()",
         scenario=SINGLE_MSI_WORKS,
         check=vector_aimed,
-    ),
-    GuestCase(
-        id="multi-msi-names-vector-32",
-        strength="linux",
-        given="A device without MSI-X whose driver takes four vectors",
-        when="the guest has them created",
-        then="one message names vector 32 and the count; unmasking tells the true vectors",
-        source=f"{COMPOSE}, comment at the dummy vector",
-        scenario=MULTI_MSI,
-        check=dummy_vector_once,
     ),
 )

@@ -15,6 +15,7 @@ from sim.conformance.guest_cases.reading import (
     CREATE,
     DELETE,
     last_event,
+    premise,
     reopened,
     since,
     wslot_of,
@@ -76,11 +77,12 @@ def surveyed_twice(seen: Seen) -> None:
         raise Nonconforming(f"{len(asked)} resource queries for the function were sent, not 2")
 
 
-def what_follows(seen: Seen) -> None:
-    """Nobody says what is due: tell what came."""
-    empty = last_event(seen, BusRelationsSent, "a list")
-    names = [packet.name for packet in since(seen.sent(), empty)]
-    raise Nonconforming(f"it sent {', '.join(names) or 'nothing'}")
+def taken_for_new(seen: Seen) -> None:
+    lists = seen.events(BusRelationsSent)
+    premise(lists and lists[-1][1].wslots, "a list after the empty one")
+    empty = [seq for seq, event in lists if not event.wslots]
+    if not [p for p in surveys_of(seen, 0) if empty[0] < p.seq]:
+        raise Nonconforming("the function was not taken for a new one", lists[-1][0])
 
 
 def newest_taken(seen: Seen) -> None:
@@ -245,14 +247,16 @@ CASES: Final = (
         check=newest_taken,
     ),
     GuestCase(
-        id="empty-list",
-        strength="unknown",
+        id="empty-list-obeyed",
+        strength="linux",
         given="A guest at work on a bus with one function",
-        when="an empty list arrives",
-        then="it says nothing that is known",
-        source="Linux removes all functions, FreeBSD ignores the list",
+        when="an empty list arrives, and then one with the function again",
+        then="it takes the function for a new one and asks for its resources again",
+        source=f"{WORK}; FreeBSD ignores an empty list",
         scenario=knobs(rescind_after_last=False)
-        + administrator(SETTLED, list_step(), after(SETTLED_NS)),
-        check=what_follows,
+        + administrator(
+            SETTLED, list_step(), after(SETTLED_NS), list_step("nvme0"), after(SETTLED_NS)
+        ),
+        check=taken_for_new,
     ),
 )

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from errno import ETIMEDOUT
 
+from guest.kernel import ops
 from guest.kernel.irq import IrqData
 from guest.kernel.irq_chip import MsiMsg
 from guest.kernel.sync import Completion
+from guest.pci_core.types import MsiDesc
 from guest.pci_hyperv.assignment import HIGHEST_SLOT
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.channel import Incoming
-from guest.pci_hyperv.device import HvPciDev
+from guest.pci_hyperv.device import HvPciDev, HvPciDevDescription
 from guest.pci_hyperv.driver import HvPciDriver
-from guest.pci_hyperv.interrupt_requests import InterruptRequest
+from guest.pci_hyperv.interrupt_requests import IntDesc, InterruptRequest
 from guest.pci_hyperv.messages import bus_message, child_message
 from guest.pci_hyperv.relations import HvDrState
 from guest.vmbus.channel import HvDevice
 from protocol.ids import RelId
 from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_ROM_ADDRESS, PCI_STATUS
 from protocol.ring import Packet
-from protocol.vpci import MessageType, PciBusRelations2
+from protocol.vpci import MessageType, PciBusRelations2, PciDeleteInterrupt
 
 M = MessageType
 LOCAL_APIC = 0xFEE0_0000
@@ -170,3 +172,81 @@ class DropsEarlyLists(HvPciDriver):
         if hbus.dialect is None:
             return -1
         return await super().hv_pci_start_relations_work(hbus, dr)
+
+
+class IgnoresEmptyLists(HvPciDriver):
+    async def _devices_present(self, hbus: HvPciBus, func: tuple[HvPciDevDescription, ...]) -> None:
+        if func:
+            await super()._devices_present(hbus, func)
+
+
+class KnowsItsFunctions(HvPciDriver):
+    """It asks for no list if it has had one."""
+
+    async def hv_pci_query_relations(self, hdev: HvDevice) -> int:
+        if not hv_get_drvdata(hdev).children.empty():
+            return 0
+        return await super().hv_pci_query_relations(hdev)
+
+
+class LeavesBarsToTheCore(HvPciDriver):
+    resuming = False
+
+    async def hv_pci_resume(self, hdev: HvDevice) -> int:
+        self.resuming = True
+        return await super().hv_pci_resume(hdev)
+
+    async def prepopulate_bars(self, hbus: HvPciBus) -> None:
+        if not self.resuming:
+            await super().prepopulate_bars(hbus)
+
+
+class DeletesForEach(HvPciDriver):
+    """A block: once for each of its vectors."""
+
+    async def hv_int_desc_free(self, hpdev: HvPciDev, int_desc: IntDesc) -> None:
+        once_more = range(int_desc.vector_count - 1)
+        for _ in once_more:
+            message = PciDeleteInterrupt(wslot=hpdev.desc.win_slot, int_desc=int_desc.wire())
+            await self.send_message(hpdev.hbus.hdev.channel, message.build())
+        await super().hv_int_desc_free(hpdev, int_desc)
+
+
+class DeletesEach(HvPciDriver):
+    """A block: each of its vectors by itself."""
+
+    async def hv_int_desc_free(self, hpdev: HvPciDev, int_desc: IntDesc) -> None:
+        int_desc.vector_count = 1
+        await super().hv_int_desc_free(hpdev, int_desc)
+
+
+class KeepsBlocks(HvPciDriver):
+    async def hv_int_desc_free(self, _hpdev: HvPciDev, _int_desc: IntDesc) -> None:
+        pass
+
+
+class CountsInTwos(HvPciDriver):
+    def derive_message(
+        self, hpdev: HvPciDev, msi_desc: MsiDesc, data: IrqData, int_desc: IntDesc
+    ) -> MsiMsg:
+        message = super().derive_message(hpdev, msi_desc, data, int_desc)
+        int_desc.data += data.irq - msi_desc.irq
+        return message
+
+
+class LooksRarely(HvPciDriver):
+    async def has_gone(self, hpdev: HvPciDev) -> bool:
+        await ops.udelay(self.kernel, 900)
+        return await super().has_gone(hpdev)
+
+
+class LooksOnce(HvPciDriver):
+    """It then waits for the answer without another look at the function."""
+
+    looked = False
+
+    async def has_gone(self, hpdev: HvPciDev) -> bool:
+        if self.looked:
+            return False
+        self.looked = True
+        return await super().has_gone(hpdev)

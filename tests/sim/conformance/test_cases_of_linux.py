@@ -59,6 +59,15 @@ UNLIKE = (
     Unlike("poll-ends-when-function-gone", drivers.NeverLooks, "vendor id 0 times"),
     Unlike("poll-ends-when-function-gone", drivers.LooksOn, "looked again"),
     Unlike(EARLY_LIST, drivers.ContentWithAnyList, "on the strength of the early list"),
+    Unlike("empty-list-obeyed", drivers.IgnoresEmptyLists, "not taken for a new one"),
+    Unlike("resume-asks-for-the-list", drivers.KnowsItsFunctions, "the list not asked for"),
+    Unlike("resume-places-bars", drivers.LeavesBarsToTheCore, "BAR 0 has not been placed"),
+    Unlike("multi-msi-deleted-once", drivers.DeletesForEach, "deleted 4 times"),
+    Unlike("multi-msi-deleted-once", drivers.DeletesEach, "a single vector"),
+    Unlike("multi-msi-deleted-once", drivers.KeepsBlocks, "never deleted"),
+    Unlike("multi-msi-data-counts-up", drivers.CountsInTwos, "is not of the block"),
+    Unlike("interrupt-polled-every-100-us", drivers.LooksRarely, "after 1000000 ns"),
+    Unlike("interrupt-polled-every-100-us", drivers.LooksOnce, "it looked 1 times"),
 )
 STOPS_SHORT = (
     Unlike("retry-releases-from-above", drivers.NeverRetries, "a second D0 entry"),
