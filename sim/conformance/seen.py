@@ -23,6 +23,7 @@ from sim.result import RunResult
 from sim.trace import Stamped
 
 E = TypeVar("E", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class SeenPacket(NamedTuple):
@@ -91,7 +92,7 @@ class Seen:
             for stamped in self.trace
             if isinstance(stamped.event, MessagePosted)
             and stamped.event.direction == direction
-            and vmbus.message_type(stamped.event.payload) == message
+            and _control_type(stamped.event.payload) == message
         ]
 
     def events(self, kind: type[E]) -> list[tuple[int, E]]:
@@ -128,6 +129,22 @@ def _name(payload: bytes) -> str:
         return vpci.message_name(payload)
     except WireFormatError:
         return "(too short)"
+
+
+def _control_type(payload: bytes) -> int | None:
+    """None for what is too short to have one."""
+    try:
+        return vmbus.message_type(payload)
+    except WireFormatError:
+        return None
+
+
+def parsed(parse: Callable[[bytes], T], image: bytes, seq: int) -> T:
+    """What the guest sent at that place. Raises Nonconforming where it cannot be read."""
+    try:
+        return parse(image)
+    except WireFormatError as damaged:
+        raise Nonconforming(f"what the guest sent cannot be read: {damaged}", seq) from None
 
 
 def expect_all(

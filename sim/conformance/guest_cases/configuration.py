@@ -32,7 +32,7 @@ from sim.conformance.guest_cases.scenarios import (
     administrator,
     after,
 )
-from sim.conformance.seen import Seen
+from sim.conformance.seen import Seen, parsed
 
 READ: Final = "pci-hyperv.c _hv_pcifront_read_config()"
 ID_AREAS: Final = (
@@ -148,7 +148,8 @@ def by_hypercall(seen: Seen) -> None:
 def selected_each_time(seen: Seen) -> None:
     """Of the window's two pages the first takes the slot, the second is that slot's registers."""
     in_confidence(seen)
-    window = PciBusD0Entry.parse(seen.only(MessageType.PCI_BUS_D0ENTRY).payload).mmio_base
+    entry = seen.only(MessageType.PCI_BUS_D0ENTRY)
+    window = parsed(PciBusD0Entry.parse, entry.payload, entry.seq).mmio_base
     selected = False
     for seq, call in seen.events(HypercallMade):
         if call.code not in (HVCALL_MMIO_READ, HVCALL_MMIO_WRITE):

@@ -20,7 +20,7 @@ from sim.conformance.guest_cases.reading import (
     waits_for_ever,
 )
 from sim.conformance.guest_cases.scenarios import LIFE, answered_late
-from sim.conformance.seen import Seen, SeenPacket, expect_all
+from sim.conformance.seen import Seen, SeenPacket, expect_all, parsed
 
 M = MessageType
 NEVER: Final = (
@@ -78,7 +78,7 @@ def entered_once(seen: Seen) -> None:
 
 def window_aligned(seen: Seen) -> None:
     for entry in entries(seen):
-        base = PciBusD0Entry.parse(entry.payload).mmio_base
+        base = parsed(PciBusD0Entry.parse, entry.payload, entry.seq).mmio_base
         if not base or base % HV_HYP_PAGE_SIZE:
             raise Nonconforming(f"the configuration window is at {base:#x}", entry.seq)
 

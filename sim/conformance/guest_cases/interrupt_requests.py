@@ -80,7 +80,9 @@ def given(seen: Seen) -> Iterator[tuple[int, Mapping, int]]:
     """Each CREATE that succeeded: its place, the mapping it got, and the vector it named."""
     for packet, int_desc in created(seen):
         answer = seen.answer_to(packet)
-        if answer is not None and succeeded(seen, packet):
+        if answer is None or len(answer.payload) < PciCreateIntResponse.SIZE:
+            continue
+        if succeeded(seen, packet):
             got = PciCreateIntResponse.parse(answer.payload).int_desc
             yield packet.seq, (got.address & 0xFFFF_FFFF, got.data), int_desc.vector
 

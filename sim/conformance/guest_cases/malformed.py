@@ -75,6 +75,7 @@ def not_half_taken(seen: Seen) -> None:
 def waits_on(seen: Seen) -> None:
     packets = seen.events(PacketPublished)
     forged = [seq for seq, packet in packets if packet.transaction_id == NOBODYS_ID]
+    premise(forged, "the completion of what nobody asked for")
     for packet in since(seen.sent(*ASSIGNED_FORMS), forged[0]):
         raise Nonconforming(f"{packet.name} was sent, though D0 entry has no answer", packet.seq)
 

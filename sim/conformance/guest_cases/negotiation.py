@@ -15,6 +15,7 @@ from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
 from sim.conformance.guest_cases.reading import (
     CREATE,
     first,
+    premise,
     reopened,
     since,
     succeeded,
@@ -30,7 +31,7 @@ from sim.conformance.guest_cases.scenarios import (
     do,
     knobs,
 )
-from sim.conformance.seen import Seen, SeenPacket
+from sim.conformance.seen import Seen, SeenPacket, parsed
 
 M = MessageType
 NEGOTIATED: Final = "pci-hyperv.c hv_pci_protocol_negotiation()"
@@ -58,7 +59,7 @@ def queries(seen: Seen) -> list[SeenPacket]:
 
 
 def version_of(query: SeenPacket) -> int:
-    return PciVersionRequest.parse(query.payload).protocol_version
+    return parsed(PciVersionRequest.parse, query.payload, query.seq).protocol_version
 
 
 def agreed(seen: Seen) -> int | None:
@@ -147,6 +148,7 @@ def lower_of_the_two(accepted: str, seen: Seen) -> None:
 def same_version_again(seen: Seen) -> None:
     again = reopened(seen)
     before = [version_of(query) for query in queries(seen) if query.seq < again]
+    premise(before, "asking for a version before that")
     asked = [version_of(query) for query in since(queries(seen), again)]
     if asked != before[-1:]:
         raise Nonconforming(f"after {before[-1]:#x} these were asked for: {asked}")

@@ -20,7 +20,7 @@ from protocol.vmbus import ChannelMessageType
 from protocol.vpci import RECORDS, MessageType, PciDeleteInterrupt, PciQResReqResponse, PciResponse
 from sim.conformance.case import Nonconforming, NotOffered
 from sim.conformance.guest_cases.scenarios import AGE_NS
-from sim.conformance.seen import Seen, SeenPacket
+from sim.conformance.seen import Seen, SeenPacket, parsed
 
 M = MessageType
 E = TypeVar("E", bound=msgspec.Struct)
@@ -150,7 +150,7 @@ class Retarget(NamedTuple):
 def retargets(seen: Seen) -> list[Retarget]:
     """Every retarget hypercall."""
     return [
-        Retarget(seq, call.result, HvRetargetDeviceInterrupt.parse(call.input))
+        Retarget(seq, call.result, parsed(HvRetargetDeviceInterrupt.parse, call.input, seq))
         for seq, call in seen.events(HypercallMade)
         if call.code == HVCALL_RETARGET_INTERRUPT
     ]
@@ -159,7 +159,8 @@ def retargets(seen: Seen) -> list[Retarget]:
 def created(seen: Seen) -> Iterator[tuple[SeenPacket, Any]]:
     """Every CREATE with its description of the interrupt, which has the form of its message."""
     for packet in seen.sent(*CREATE):
-        record: Any = RECORDS[MessageType[packet.name]].parse(packet.payload)
+        form = RECORDS[MessageType[packet.name]]
+        record: Any = parsed(form.parse, packet.payload, packet.seq)
         yield packet, record.int_desc
 
 
@@ -170,7 +171,7 @@ def processors(int_desc: Any) -> tuple[int, ...]:
 
 def mapping_of(delete: SeenPacket) -> Mapping:
     """Which mapping a DELETE names."""
-    int_desc = PciDeleteInterrupt.parse(delete.payload).int_desc
+    int_desc = parsed(PciDeleteInterrupt.parse, delete.payload, delete.seq).int_desc
     return int_desc.address & 0xFFFF_FFFF, int_desc.data
 
 
@@ -242,8 +243,8 @@ def regions(seen: Seen, wslot: int) -> tuple[Region, ...]:
     """The memory BARs of a function, as the host told them."""
     asked = [p for p in seen.sent(M.PCI_QUERY_RESOURCE_REQUIREMENTS) if wslot_of(p) == wslot]
     answer = seen.answer_to(asked[0]) if asked else None
-    if answer is None:
-        raise NotOffered("the guest never asked for the resources of its function")
+    if answer is None or len(answer.payload) < PciQResReqResponse.SIZE:
+        raise NotOffered("the guest was never told of the resources of its function")
     return tuple(_regions(PciQResReqResponse.parse(answer.payload).probed_bar))
 
 
