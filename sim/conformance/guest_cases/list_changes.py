@@ -79,8 +79,8 @@ def surveyed_twice(seen: Seen) -> None:
 
 def taken_for_new(seen: Seen) -> None:
     lists = seen.events(BusRelationsSent)
-    premise(lists and lists[-1][1].wslots, "a list after the empty one")
     empty = [seq for seq, event in lists if not event.wslots]
+    premise(empty and lists[-1][1].wslots, "a list after the empty one")
     if not [p for p in surveys_of(seen, 0) if empty[0] < p.seq]:
         raise Nonconforming("the function was not taken for a new one", lists[-1][0])
 
