@@ -47,6 +47,7 @@ from protocol.peer_port import (
 from sim.conformance.case import NotOffered
 from sim.peer.fault import nonsense
 from sim.peer.talk import Talk, check_size, unexpected
+from sim.peer.text import text_of
 
 if TYPE_CHECKING:
     from guest.kernel.kernel import Kernel
@@ -98,7 +99,7 @@ class Desk:
         await self.until(lambda: request in self._done, channel)
         done = self._done.pop(request)
         if done.status == DONE_NOT_SUPPORTED:
-            raise NotOffered(done.text.decode(errors="replace") or f"the guest cannot {name}")
+            raise NotOffered(text_of(done.text) or f"the guest cannot {name}")
         error = ERRNOS.get(done.status, -EIO)
         if error:
             self.kernel.emit(CommandFailed(name, error))

@@ -14,6 +14,7 @@ from protocol.peer_port import ROLE_GUEST, ROLE_HOST, Bye, Hello
 from sim.peer.fault import PeerFault, PeerLeft
 from sim.peer.limits import EVENTS_MAX
 from sim.peer.port_trace import PortTrace
+from sim.peer.text import text_of
 from sim.peer.wire import POLL_S, Wire
 
 
@@ -83,7 +84,7 @@ class Relay:
             way.sink.send(frame)
 
     def _greeted(self, way: _Way, hello: Hello) -> None:
-        name = hello.name.decode(errors="replace")
+        name = text_of(hello.name)
         if hello.role != way.role:
             wanted = "guest" if way.role == ROLE_GUEST else "host"
             raise PeerFault(f"a {wanted} is wanted where {name!r} is")

@@ -44,6 +44,7 @@ from sim.conformance.own_host import BUSES, VCPUS
 from sim.peer.peers import Peers
 from sim.peer.port_trace import PortTrace
 from sim.peer.talk import Talk, unexpected
+from sim.peer.text import text_of
 from sim.trace import Stamped
 
 HELLO: Final = Hello(role=ROLE_GUEST, flags=FLAG_DRIVES, vps=VCPUS, name=b"vpcisim")
@@ -156,7 +157,7 @@ class RemoteHost:
         frame = Order(request, ORDERS[name].number, channel, 0, words_of(name, arguments))
         done = self._ask(frame, Done, _answers(request))
         if done.status != DONE_OK:
-            why = done.text.decode(errors="replace") or f"it did not {name}"
+            why = text_of(done.text) or f"it did not {name}"
             raise NotOffered(why)
 
     def _request(self) -> int:

@@ -24,6 +24,7 @@ from protocol.peer_port import (
     Pong,
 )
 from sim.peer.fault import PeerFault, PeerLeft, nonsense
+from sim.peer.text import text_of
 from sim.peer.wire import Wire
 
 ROLES: Final = {ROLE_HOST: "host", ROLE_GUEST: "guest"}
@@ -45,7 +46,7 @@ class Talk:
     @property
     def name(self) -> str:
         """How the peer calls itself."""
-        return self.theirs.name.decode(errors="replace") or "no name"
+        return text_of(self.theirs.name) or "no name"
 
     def can(self, order: str) -> bool:
         """Whether the peer says that it can be ordered to do that."""
@@ -103,7 +104,7 @@ class Talk:
 
     def _looked_at(self, frame: WireRecord) -> WireRecord:
         if isinstance(frame, Error):
-            raise PeerFault(f"the peer gave up: {frame.text.decode(errors='replace')}")
+            raise PeerFault(f"the peer gave up: {text_of(frame.text)}")
         if isinstance(frame, Bye):
             raise PeerLeft("the peer died: it said BYE")
         return frame
