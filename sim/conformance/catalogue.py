@@ -21,6 +21,7 @@ from sim.conformance.guest_cases import (
     list_timing,
     malformed,
     multi_msi,
+    opening,
     polling,
     refused_interrupts,
     relations,
@@ -50,7 +51,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "blocks": blocks.CASES,
     "eject": eject.CASES,
     "rescind": rescind.CASES,
-    "ring": ring.CASES,
+    "ring": (*opening.CASES, *ring.CASES),
     "malformed": malformed.CASES,
 }
 __all__ = ["GUEST_CASES", "GUEST_THEMES", "HOST_CASES", "HOST_THEMES"]

@@ -14,10 +14,12 @@ import pytest
 
 from guest.defects.record import Mixin
 from guest.pci_hyperv.driver import HvPciDriver
+from guest.vmbus.connection import VmbusConnection
 from sim.conformance.case import Nonconforming, NotOffered
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.guest_play import play_case
 from sim.guests import ReferenceGuests
+from tests.sim.conformance import connections_unlike_linux as connections
 from tests.sim.conformance import drivers_unlike_linux as drivers
 
 BY_ID = {case.id: case for case in GUEST_CASES}
@@ -28,8 +30,13 @@ class Unlike(NamedTuple):
     """A case, a driver that does otherwise, and what the case says of it."""
 
     case: str
-    driver: type[HvPciDriver]
+    driver: type[HvPciDriver | VmbusConnection]
     why: str
+
+    @property
+    def mixin(self) -> Mixin:
+        """It, in front of the guest's part that it is."""
+        return Mixin("driver" if issubclass(self.driver, HvPciDriver) else "vmbus", self.driver)
 
 
 UNLIKE = (
@@ -68,6 +75,14 @@ UNLIKE = (
     Unlike("multi-msi-data-counts-up", drivers.CountsInTwos, "is not of the block"),
     Unlike("interrupt-polled-every-100-us", drivers.LooksRarely, "after 1000000 ns"),
     Unlike("interrupt-polled-every-100-us", drivers.LooksOnce, "it looked 1 times"),
+    Unlike("vmbus-versions-from-above", connections.StartsAt52, "the versions 0x50002, "),
+    Unlike("vmbus-versions-down-to-2.4", connections.StopsAt30, "0x40000, 0x30000$"),
+    Unlike("unknown-connection-tried-once", connections.TriesAgain, "8 contacts were refused"),
+    Unlike("pages-told-before-opening", connections.NamesAnotherGpadl, "never told"),
+    Unlike("ten-pages-in-one-header", connections.HasSmallerRings, "76 bytes, 6 pages"),
+    Unlike("rings-split-in-the-middle", connections.HasUnequalRings, "begins at page 4"),
+    Unlike("gpadl-handles-count-up", connections.CountsHandlesDown, "GPADL 1 is 0xe1e0f"),
+    Unlike("channel-aimed-at-cpu-0", connections.AimsAtTheSecond, "the processor 0"),
 )
 STOPS_SHORT = (
     Unlike("retry-releases-from-above", drivers.NeverRetries, "a second D0 entry"),
@@ -77,7 +92,7 @@ STOPS_SHORT = (
 
 
 def judged(unlike: Unlike, version: str) -> Nonconforming | None:
-    guests = ReferenceGuests(mixins=[Mixin("driver", unlike.driver)])
+    guests = ReferenceGuests(mixins=[unlike.mixin])
     return play_case(BY_ID[unlike.case], version, guests=guests)[1]
 
 
