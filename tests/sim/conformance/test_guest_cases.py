@@ -9,11 +9,14 @@ from pkgutil import iter_modules
 import pytest
 from msgspec.structs import replace
 
+from protocol.ids import TransactionId
+from protocol.link import PacketPublished
 from sim.conformance import guest_cases
 from sim.conformance.case import GuestCase, NotOffered
 from sim.conformance.catalogue import GUEST_CASES, GUEST_THEMES
-from sim.conformance.guest_play import play_case
+from sim.conformance.guest_play import Played, judged, play, play_case
 from sim.conformance.outcome import BINDING, Target
+from sim.conformance.seen import Seen
 from sim.conformance.suite import plan, run_guest_case
 from sim.guests import ReferenceGuests
 from sim.scenario import Scenario
@@ -77,3 +80,25 @@ def test_a_wait_that_never_comes_true_is_the_guests_failure() -> None:
     never = case.scenario.replace("{ after_ns", '{ wait = "d0-entered" },\n{ after_ns', 1)
     _, wrong = play_case(replace(case, scenario=never), "1.4")
     assert "d0-entered" in str(wrong)
+
+
+def numbered_from(played: Played, lowest: int, *, most: int) -> Played:
+    """The same without the requests of higher ids than ``most``, under ids from another number."""
+    trace = []
+    for stamped in played.seen.trace:
+        event = stamped.event
+        number = event.transaction_id if isinstance(event, PacketPublished) else 0
+        if 0 < number <= most:
+            event = replace(event, transaction_id=TransactionId(lowest + number))
+        if number <= most:
+            trace.append(replace(stamped, event=event))
+    result = replace(played.seen.result, trace=tuple(trace))
+    return Played(Seen(result, played.seen.dialect), None)
+
+
+def test_requests_at_once_are_counted_whatever_their_ids_are() -> None:
+    case = BY_ID["sixty-four-requests"]
+    played = play(case, "1.4")
+    assert judged(case, numbered_from(played, 1000, most=64)) is None
+    few = numbered_from(played, 1000, most=6)
+    assert str(judged(case, few)) == "of 68 requests at once 6 were sent"
