@@ -131,6 +131,11 @@ def slot_of(packet: PacketPublished) -> int:
     return _slot(packet.payload[: PciChildMessage.SIZE])
 
 
+def slot_named(wslot: int) -> str:
+    """How a finding names what :func:`slot_of` gave."""
+    return "no slot" if wslot == NO_SLOT else f"slot {wslot:#x}"
+
+
 @lru_cache(maxsize=HEADS_KEPT)
 def _slot(head: bytes) -> int:
     return PciChildMessage.parse(head).wslot if len(head) == PciChildMessage.SIZE else NO_SLOT

@@ -29,6 +29,7 @@ from sim.oracles.law import (
     Sees,
     forget,
     forget_all,
+    slot_named,
     slot_of,
     to_guest,
     to_host,
@@ -101,7 +102,7 @@ class EjectsAnswered(Law):
         wslot = slot_of(event)
         place = event.relid, wslot
         if not self._may_answer.get(place):
-            return f"PCI_EJECTION_COMPLETE for slot {wslot:#x}, which nobody asked for"
+            return f"PCI_EJECTION_COMPLETE for {slot_named(wslot)}, which nobody asked for"
         self._may_answer[place] -= 1
         asked = self._asked.get(place)
         took_ns = at_ns - asked.pop(0) if asked else 0

@@ -25,6 +25,7 @@ from sim.oracles.law import (
     Sees,
     forget,
     forget_all,
+    slot_named,
     slot_of,
     to_host,
 )
@@ -67,7 +68,8 @@ class InterruptsOfAssigned(Law):
         place = event.relid, slot_of(event)
         if place in self._assigned or place in self._late:
             return None
-        message = f"an interrupt created for slot {place[1]:#x}, which has no resources assigned"
+        slot = slot_named(place[1])
+        message = f"an interrupt created for {slot}, which has no resources assigned"
         return OpenItem("O8", message) if event.relid in self._hibernations.half_down else message
 
     def _crashed(self, *_: object) -> None:

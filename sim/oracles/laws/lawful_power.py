@@ -20,11 +20,13 @@ from sim.oracles.hibernation import Hibernations
 from sim.oracles.law import (
     ASSIGN_MESSAGES,
     CREATE_MESSAGES,
+    NO_SLOT,
     Finding,
     Law,
     OpenItem,
     Sees,
     forget_all,
+    slot_named,
     slot_of,
     to_host,
 )
@@ -75,26 +77,30 @@ class LawfulPower(Law):
     def _assign(self, event: PacketPublished, *_: object) -> Finding:
         relid, wslot = event.relid, slot_of(event)
         if relid not in self._powered:
-            return f"resources of slot {wslot:#x} assigned out of D0"
+            return f"resources of {slot_named(wslot)} assigned out of D0"
+        if wslot == NO_SLOT:
+            return "resources of no slot assigned: the message is too short to name one"
         if wslot <= self._assigned.get(relid, -1):
-            return f"resources of slot {wslot:#x} assigned after those of a higher slot"
+            return f"resources of {slot_named(wslot)} assigned after those of a higher slot"
         self._assigned[relid] = wslot
         return None
 
     def _release(self, event: PacketPublished, *_: object) -> Finding:
         relid, wslot = event.relid, slot_of(event)
         if relid not in self._powered:
-            return self._finding(relid, f"resources of slot {wslot:#x} released out of D0")
+            return self._finding(relid, f"resources of {slot_named(wslot)} released out of D0")
+        if wslot == NO_SLOT:
+            return "resources of no slot released: the message is too short to name one"
         lowest = self._released.get(relid)
         if lowest is not None and wslot >= lowest:
-            return f"resources of slot {wslot:#x} released after those of a lower slot"
+            return f"resources of {slot_named(wslot)} released after those of a lower slot"
         self._released[relid] = wslot
         return None
 
     def _create(self, event: PacketPublished, *_: object) -> Finding:
         if event.relid in self._powered:
             return None
-        message = f"an interrupt of slot {slot_of(event):#x} created out of D0"
+        message = f"an interrupt of {slot_named(slot_of(event))} created out of D0"
         return self._finding(event.relid, message)
 
     def _crashed(self, *_: object) -> None:

@@ -23,6 +23,7 @@ from sim.oracles.law import (
     Sees,
     forget,
     forget_all,
+    slot_named,
     slot_of,
     to_guest,
     to_host,
@@ -82,7 +83,7 @@ class QuietWhenInstalled(Law):
         often = self._asked[place] = self._asked.get(place, 0) + 1
         if often <= self._lists.get(event.relid, 0):
             return None
-        return f"resources of slot {place[1]:#x} queried more often than lists have come"
+        return f"resources of {slot_named(place[1])} queried more often than lists have come"
 
     def _crashed(self, *_: object) -> None:
         forget_all(self._installed, self._lists, self._asked)

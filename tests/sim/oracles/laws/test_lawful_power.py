@@ -22,6 +22,14 @@ ASSIGN_OTHER = message(MessageType.PCI_RESOURCES_ASSIGNED, OTHER_SLOT)
 RELEASE = message(MessageType.PCI_RESOURCES_RELEASED, SLOT)
 RELEASE_OTHER = message(MessageType.PCI_RESOURCES_RELEASED, OTHER_SLOT)
 CREATE = message(MessageType.PCI_CREATE_INTERRUPT_MESSAGE3)
+SHORT_ASSIGN, SHORT_RELEASE, SHORT_CREATE = (
+    message(kind, payload=kind.to_bytes(4, "little"))
+    for kind in (
+        MessageType.PCI_RESOURCES_ASSIGNED2,
+        MessageType.PCI_RESOURCES_RELEASED,
+        MessageType.PCI_CREATE_INTERRUPT_MESSAGE3,
+    )
+)
 LIFE = (ENTRY, ASSIGN, ASSIGN_OTHER, CREATE, RELEASE_OTHER, RELEASE, EXIT)
 
 
@@ -60,6 +68,9 @@ def test_a_packet_that_crosses_the_rescind_is_in_order() -> None:
         ((ENTRY, ASSIGN_OTHER, ASSIGN), "after those of a higher slot"),
         ((ENTRY, ASSIGN, ASSIGN), "after those of a higher slot"),
         ((ENTRY, RELEASE, RELEASE_OTHER), "after those of a lower slot"),
+        ((ENTRY, SHORT_ASSIGN), "of no slot assigned: the message is too short"),
+        ((ENTRY, SHORT_RELEASE), "of no slot released: the message is too short"),
+        ((SHORT_CREATE,), "an interrupt of no slot created out of D0"),
     ],
 )
 def test_what_breaks_the_law(tale: tuple[object, ...], what: str) -> None:
