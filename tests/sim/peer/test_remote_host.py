@@ -32,7 +32,6 @@ def served(profile: str) -> Peers:
 OUT_OF_REACH = (
     "a host in another process cannot be set up for this case",
     "the rings of a host in another process cannot be seen",
-    "the rings of a host in another process cannot be touched",
 )
 
 
