@@ -39,7 +39,11 @@ OF_CHANGE: Final = (
     *(*ASSIGNED, *CREATE, *DELETE),
     *(M.PCI_RESOURCES_RELEASED, M.PCI_BUS_D0ENTRY, M.PCI_BUS_D0EXIT, M.PCI_EJECTION_COMPLETE),
 )
+FIRST_SERIAL: Final = 1  # of the only function, as the host numbers them
 NEW_SERIAL: Final = 77
+NEW_VENDOR: Final = 0x1AF4
+NEW_DEVICE: Final = 0x1042
+NEW_REVISION: Final = 0x7E
 BURST: Final = 32  # lists
 OFF_NS: Final = 1_000_000_000
 SLOT_1: Final = """
@@ -96,18 +100,31 @@ def not_resumed(seen: Seen) -> None:
             raise Nonconforming("a function got resources that the newest list omits", packet.seq)
 
 
-def surveyed_with_new_serial(seen: Seen) -> None:
+def taken_for_another(seen: Seen) -> None:
     asked = surveys_of(seen, 0)
     if len(asked) != 2:
         raise Nonconforming(f"{len(asked)} resource queries for the slot were sent, not 2")
 
 
-def _replaced() -> str:
-    """A list with another function in the only slot: the same but for its serial number."""
+def _replaced(**changed: int) -> str:
+    """A list with a function in the only slot that is like the one there but for these fields."""
     names = ("v_id", "d_id", "rev", "prog_intf", "subclass", "base_class", "subsystem_id")
     identity = dict(zip(names, layout_of(PROFILES["nvme-ssd"]).identity, strict=True))
-    one = PciFunctionDescription2(**identity, ser=NEW_SERIAL)
+    one = PciFunctionDescription2(**{**identity, "ser": FIRST_SERIAL, **changed})
     return forge(PciBusRelations2(device_count=1, func=(one,)).build())
+
+
+def _another(what: str, named: str, **changed: int) -> GuestCase:
+    return GuestCase(
+        id=f"new-{what}-is-a-new-function",
+        strength="linux",
+        given="A guest at work",
+        when=f"a list arrives in which its function has another {named}",
+        then="it takes that for a new function and asks for its resources",
+        source=WORK,
+        scenario=administrator(SETTLED, _replaced(**changed), after(SETTLED_NS)),
+        check=taken_for_another,
+    )
 
 
 REPEATED: Final = administrator(SETTLED, list_step("nvme0"), after(SETTLED_NS))
@@ -221,15 +238,18 @@ CASES: Final = (
         ),
         check=surveyed_twice,
     ),
+    _another("serial", "serial number", ser=NEW_SERIAL),
+    _another("vendor", "vendor id", v_id=NEW_VENDOR),
+    _another("device", "device id", d_id=NEW_DEVICE),
     GuestCase(
-        id="new-serial-is-a-new-function",
+        id="new-revision-is-no-new-function",
         strength="linux",
         given="A guest at work",
-        when="a list arrives in which its function has another serial number",
-        then="it takes that for a new function and asks for its resources",
-        source=WORK,
-        scenario=administrator(SETTLED, _replaced(), after(SETTLED_NS)),
-        check=surveyed_with_new_serial,
+        when="a list arrives in which its function has another revision",
+        then="it takes that for the function it knows",
+        source=f"{WORK}: a function is its slot, vendor, device and serial number",
+        scenario=administrator(SETTLED, _replaced(rev=NEW_REVISION), after(SETTLED_NS)),
+        check=surveyed_once,
     ),
     GuestCase(
         id="newest-list-counts",

@@ -276,6 +276,20 @@ CASES: Final = (
         offers="up-to",
     ),
     GuestCase(
+        id="failed-query-closes-the-channel",
+        strength="linux",
+        given="A host that answers a version query with another failure than a mismatch",
+        when="the guest hears of it",
+        then="it gives up and closes the channel",
+        source="pci-hyperv.c hv_pci_probe(), from its label `close` on",
+        scenario=administrator(
+            do("fail-next", message="PCI_QUERY_PROTOCOL_VERSION", status=0xC0000001),
+            after(SETTLED_NS),
+        ),
+        check=channel_closed,
+        offers="up-to",
+    ),
+    GuestCase(
         id="any-success-accepts-the-version",
         strength="linux",
         given="A host that answers a version query with STATUS_PENDING, which is no failure",

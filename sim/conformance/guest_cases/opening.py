@@ -13,6 +13,7 @@ from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelGpadlHeader,
     VmbusChannelInitiateContact,
+    VmbusChannelMessageHeader,
     VmbusChannelOpenChannel,
 )
 from sim.conformance.case import GuestCase, Nonconforming
@@ -24,7 +25,7 @@ from sim.conformance.guest_cases.scenarios import (
     after,
     knobs,
 )
-from sim.conformance.seen import Seen
+from sim.conformance.seen import Seen, parsed
 from sim.trace import Stamped
 
 R = TypeVar("R", bound=WireRecord)
@@ -50,7 +51,10 @@ def host_up_to(version: str) -> str:
 
 def messages(seen: Seen, kind: type[R], message: T) -> list[tuple[Stamped, R]]:
     """What the guest posted of that type, whole. Raises NotOffered if there is none."""
-    found = [(stamped, kind.parse(_payload(stamped))) for stamped in seen.posted(message)]
+    found = [
+        (stamped, parsed(kind.parse, _payload(stamped), stamped.seq))
+        for stamped in seen.posted(message)
+    ]
     premise(found, f"posting {message.name}")
     return found
 
@@ -106,6 +110,17 @@ def tried_once_each(seen: Seen) -> None:
     ]
     if len(refused) != len(FROM_5_0):
         raise Nonconforming(f"{len(refused)} contacts were refused, not {len(FROM_5_0)}")
+
+
+def offers_asked_for(seen: Seen) -> None:
+    accepted = seen.posted(T.CHANNELMSG_VERSION_RESPONSE, "host-to-guest")
+    premise(accepted, "an answer to its contact")
+    asked = seen.posted(T.CHANNELMSG_REQUESTOFFERS)
+    if len(asked) != 1 or asked[0].seq < accepted[-1].seq:
+        raise Nonconforming(f"it asked for offers {len(asked)} times", accepted[-1].seq)
+    size = len(_payload(asked[0]))
+    if size != VmbusChannelMessageHeader.SIZE:
+        raise Nonconforming(f"the message has {size} bytes", asked[0].seq)
 
 
 def pages_told_first(seen: Seen) -> None:
@@ -180,6 +195,16 @@ CASES: Final = (
         source="connection.c vmbus_post_msg(): HV_STATUS_INVALID_CONNECTION_ID",
         scenario=host_up_to("2.4"),
         check=tried_once_each,
+    ),
+    GuestCase(
+        id="offers-asked-for-once",
+        strength="linux",
+        given="A guest and a host that have agreed on a version of VMBus",
+        when="the guest goes on",
+        then="it asks once for what is offered, in 8 bytes",
+        source="channel_mgmt.c vmbus_request_offers()",
+        scenario=OFFERED,
+        check=offers_asked_for,
     ),
     GuestCase(
         id="pages-told-before-opening",

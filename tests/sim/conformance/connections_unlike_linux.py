@@ -41,6 +41,12 @@ class TriesAgain(VmbusConnection):
         return error and await super().vmbus_negotiate_version(dialect)
 
 
+class AsksForOffersAgain(VmbusConnection):
+    async def request_offers(self) -> int:
+        await super().request_offers()
+        return await super().request_offers()
+
+
 class CountsHandlesDown(VmbusConnection):
     def take_gpadl_handle(self) -> int:
         return 2 * FIRST_GPADL_HANDLE - super().take_gpadl_handle()

@@ -6,6 +6,7 @@ What no guest may do is in ``sim.conformance.wrong_guests``. Knows no case.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import ETIMEDOUT
 
 from guest.kernel import ops
@@ -21,11 +22,18 @@ from guest.pci_hyperv.driver import HvPciDriver
 from guest.pci_hyperv.interrupt_requests import IntDesc, InterruptRequest
 from guest.pci_hyperv.messages import bus_message, child_message
 from guest.pci_hyperv.relations import HvDrState
+from guest.pci_hyperv.requests import HvPciCompl, PciPacket
 from guest.vmbus.channel import HvDevice
 from protocol.ids import RelId
 from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_ROM_ADDRESS, PCI_STATUS
 from protocol.ring import Packet
-from protocol.vpci import MessageType, PciBusRelations2, PciDeleteInterrupt
+from protocol.status import STATUS_REVISION_MISMATCH
+from protocol.versions import Dialect
+from protocol.vpci import (
+    MessageType,
+    PciBusRelations2,
+    PciDeleteInterrupt,
+)
 
 M = MessageType
 LOCAL_APIC = 0xFEE0_0000
@@ -250,3 +258,48 @@ class LooksOnce(HvPciDriver):
             return False
         self.looked = True
         return await super().has_gone(hpdev)
+
+
+class LeavesOpenAfterFailure(HvPciDriver):
+    """After another failure than a mismatch of versions."""
+
+    failed = False
+
+    async def _offer_versions(
+        self, hdev: HvDevice, versions: Sequence[Dialect], packet: PciPacket, comp_pkt: HvPciCompl
+    ) -> int:
+        ret = await super()._offer_versions(hdev, versions, packet, comp_pkt)
+        self.failed = ret < 0 and comp_pkt.completion_status != STATUS_REVISION_MISMATCH
+        return ret
+
+    async def close(self, hbus: HvPciBus) -> None:
+        if not self.failed:
+            await super().close(hbus)
+
+
+class GoesBySerial(HvPciDriver):
+    async def unmark_reported(self, hbus: HvPciBus, desc: HvPciDevDescription) -> bool:
+        known = [hpdev for hpdev in hbus.children if hpdev.desc.ser == desc.ser]
+        for hpdev in known:
+            hpdev.reported_missing = False
+        return bool(known)
+
+
+class GoesByIds(HvPciDriver):
+    async def unmark_reported(self, hbus: HvPciBus, desc: HvPciDevDescription) -> bool:
+        known = [hpdev for hpdev in hbus.children if hpdev.desc.d_id == desc.d_id]
+        for hpdev in known:
+            hpdev.reported_missing = False
+        return bool(known)
+
+
+class GoesByRevision(HvPciDriver):
+    async def unmark_reported(self, hbus: HvPciBus, desc: HvPciDevDescription) -> bool:
+        if not any(hpdev.desc.rev == desc.rev for hpdev in hbus.children):
+            return False
+        return await super().unmark_reported(hbus, desc)
+
+
+class TellsNoDriver(HvPciDriver):
+    async def invalidate_block(self, _hpdev: HvPciDev, _block_mask: int) -> None:
+        pass
