@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from protocol.errors import WireFormatError
@@ -26,10 +26,12 @@ from protocol.vpci import (
     message_type,
 )
 from sim.conformance.case import Nonconforming
+from sim.conformance.watched import Received
 
 BAD_DATA: Final = unsigned(STATUS_BAD_DATA)
 NOT_SUPPORTED: Final = unsigned(STATUS_NOT_SUPPORTED)
 REVISION_MISMATCH: Final = unsigned(STATUS_REVISION_MISMATCH)
+COMPLETION: Final = "completion"  # as :func:`names_of` calls one
 M = MessageType
 
 Description = PciFunctionDescription | PciFunctionDescription2
@@ -44,17 +46,19 @@ class Answer(NamedTuple):
     """What came back for one request.
 
     ``completion`` is the payload with its ring padding, None where none came. ``packets`` are all
-    that came, in order, the completion among them.
+    that came, in order, the completion among them. ``asked`` is the place of the request in the
+    trace.
     """
 
     completion: bytes | None
-    packets: tuple[Packet, ...]
+    packets: tuple[Received, ...]
+    asked: int | None
 
     @property
     def body(self) -> bytes:
         """The completion's payload. Raises Nonconforming without one."""
         if self.completion is None:
-            raise Nonconforming("no completion came")
+            raise Nonconforming("no completion came", self.asked)
         return self.completion
 
     @property
@@ -64,24 +68,23 @@ class Answer(NamedTuple):
             raise Nonconforming(f"the completion has {len(self.body)} bytes, no status")
         return unsigned(PciResponse.parse(self.body).status)
 
-    @property
-    def news(self) -> tuple[bytes, ...]:
-        """The payloads of the unsolicited packets."""
-        return tuple(p.payload for p in self.packets if p.packet_type == VM_PKT_DATA_INBAND)
 
-
-def completions_of(packets: tuple[Packet, ...], transaction_id: int) -> list[bytes]:
-    """The payloads of the completions with that id."""
+def completions_of(packets: Iterable[Received], transaction_id: int) -> list[Received]:
+    """The completions with that id."""
     return [
-        packet.payload
+        packet
         for packet in packets
         if packet.packet_type == VM_PKT_COMP and packet.transaction_id == transaction_id
     ]
 
 
-def relations_of(answer: Answer) -> tuple[bytes, ...]:
+def relations_of(packets: Iterable[Received]) -> list[Received]:
     """The relations lists among the unsolicited packets."""
-    return tuple(news for news in answer.news if message_type(news) in LISTS)
+    return [
+        packet
+        for packet in packets
+        if packet.packet_type == VM_PKT_DATA_INBAND and message_type(packet.payload) in LISTS
+    ]
 
 
 def functions_in(payload: bytes) -> tuple[Description, ...]:
@@ -102,8 +105,8 @@ def told(answer: Answer) -> str:
     return f"status {answer.status:#010x}"
 
 
-def names_of(packets: tuple[Packet, ...]) -> tuple[str, ...]:
-    """The packets as words: a message's name, or ``completion``."""
+def names_of(packets: Iterable[Packet]) -> tuple[str, ...]:
+    """The packets as words: a message's name, or COMPLETION."""
     return tuple(
-        "completion" if p.packet_type == VM_PKT_COMP else message_name(p.payload) for p in packets
+        COMPLETION if p.packet_type == VM_PKT_COMP else message_name(p.payload) for p in packets
     )

@@ -31,10 +31,15 @@ UNSOURCED: Final = "none: no source tells what a Windows host does"
 """The source of a case of strength ``unknown``, where there is no more to say."""
 
 
+NOTHING_MORE: Final = -1
+"""The place of what a host's check waited for in vain, where no message can be named for it."""
+
+
 class Nonconforming(Exception):
     """The peer did not do what the case asks for; one line that says what was seen instead.
 
-    ``at`` is the place in the trace of the first message that differs, None for the last one.
+    ``at`` is the place in the trace of the first message that differs, or of the message that
+    nothing came of. None: a guest's check waited in vain, a host's looks at what came last.
     """
 
     def __init__(self, why: str, at: int | None = None) -> None:

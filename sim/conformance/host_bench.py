@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from protocol.codec import WireRecord
-from protocol.ring import Packet, Ring
+from protocol.ring import Ring
 from protocol.status import STATUS_SUCCESS
 from protocol.versions import Dialect
 from protocol.vmbus import VM_PKT_DATA_INBAND, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED
@@ -27,8 +27,9 @@ from sim.conformance.answers import (
     relations_of,
 )
 from sim.conformance.case import Nonconforming, NotOffered
-from sim.conformance.expecting import expect, reaching
-from sim.conformance.host_port import Channel, HostUnderTest
+from sim.conformance.expecting import expect, expect_count, reaching
+from sim.conformance.host_port import Channel
+from sim.conformance.watched import Received, Watched
 
 WINDOW: Final = 0xF800_0000  # where the configuration window is put
 OTHER_WINDOW: Final = 0xF900_0000
@@ -40,7 +41,7 @@ M = MessageType
 class HostBench:
     """A host with one of its channels open. ``dialect`` is the version that is spoken on it."""
 
-    def __init__(self, host: HostUnderTest, dialect: Dialect) -> None:
+    def __init__(self, host: Watched, dialect: Dialect) -> None:
         """Opens the first channel offered. Raises NotOffered if there is none."""
         self.host: Final = host
         self.dialect = dialect
@@ -97,9 +98,9 @@ class HostBench:
         self.host.send(self.channel, packet_type, flags, transaction_id, payload)
         return transaction_id
 
-    def receive(self) -> tuple[Packet, ...]:
+    def receive(self) -> tuple[Received, ...]:
         """Let the host act and take what came."""
-        return tuple(self.host.receive(self.channel))
+        return self.host.received(self.channel)
 
     def let_act(self) -> None:
         """Let the host act, and leave what it sends in the ring."""
@@ -110,12 +111,15 @@ class HostBench:
         number = self.send(message, transaction_id=transaction_id)
         packets = self.receive()
         mine = completions_of(packets, number)
-        return Answer(mine[0] if mine else None, packets)
+        if not mine:
+            return Answer(None, packets, self.host.asked)
+        self.host.place = mine[0].at
+        return Answer(mine[0].payload, packets, self.host.asked)
 
     def tell(self, message: WireRecord | bytes) -> Answer:
         """Send a packet that asks for no completion and take what comes."""
         self.send(message, completion=False)
-        return Answer(None, self.receive())
+        return Answer(None, self.receive(), self.host.asked)
 
     @property
     def to_host(self) -> Ring:
@@ -140,12 +144,14 @@ class HostBench:
             PciVersionRequest(protocol_version=self.dialect.version if version is None else version)
         )
 
-    def list_functions(self) -> tuple[bytes, ...]:
-        """Query the relations; the lists that came, as payloads. Raises Nonconforming if none."""
-        lists = relations_of(self.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS)))
+    def list_functions(self) -> bytes:
+        """Query the relations; the last list that came. Raises Nonconforming if none did."""
+        answer = self.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
+        lists = relations_of(answer.packets)
         if not lists:
-            raise Nonconforming("no relations came for QUERY_BUS_RELATIONS")
-        return lists
+            raise Nonconforming("no relations came for QUERY_BUS_RELATIONS", answer.asked)
+        self.host.place = lists[-1].at
+        return lists[-1].payload
 
     def enter_d0(self, window: int = WINDOW) -> Answer:
         """D0 entry with the configuration window there."""
@@ -168,15 +174,18 @@ class HostBench:
     def ready(self) -> None:
         """Up to the agreed version."""
         with reaching("an agreed version"):
-            status = self.negotiate().status
-            if status == REVISION_MISMATCH:
-                raise NotOffered(f"the host does not have version {self.dialect.name}")
-            expect("the status of the version query", status, STATUS_SUCCESS)
+            self.agree(self.negotiate())
+
+    def agree(self, answer: Answer) -> None:
+        """Raise Nonconforming unless the version was agreed, NotOffered if the host lacks it."""
+        if answer.status == REVISION_MISMATCH:
+            raise NotOffered(f"the host does not have version {self.dialect.name}")
+        expect("the status of the version query", answer.status, STATUS_SUCCESS)
 
     def functions(self) -> tuple[Description, ...]:
         """What the host lists now."""
         with reaching("a list of functions"):
-            return functions_in(self.list_functions()[-1])
+            return functions_in(self.list_functions())
 
     def powered(self, window: int = WINDOW) -> None:
         """Up to D0, the relations known."""
@@ -218,7 +227,7 @@ class HostBench:
 
     # The administrator
 
-    def order(self, what: str, **arguments: int | str | tuple[int, ...]) -> tuple[Packet, ...]:
+    def order(self, what: str, **arguments: int | str | tuple[int, ...]) -> tuple[Received, ...]:
         """Have the host do something, and take what it sends because of it."""
         self.host.order(what, self.channel, **arguments)
         return self.receive()
@@ -237,12 +246,13 @@ class HostBench:
 
 def expect_alive(host: HostBench) -> None:
     """Raise Nonconforming unless the host still answers a lawful request."""
-    if host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS).completion is None:
-        raise Nonconforming("a lawful request afterwards is not answered")
+    answer = host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
+    if answer.completion is None:
+        raise Nonconforming("a lawful request afterwards is not answered", answer.asked)
 
 
 def expect_deaf(host: HostBench) -> None:
     """Raise Nonconforming if the host hears what is sent from here on."""
     host.receive()
     after = host.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
-    expect("the lists that came afterwards", relations_of(after), ())
+    expect_count("lists that came afterwards", relations_of(after.packets), 0)

@@ -28,7 +28,8 @@ class Outcome(NamedTuple):
 
     ``result``: ``observed`` is a rule that does not bind this peer and that it does not follow, or
     one that nobody established; ``why`` says what was seen, or what is missing. ``trace`` is what
-    crossed, and ``at`` the place in it of the first message that differs.
+    crossed, and ``at`` the place in it of the first message that differs or that nothing came of,
+    None where that is no message.
     """
 
     case: Case

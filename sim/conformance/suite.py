@@ -8,11 +8,19 @@ from typing import TypeVar
 
 from protocol.errors import WireFormatError
 from protocol.versions import vpci_dialect
-from sim.conformance.case import Case, GuestCase, HostCase, Nonconforming, NotOffered
+from sim.conformance.case import (
+    NOTHING_MORE,
+    Case,
+    GuestCase,
+    HostCase,
+    Nonconforming,
+    NotOffered,
+)
 from sim.conformance.guest_play import play_case
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_port import HostUnderTest
 from sim.conformance.outcome import Outcome, Result, Target
+from sim.conformance.watched import Watched
 from sim.guests import Guests
 from sim.peer.fault import PeerFault
 from sim.trace import Stamped
@@ -37,17 +45,17 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
     """One case against a fresh host."""
     if target.profile in case.broken_by:
         return Outcome(case, version, "skipped", case.broken_by[target.profile], (), None)
-    host: HostUnderTest | None = None
+    host: Watched | None = None
     try:
-        host = make(case, version)
+        host = Watched(make(case, version))
         case.check(HostBench(host, vpci_dialect(version)))
     except NotOffered as missing:
         return Outcome(case, version, "skipped", str(missing), (), None)
     except Nonconforming as wrong:
-        return _wrong(case, version, target, wrong, _trace_of(host))
+        return _wrong(case, version, target, _placed(wrong, host), _trace_of(host))
     except WireFormatError as damaged:
         unread = Nonconforming(f"what the host sent cannot be read: {damaged}")
-        return _wrong(case, version, target, unread, _trace_of(host))
+        return _wrong(case, version, target, _placed(unread, host), _trace_of(host))
     except PeerFault as fault:
         return _lost(case, version, fault, _trace_of(host))
     return Outcome(case, version, "passed", "", (), None)
@@ -55,6 +63,15 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
 
 def _trace_of(host: HostUnderTest | None) -> tuple[Stamped, ...]:
     return () if host is None else tuple(host.trace())
+
+
+def _placed(wrong: Nonconforming, host: Watched | None) -> Nonconforming:
+    """With the place of what the host gave last, where the check named none of its own."""
+    if wrong.at is None and host is not None:
+        wrong.at = host.place
+    if wrong.at == NOTHING_MORE:
+        wrong.at = None
+    return wrong
 
 
 def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests | None) -> Outcome:
@@ -73,7 +90,7 @@ def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests
 
 def _lost(case: Case, version: str, fault: PeerFault, trace: Sequence[Stamped]) -> Outcome:
     """A peer that is none any more has failed, whoever's rule the case is about."""
-    return Outcome(case, version, "failed", str(fault), trace, trace[-1].seq if trace else None)
+    return Outcome(case, version, "failed", str(fault), trace, None)
 
 
 def _wrong(
@@ -81,5 +98,4 @@ def _wrong(
 ) -> Outcome:
     binds = case.strength in target.binding and case.strength != "unknown"
     result: Result = "failed" if binds else "observed"
-    at = wrong.at if wrong.at is not None else (trace[-1].seq if trace else None)
-    return Outcome(case, version, result, str(wrong), trace, at)
+    return Outcome(case, version, result, str(wrong), trace, wrong.at)

@@ -2,7 +2,7 @@
 """What a peer does against the protocol, as people and programs read it.
 
 A table with a row for each case and a column for each version, then what failed: the case in words
-and the lanes up to the first message that differs.
+and the lanes up to the first message that differs, the one that nothing came of, or the end.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sim.closing import many
-from sim.conformance.case import Case
+from sim.conformance.case import Case, HostCase
 from sim.conformance.outcome import RESULTS, Outcome, Target
-from sim.report.lane_rows import Row, rows_of
+from sim.report.lane_rows import rows_of
 from sim.report.lanes import WIDE, Layout, lines_of
 
 CELLS: Final = {"passed": "pass", "failed": "FAIL", "skipped": "-", "observed": "other"}
 NOT_RUN: Final = ""
 ROWS_BEFORE: Final = 12  # of the lanes, up to the message that differs
+DIFFERS: Final = "<== the first that differs"
+UNANSWERED: Final = "<== nothing came of this"  # behind a message to the peer
+NOTHING_MORE: Final = "<== nothing more came"
 _CELL: Final = 6
 
 
@@ -81,22 +84,25 @@ def outcome_lines(outcome: Outcome, layout: Layout = WIDE) -> Iterator[str]:
 
 
 def _lanes(outcome: Outcome, layout: Layout) -> Iterator[str]:
-    """The picture up to the message that differs, which has a row of its own behind it."""
-    if outcome.at is None:
-        return
-    rows = [row for row in rows_of(outcome.trace) if row.seq <= outcome.at]
+    """The picture up to the message that differs, whose mark has a row of its own behind it."""
+    rows = [row for row in rows_of(outcome.trace) if outcome.at is None or row.seq <= outcome.at]
     if not rows:
         return
     first = max(0, len(rows) - ROWS_BEFORE)
-    heading, *lines = lines_of([*rows[first:], _mark(rows[-1])], layout)
+    mark = rows[-1]._replace(direction="", message="", note=_mark(outcome))
+    heading, *lines = lines_of([*rows[first:], mark], layout)
     yield heading
     if first:
         yield f"{'':>14}({first} rows before)"
     yield from lines
 
 
-def _mark(last: Row) -> Row:
-    return last._replace(direction="", message="", note="<== the first that differs")
+def _mark(outcome: Outcome) -> str:
+    if outcome.at is None:
+        return NOTHING_MORE
+    ours = "guest-to-host" if isinstance(outcome.case, HostCase) else "host-to-guest"
+    marked = next(stamped.event for stamped in outcome.trace if stamped.seq == outcome.at)
+    return UNANSWERED if getattr(marked, "direction", None) == ours else DIFFERS
 
 
 def observed_lines(outcomes: Iterable[Outcome]) -> Iterator[str]:

@@ -17,8 +17,9 @@ from protocol.vpci import (
 )
 from sim.conformance.answers import BAD_DATA, Answer, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.expecting import expect, reaching
+from sim.conformance.expecting import expect, expect_each, reaching
 from sim.conformance.host_bench import HostBench
+from sim.conformance.watched import Received
 
 BLOCK: Final = 1
 UNKNOWN_BLOCK: Final = 0x7777
@@ -86,28 +87,31 @@ def too_long(host: HostBench) -> None:
     raise Nonconforming(f"reading 129 bytes gets {told(_read(host, size=129))}")
 
 
-def _notices(host: HostBench, *masks: int) -> list[PciDevInvalBlock]:
+def _notices(host: HostBench, *masks: int) -> list[Received]:
     host.assigned()
     host.order("stall", stall_ns=STALL_NS)
     for mask in masks:
         host.host.order("invalidate-block", host.channel, wslot=0, mask=mask)
     host.host.pass_time(2 * STALL_NS)
-    return [
-        PciDevInvalBlock.parse(packet.payload)
-        for packet in host.receive()
-        if message_type(packet.payload) == M.PCI_INVALIDATE_BLOCK
-    ]
+    packets = host.receive()
+    return [p for p in packets if message_type(p.payload) == M.PCI_INVALIDATE_BLOCK]
+
+
+def _told_of(notice: Received) -> tuple[int, int]:
+    """Slot and mask."""
+    parsed = PciDevInvalBlock.parse(notice.payload)
+    return parsed.wslot, parsed.block_mask
 
 
 def invalidated(host: HostBench) -> None:
-    told_masks = [(notice.wslot, notice.block_mask) for notice in _notices(host, 0b10)]
-    expect("the notices", told_masks, [(0, 0b10)])
+    notices = _notices(host, 0b10)
+    expect_each("the notices", notices, [*map(_told_of, notices)], [(0, 0b10)])
 
 
 def merged(host: HostBench) -> None:
     union = 0
     for notice in _notices(host, 0b10, 0b1000):
-        union |= notice.block_mask
+        union |= _told_of(notice)[1]
     expect("the blocks told of", union, 0b1010)
 
 

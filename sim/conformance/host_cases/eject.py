@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.vpci import MessageType, PciDevIncoming, PciEjectResponse, message_type
-from sim.conformance.answers import BAD_DATA, LISTS, functions_in, names_of, told
+from sim.conformance.answers import BAD_DATA, names_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.expecting import expect, reaching
+from sim.conformance.expecting import expect, expect_came, expect_each, expect_listed, reaching
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import address_in, expect_answer, started
 from sim.conformance.host_interrupts import heard, raised, wired
+from sim.conformance.watched import Received
 
 SECOND_NS: Final = 1_000_000_000
 GRACE_S: Final = 60
@@ -19,13 +20,9 @@ ONES: Final = 0xFFFF_FFFF
 M = MessageType
 
 
-def _ejected(host: HostBench, wslot: int = 0) -> list[PciDevIncoming]:
+def _ejected(host: HostBench, wslot: int = 0) -> list[Received]:
     packets = host.order("eject", wslot=wslot)
-    return [
-        PciDevIncoming.parse(packet.payload)
-        for packet in packets
-        if message_type(packet.payload) == M.PCI_EJECT
-    ]
+    return [packet for packet in packets if message_type(packet.payload) == M.PCI_EJECT]
 
 
 def _asked(host: HostBench, wslot: int = 0) -> None:
@@ -35,7 +32,9 @@ def _asked(host: HostBench, wslot: int = 0) -> None:
 
 def asked_once(host: HostBench) -> None:
     host.assigned()
-    expect("the slots of the EJECTs", [eject.wslot for eject in _ejected(host)], [0])
+    ejects = _ejected(host)
+    slots = [PciDevIncoming.parse(eject.payload).wslot for eject in ejects]
+    expect_each("the slots of the EJECTs", ejects, slots, [0])
 
 
 def works_on(host: HostBench) -> None:
@@ -68,10 +67,7 @@ def given_up(host: HostBench) -> None:
 def list_without(host: HostBench) -> None:
     host.assigned(0, 1)
     _asked(host, 1)
-    news = host.tell(PciEjectResponse(wslot=1)).news
-    lists = [payload for payload in news if message_type(payload) in LISTS]
-    expect("the number of lists", len(lists), 1)
-    expect("the slots", [f.win_slot for f in functions_in(lists[0])], [0])
+    expect_listed(host.tell(PciEjectResponse(wslot=1)).packets, 0)
 
 
 def sibling_stays(host: HostBench) -> None:
@@ -119,7 +115,7 @@ def unasked(host: HostBench) -> None:
 def unknown_to_openvmm(host: HostBench) -> None:
     host.assigned()
     expect("the status", host.ask(PciEjectResponse()).status, BAD_DATA)
-    expect("what came without asking", names_of(host.tell(PciEjectResponse()).packets), ())
+    expect_came("what came without asking", host.tell(PciEjectResponse()).packets)
 
 
 ASSIGNED: Final = "A bus in D0 with resources assigned"

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from protocol.status import STATUS_SUCCESS
 from protocol.vpci import MessageType, TranIntDesc
-from sim.conformance.answers import BAD_DATA, completions_of, names_of
+from sim.conformance.answers import BAD_DATA, completions_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
-from sim.conformance.expecting import expect
+from sim.conformance.expecting import expect, expect_came
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import started
 from sim.conformance.host_interrupts import (
@@ -107,10 +107,11 @@ def created_behind_delete(host: HostBench) -> None:
     heard(host)
     host.send(delete_message(message), completion=False)
     number = host.send(create_message(host, vector=VECTOR + 2, vps=(3,)))
-    bodies = completions_of(host.receive(), number)
-    if not bodies:
-        raise Nonconforming("no completion came")
-    wire_msix(host, bar, _granted_in(bodies[0]))
+    answers = completions_of(host.receive(), number)
+    if not answers:
+        raise Nonconforming("no completion came", host.host.asked)
+    host.host.place = answers[0].at
+    wire_msix(host, bar, _granted_in(answers[0].payload))
     expect("what reaches the processors", raised(host), (Came(3, VECTOR + 2),))
 
 
@@ -135,7 +136,7 @@ def form_2_deletes(host: HostBench) -> None:
 def unknown_delete_silent(host: HostBench) -> None:
     host.assigned()
     packets = host.tell(delete_message(replace(NO_MESSAGE, address=0x1234))).packets
-    expect("what came", names_of(packets), ())
+    expect_came("what came", packets)
 
 
 def lowest_reused(host: HostBench) -> None:

@@ -9,7 +9,7 @@ from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciChildMessage, PciDevIncoming, PciMessage
 from sim.conformance.answers import BAD_DATA, names_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.expecting import expect, expect_refused
+from sim.conformance.expecting import expect, expect_came, expect_refused
 from sim.conformance.host_bench import HostBench, expect_alive, expect_deaf
 
 UNKNOWN_TYPE: Final = 0x4249_7777
@@ -43,7 +43,7 @@ def unknown_type_seen(host: HostBench) -> None:
 
 def unknown_type_silent(host: HostBench) -> None:
     _ready(host)
-    expect("what came", names_of(host.tell(PciMessage(UNKNOWN_TYPE)).packets), ())
+    expect_came("what came", host.tell(PciMessage(UNKNOWN_TYPE)).packets)
 
 
 def short(host: HostBench) -> None:

@@ -14,9 +14,9 @@ from protocol.vpci import (
     PciMessage,
     message_type,
 )
-from sim.conformance.answers import LISTS, functions_in, names_of, relations_of, told
+from sim.conformance.answers import COMPLETION, functions_in, names_of, relations_of, told
 from sim.conformance.case import FROM_1_2, FROM_1_3, UNSOURCED, HostCase, Nonconforming, NotOffered
-from sim.conformance.expecting import expect, reaching
+from sim.conformance.expecting import expect, expect_came, expect_count, expect_listed, reaching
 from sim.conformance.host_bench import HostBench
 
 M = MessageType
@@ -38,7 +38,7 @@ def each_query_listed(host: HostBench) -> None:
 def formed(host: HostBench) -> None:
     host.ready()
     with reaching("a list of functions"):
-        listed = host.list_functions()[-1]
+        listed = host.list_functions()
     name = host.dialect.relations_message.name
     expect("the list", M(message_type(listed)).name, name)
 
@@ -46,14 +46,14 @@ def formed(host: HostBench) -> None:
 def whole(host: HostBench) -> None:
     host.ready()
     with reaching("a list of functions"):
-        listed = host.list_functions()[-1]
+        listed = host.list_functions()
     functions_in(listed)
 
 
 def fits_linux(host: HostBench) -> None:
     host.ready()
     with reaching("a list of functions"):
-        listed = host.list_functions()[-1]
+        listed = host.list_functions()
     size = DESCRIPTOR_BYTES + len(listed)
     if size > LINUX_BUFFER:
         raise Nonconforming(f"the list's packet has {size} bytes")
@@ -111,8 +111,7 @@ def node(host: HostBench) -> None:
 def completion_first(host: HostBench) -> None:
     host.ready()
     answer = host.ask(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
-    words = names_of(answer.packets)
-    expect("what came", words, ("completion", host.dialect.relations_message.name))
+    expect_came("what came", answer.packets, COMPLETION, host.dialect.relations_message.name)
     expect("bytes of the completion", len(answer.body), 0)
 
 
@@ -126,9 +125,7 @@ def unsolicited(host: HostBench) -> None:
     host.ready()
     expect("the functions at first", len(host.functions()), 2)
     packets = host.order("relations", wslots=(0,))
-    lists = [p.payload for p in packets if message_type(p.payload) in LISTS]
-    expect("the number of lists", len(lists), 1)
-    expect("the slots", [f.win_slot for f in functions_in(lists[0])], [0])
+    expect_listed(packets, 0)
 
 
 def not_unsolicited(host: HostBench) -> None:
@@ -143,13 +140,14 @@ def list_before_completion(host: HostBench) -> None:
     packets = host.enter_d0().packets
     kinds = [p.packet_type == VM_PKT_COMP for p in packets]
     if True in kinds and False in kinds[kinds.index(True) :]:
-        raise Nonconforming(f"what came is {', '.join(names_of(packets))}")
+        late = packets[kinds.index(False, kinds.index(True))]
+        raise Nonconforming(f"what came is {', '.join(names_of(packets))}", late.at)
 
 
 def list_with_d0(host: HostBench) -> None:
     host.ready()
     answer = host.enter_d0()
-    expect("the number of lists", len(relations_of(answer)), 1)
+    expect_count("lists", relations_of(answer.packets), 1)
 
 
 def d0_list_seen(host: HostBench) -> None:

@@ -9,7 +9,7 @@ from protocol.status import STATUS_SUCCESS
 from protocol.vpci import MessageType, PciChildMessage
 from sim.conformance.answers import names_of
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.expecting import expect, reaching
+from sim.conformance.expecting import expect, expect_came, reaching
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_interrupts import VECTOR, VP, heard, retarget, wired
 
@@ -24,22 +24,22 @@ def withdrawn(host: HostBench) -> None:
 
 
 def _rescinded(host: HostBench) -> None:
+    """From assigned resources to a channel that is gone."""
+    host.order("rescind")
     with reaching("a rescind"):
-        withdrawn(host)
+        expect("whether the channel is rescinded", host.rescinded, True)
 
 
 def silent(host: HostBench) -> None:
     host.assigned()
     host.send(PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0))
-    host.host.order("rescind", host.channel)
-    host.receive()
-    with reaching("a rescind"):
-        expect("whether the channel is rescinded", host.rescinded, True)
+    _rescinded(host)
     host.send(PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0))
-    expect("what came", names_of(host.receive()), ())
+    expect_came("what came", host.receive())
 
 
 def window_gone(host: HostBench) -> None:
+    host.assigned()
     _rescinded(host)
     expect("the first dword", host.read_config(0), ONES)
 
@@ -48,15 +48,14 @@ def interrupts_gone(host: HostBench) -> None:
     host.assigned()
     message = wired(host)
     heard(host)
-    host.order("rescind")
-    with reaching("a rescind"):
-        expect("whether the channel is rescinded", host.rescinded, True)
+    _rescinded(host)
     if retarget(host, message, VECTOR, VP) == 0:
         raise Nonconforming("an interrupt of a device that is gone can be retargeted")
 
 
 def _offered_again(host: HostBench) -> None:
     before = host.instance_id
+    host.assigned()
     _rescinded(host)
     host.close()
     host.offered_again()
@@ -88,8 +87,7 @@ def pulled_out(host: HostBench) -> None:
 
 def only_rescinded(host: HostBench) -> None:
     host.assigned()
-    words = names_of(host.order("surprise-remove"))
-    expect("what came", words, ())
+    expect_came("what came", host.order("surprise-remove"))
     expect("whether the channel is rescinded", host.rescinded, True)
 
 
@@ -97,9 +95,7 @@ def interrupts_stop(host: HostBench) -> None:
     host.assigned()
     wired(host)
     heard(host)
-    host.order("rescind")
-    with reaching("a rescind"):
-        expect("whether the channel is rescinded", host.rescinded, True)
+    _rescinded(host)
     host.host.interrupts()
     host.host.order("raise-interrupt", host.channel, wslot=0, index=0)
     expect("what reaches the processors", tuple(host.host.interrupts()), ())

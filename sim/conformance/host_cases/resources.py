@@ -46,7 +46,8 @@ def _told_bars(host: HostBench) -> tuple[int, ...]:
 
 def required_as_probed(host: HostBench) -> None:
     host.assigned()
-    expect("what the host tells of the BARs", _told_bars(host), probed(host))
+    told_of, at = _told_bars(host), host.host.place
+    expect("what the host tells of the BARs", told_of, probed(host), at)
 
 
 def required_as_before(host: HostBench) -> None:

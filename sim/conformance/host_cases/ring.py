@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol.ring import Packet
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciChildMessage, PciMessage
 from sim.conformance.answers import completions_of, names_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.expecting import expect
+from sim.conformance.expecting import expect, expect_came, expect_count, expect_each
 from sim.conformance.host_bench import HostBench
+from sim.conformance.watched import Received
 
 LARGE_ID: Final = 0xFEDC_BA98_7654_3210
 AT_ONCE: Final = 64  # requests that Linux's table of ids has room for
@@ -40,18 +40,18 @@ def completed_once(host: HostBench) -> None:
     _ready(host)
     for request in (REQUIREMENTS, PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 9)):
         number = host.send(request)
-        bodies = completions_of((*host.receive(), *host.receive()), number)
-        if len(bodies) > 1:
-            raise Nonconforming(f"{len(bodies)} completions of one request came")
+        answers = completions_of((*host.receive(), *host.receive()), number)
+        if len(answers) > 1:
+            what = f"{len(answers)} completions of one request came"
+            raise Nonconforming(what, answers[1].at)
 
 
 def unasked_silent(host: HostBench) -> None:
     _ready(host)
-    packets = host.tell(REQUIREMENTS).packets
-    expect("what came", names_of(packets), ())
+    expect_came("what came", host.tell(REQUIREMENTS).packets)
 
 
-def _unsolicited(host: HostBench) -> list[Packet]:
+def _unsolicited(host: HostBench) -> list[Received]:
     _ready(host)
     packets = host.tell(QUERY).packets
     return [p for p in packets if p.packet_type == VM_PKT_DATA_INBAND]
@@ -59,26 +59,28 @@ def _unsolicited(host: HostBench) -> list[Packet]:
 
 def news_wants_nothing(host: HostBench) -> None:
     for packet in _unsolicited(host):
-        expect("the flags of a list", packet.flags, 0)
+        expect("the flags of a list", packet.flags, 0, packet.at)
 
 
 def news_has_no_id(host: HostBench) -> None:
     for packet in _unsolicited(host):
-        expect("the transaction id of a list", packet.transaction_id, 0)
+        expect("the transaction id of a list", packet.transaction_id, 0, packet.at)
 
 
 def many_at_once(host: HostBench) -> None:
     _ready(host)
-    numbers = [host.send(REQUIREMENTS) for _ in range(AT_ONCE)]
+    asked = {host.send(REQUIREMENTS): host.host.asked for _ in range(AT_ONCE)}
     answered = {p.transaction_id for p in host.receive() if p.packet_type == VM_PKT_COMP}
-    expect("the requests not answered", sorted(set(numbers) - answered), [])
+    missing = [number for number in asked if number not in answered]
+    expect("the requests not answered", missing, [], asked[missing[0]] if missing else None)
 
 
 def in_order(host: HostBench) -> None:
     _ready(host)
     numbers = [host.send(REQUIREMENTS) for _ in range(8)]
-    answered = [p.transaction_id for p in host.receive() if p.packet_type == VM_PKT_COMP]
-    expect("the order of completions", answered, numbers)
+    answers = [packet for packet in host.receive() if packet.packet_type == VM_PKT_COMP]
+    answered = [answer.transaction_id for answer in answers]
+    expect_each("the order of completions", answers, answered, numbers)
 
 
 def ring_wraps(host: HostBench) -> None:
@@ -96,7 +98,7 @@ def full_ring_waited_for(host: HostBench) -> None:
         host.send(QUERY, completion=False)
     host.let_act()
     lists = [p for p in host.receive() if p.packet_type == VM_PKT_DATA_INBAND]
-    expect("the number of lists", f"{len(lists)}", f"{MORE_THAN_FIT}")
+    expect_count("lists", lists, MORE_THAN_FIT)
 
 
 def signals_news(host: HostBench) -> None:
@@ -116,7 +118,7 @@ def reads_only_with_room(host: HostBench) -> None:
     host.let_act()
     if host.to_host.empty():
         raise Nonconforming("a request was read while a packet lay in the ring to the guest")
-    expect("the completions once it was read", len(completions_of(host.receive(), number)), 1)
+    expect_count("completions once it was read", completions_of(host.receive(), number), 1)
 
 
 def reading_seen(host: HostBench) -> None:

@@ -15,8 +15,8 @@ from protocol.vmbus import (
 )
 from protocol.vpci import MessageType, PciChildMessage, PciMessage
 from sim.conformance.answers import Answer, completions_of
-from sim.conformance.case import FROM_1_2, HostCase, Nonconforming, NotOffered
-from sim.conformance.expecting import expect, reaching
+from sim.conformance.case import FROM_1_2, NOTHING_MORE, HostCase, Nonconforming, NotOffered
+from sim.conformance.expecting import expect, expect_count, reaching
 from sim.conformance.host_bench import HostBench, expect_deaf
 
 M = MessageType
@@ -63,9 +63,9 @@ def _status_in_ring(host: HostBench) -> bytes:
     """The bytes of a completion that is a status, as they lie in the ring."""
     _ready(host)
     host.entered()
-    ring = host.to_guest
     host.send(PciMessage(M.PCI_BUS_D0EXIT))
     host.let_act()
+    ring = host.to_guest
     packet = ring.bytes_at(ring.read_index, ring.bytes_to_read())
     with reaching("a packet that is a status"):
         expect("its length in the ring", len(packet), packet_bytes(4))
@@ -90,7 +90,7 @@ def masked(host: HostBench) -> None:
     number = host.send(REQUIREMENTS)
     host.let_act()
     expect("the signals", host.signals - before, 0)
-    expect("the completions", len(completions_of(host.receive(), number)), 1)
+    expect_count("completions", completions_of(host.receive(), number), 1)
 
 
 def filled(host: HostBench) -> None:
@@ -148,10 +148,10 @@ def other_data(host: HostBench) -> None:
         header = DESCRIPTOR_BYTES + len(RANGES)
         ring.forge_lengths(at, header // 8, (DESCRIPTOR_BYTES + len(payload)) // 8)
         host.host.signal(host.channel)
-        packets = host.receive()
-        bodies = completions_of(packets, packet_type)
-        expect("the number of completions", len(bodies), 1)
-        expect("the status", Answer(bodies[0], packets).status, STATUS_SUCCESS)
+        answers = completions_of(host.receive(), packet_type)
+        expect_count("completions", answers, 1)
+        status = Answer(answers[0].payload, (), None).status
+        expect("the status", status, STATUS_SUCCESS, answers[0].at)
 
 
 def trailer_passed_over(host: HostBench) -> None:
@@ -160,7 +160,7 @@ def trailer_passed_over(host: HostBench) -> None:
     ring.write(VM_PKT_DATA_INBAND, 1, 1, REQUIREMENTS.build())
     ring.forge_bytes(ring.write_index - TRAILER_BYTES, b"\xff" * TRAILER_BYTES)
     host.host.signal(host.channel)
-    expect("the number of completions", len(completions_of(host.receive(), 1)), 1)
+    expect_count("completions", completions_of(host.receive(), 1), 1)
 
 
 def full_but_8(host: HostBench) -> None:
@@ -172,7 +172,7 @@ def full_but_8(host: HostBench) -> None:
     number = host.send(REQUIREMENTS.build().ljust(longer, b"\0"))
     with reaching("a ring that is full"):
         expect("the bytes that are free", ring.bytes_to_write(), LEFT)
-    expect("the number of completions", len(completions_of(host.receive(), number)), 1)
+    expect_count("completions", completions_of(host.receive(), number), 1)
 
 
 def wish_left(host: HostBench) -> None:
@@ -183,7 +183,8 @@ def wish_left(host: HostBench) -> None:
     host.let_act()
     free, wish = ring.bytes_to_write(), ring.pending_send_sz
     if not free <= wish < ring.data_bytes:
-        raise Nonconforming(f"pending_send_sz is {wish} where {free} bytes are free")
+        what = f"pending_send_sz is {wish} where {free} bytes are free"
+        raise Nonconforming(what, NOTHING_MORE)
 
 
 def length_ends(host: HostBench) -> None:

@@ -20,7 +20,7 @@ from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, PciResponse
 from sim.conformance.host_bench import CONFIG_PAGE, OTHER_WINDOW, WINDOW
 from sim.conformance.host_port import Channel, HostUnderTest
-from sim.conformance.wrong_hosts.wrapped import Wrapped
+from sim.conformance.wrapped import Wrapped
 
 WIDE: Final = 0x10_0000_0000  # BARs of 64 bits are put above it
 BAR_REGISTERS: Final = range(WINDOW + CONFIG_PAGE + 0x10, WINDOW + CONFIG_PAGE + 0x28)

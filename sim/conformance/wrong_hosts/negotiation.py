@@ -16,10 +16,10 @@ from protocol.vmbus import VM_PKT_DATA_INBAND
 from protocol.vpci import MessageType, PciBusRelations, PciVersionRequest
 from sim.conformance.case import ALL
 from sim.conformance.host_port import Channel
+from sim.conformance.wrapped import Wrapped
 from sim.conformance.wrong_hosts.lists import is_list, reformed
 from sim.conformance.wrong_hosts.meddled import Answering, Hearing, Meddled, Request, Telling
 from sim.conformance.wrong_hosts.row import WrongHost
-from sim.conformance.wrong_hosts.wrapped import Wrapped
 
 M = MessageType
 QUERY: Final = M.PCI_QUERY_PROTOCOL_VERSION

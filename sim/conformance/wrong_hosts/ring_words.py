@@ -11,9 +11,9 @@ from protocol.link import PacketPublished
 from protocol.ring import DESCRIPTOR_BYTES, TRAILER_BYTES, Ring, packet_bytes
 from protocol.vpci import MessageType
 from sim.conformance.host_port import Channel, HostUnderTest
+from sim.conformance.wrapped import Wrapped
 from sim.conformance.wrong_hosts.meddled import Answering, Meddled, Request
 from sim.conformance.wrong_hosts.row import WrongHost
-from sim.conformance.wrong_hosts.wrapped import Wrapped
 
 M = MessageType
 RING_BYTES: Final = 16384

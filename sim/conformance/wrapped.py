@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A host that hands everything on to another one. What is wrong with a wrong host overrides it."""
+"""A host that hands everything on to another one, for what changes or watches a part of that."""
 
 from __future__ import annotations
 
