@@ -10,6 +10,7 @@ from typing import Final
 from sim.conformance.case import GuestCase
 from sim.conformance.guest_cases import (
     blocks,
+    channel_moves,
     configuration,
     d0_entry,
     d0_exit,
@@ -51,7 +52,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "blocks": blocks.CASES,
     "eject": eject.CASES,
     "rescind": rescind.CASES,
-    "ring": (*opening.CASES, *ring.CASES),
+    "ring": (*opening.CASES, *channel_moves.CASES, *ring.CASES),
     "malformed": malformed.CASES,
 }
 __all__ = ["GUEST_CASES", "GUEST_THEMES", "HOST_CASES", "HOST_THEMES"]

@@ -7,7 +7,14 @@ from collections import Counter
 from itertools import pairwise
 from typing import Final
 
-from host.events import EjectSent, InterruptCreated, InterruptDropped, InterruptRaised
+from host.events import (
+    EjectSent,
+    InterruptCreated,
+    InterruptDropped,
+    InterruptRaised,
+    ResourcesAssigned,
+)
+from protocol.link import PacketPublished
 from protocol.vpci import MessageType, PciDeleteInterrupt
 from sim.conformance.case import GuestCase, Nonconforming
 from sim.conformance.guest_cases.interrupt_requests import COMPOSE
@@ -15,6 +22,7 @@ from sim.conformance.guest_cases.reading import (
     CREATE,
     DELETE,
     Mapping,
+    last_event,
     mapping_of,
     mappings_until,
     premise,
@@ -26,6 +34,7 @@ from sim.conformance.guest_cases.scenarios import (
     NIC,
     SETTLED_NS,
     actor,
+    administrator,
     after,
     do,
 )
@@ -38,6 +47,9 @@ RAISED: Final = NIC + actor(
     *(do("offer", "nic0"), SETTLED),
     *(do("interrupt", "nic0", vector=0), do("interrupt", "nic0", vector=1)),
     after(SETTLED_NS),
+)
+USED: Final = administrator(SETTLED, do("interrupt")) + actor(
+    "user", SETTLED, do("submit", count=4), after(SETTLED_NS)
 )
 
 
@@ -87,6 +99,17 @@ def made_again_at_once(seen: Seen) -> None:
     for packet, following in pairwise(packets):
         if packet.name in deletions and following.name not in creations:
             raise Nonconforming(f"{following.name} follows the deletion", following.seq)
+
+
+def no_packet_passes(seen: Seen) -> None:
+    """From when the guest has settled."""
+    assigned = last_event(seen, ResourcesAssigned, "resources assigned")
+    calm_ns = seen.trace[assigned].at_ns + SETTLED_NS
+    since_then = [stamped for stamped in seen.trace if stamped.at_ns >= calm_ns]
+    premise(any(isinstance(s.event, InterruptRaised) for s in since_then), "an interrupt in use")
+    for stamped in since_then:
+        if isinstance(stamped.event, PacketPublished):
+            raise Nonconforming(f"a packet goes {stamped.event.direction}", stamped.seq)
 
 
 CASES: Final = (
@@ -139,5 +162,15 @@ CASES: Final = (
         source=COMPOSE,
         scenario=LIFE,
         check=made_again_at_once,
+    ),
+    GuestCase(
+        id="interrupts-take-no-packet",
+        strength="linux",
+        given="A guest at work",
+        when="its device is used and raises interrupts",
+        then="no packet passes, in either direction",
+        source="Documentation/PCI vpci.rst: the channel is no part of the data path",
+        scenario=USED,
+        check=no_packet_passes,
     ),
 )

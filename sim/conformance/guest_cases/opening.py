@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from protocol.codec import WireRecord
-from protocol.hypercall import HV_HYP_PAGE_SIZE, HVCALL_POST_MESSAGE
+from protocol.hypercall import HV_HYP_PAGE_SIZE, HVCALL_POST_MESSAGE, HVCALL_SIGNAL_EVENT
 from protocol.link import HypercallMade, MessagePosted
 from protocol.vmbus import (
     ChannelMessageType,
     VmbusChannelGpadlHeader,
     VmbusChannelInitiateContact,
     VmbusChannelMessageHeader,
+    VmbusChannelOfferChannel,
     VmbusChannelOpenChannel,
 )
 from sim.conformance.case import GuestCase, Nonconforming
@@ -121,6 +122,20 @@ def offers_asked_for(seen: Seen) -> None:
     size = len(_payload(asked[0]))
     if size != VmbusChannelMessageHeader.SIZE:
         raise Nonconforming(f"the message has {size} bytes", asked[0].seq)
+
+
+def connection_named(seen: Seen) -> None:
+    """The offer's, in the input of each signal; there is one channel."""
+    offers = seen.posted(T.CHANNELMSG_OFFERCHANNEL, "host-to-guest")
+    signals = [
+        (seq, call) for seq, call in seen.events(HypercallMade) if call.code == HVCALL_SIGNAL_EVENT
+    ]
+    premise(offers and signals, "signalling its host")
+    offered = VmbusChannelOfferChannel.parse(_payload(offers[0])).connection_id
+    for seq, call in signals:
+        named = int.from_bytes(call.input[:4], "little")
+        if named != offered:
+            raise Nonconforming(f"it signals the connection {named:#x}, not {offered:#x}", seq)
 
 
 def pages_told_first(seen: Seen) -> None:
@@ -255,5 +270,15 @@ CASES: Final = (
         source="channel_mgmt.c init_vp_index(): vPCI is no performance channel",
         scenario=UNORDERED,
         check=aimed_at_cpu_0,
+    ),
+    GuestCase(
+        id="signals-name-the-connection",
+        strength="linux",
+        given="A guest whose channel is open",
+        when="it signals that it has written a packet",
+        then="the hypercall names the connection of the channel's offer",
+        source="connection.c vmbus_set_event()",
+        scenario=OFFERED,
+        check=connection_named,
     ),
 )

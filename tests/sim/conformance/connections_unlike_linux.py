@@ -6,6 +6,8 @@ What does otherwise in vPCI is in ``drivers_unlike_linux``. Knows no case.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.pci_hyperv.parts import PCI_RING_BYTES
@@ -58,6 +60,33 @@ class NamesAnotherGpadl(VmbusConnection):
         return await super()._post_open(channel, userdata)
 
 
+class TakesMovesForDone(VmbusConnection):
+    """It waits for no answer to a move, whatever the version."""
+
+    async def connect(self) -> int:
+        return _with(self, await super().connect(), modify_channel_response=False)
+
+
+class WaitsForMoves(VmbusConnection):
+    """It waits for the answer to a move, whatever the version."""
+
+    async def connect(self) -> int:
+        return _with(self, await super().connect(), modify_channel_response=True)
+
+
+class MovesAlways(VmbusConnection):
+    """It moves its channels, whatever the version."""
+
+    async def connect(self) -> int:
+        return _with(self, await super().connect(), modify_channel=True)
+
+
+class SignalsAnother(HvPciDriver):
+    async def open_channel(self, hbus: HvPciBus) -> int:
+        hbus.hdev.channel.sig_event = (1).to_bytes(8, "little")
+        return await super().open_channel(hbus)
+
+
 class HasSmallerRings(HvPciDriver):
     """Of 12288 bytes with their header page, as FreeBSD's data."""
 
@@ -85,3 +114,10 @@ async def _opened(driver: HvPciDriver, hbus: HvPciBus, send_bytes: int, recv_byt
     return await driver.vmbus.vmbus_open(
         channel, send_bytes, recv_bytes, b"", driver.hv_pci_onchannelcallback, hbus
     )
+
+
+def _with(vmbus: VmbusConnection, error: int, **otherwise: bool) -> int:
+    """``error``, and a connection that takes its version to be otherwise."""
+    if vmbus.dialect is not None:
+        vmbus.dialect = replace(vmbus.dialect, **otherwise)
+    return error

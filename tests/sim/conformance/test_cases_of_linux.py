@@ -11,12 +11,15 @@ import re
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from guest.defects.record import Mixin
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.vmbus.connection import VmbusConnection
 from sim.conformance.case import Nonconforming, NotOffered
 from sim.conformance.catalogue import GUEST_CASES
+from sim.conformance.guest_cases.interrupts import RAISED
+from sim.conformance.guest_cases.scenarios import ASSIGNED, actor, do
 from sim.conformance.guest_play import play_case
 from sim.guests import ReferenceGuests
 from tests.sim.conformance import connections_unlike_linux as connections
@@ -88,6 +91,10 @@ UNLIKE = (
     Unlike("pages-told-before-opening", connections.NamesAnotherGpadl, "never told"),
     Unlike("ten-pages-in-one-header", connections.HasSmallerRings, "76 bytes, 6 pages"),
     Unlike("rings-split-in-the-middle", connections.HasUnequalRings, "begins at page 4"),
+    Unlike("signals-name-the-connection", connections.SignalsAnother, "the connection 0x1, "),
+    Unlike("answer-to-a-move-awaited", connections.TakesMovesForDone, "had answered"),
+    Unlike("no-answer-to-a-move-awaited", connections.WaitsForMoves, r"the processors \[0\]"),
+    Unlike("no-move-before-4.1", connections.MovesAlways, "does not know"),
     Unlike("gpadl-handles-count-up", connections.CountsHandlesDown, "GPADL 1 is 0xe1e0f"),
     Unlike("channel-aimed-at-cpu-0", connections.AimsAtTheSecond, "the processor 0"),
 )
@@ -117,3 +124,10 @@ def test_a_guest_that_does_otherwise_fails_the_case(unlike: Unlike, version: str
 def test_a_guest_that_does_not_come_so_far_is_not_put_to_the_case(unlike: Unlike) -> None:
     with pytest.raises(NotOffered, match=f"{unlike.why}$"):
         judged(unlike, "1.4")
+
+
+def test_a_packet_while_the_device_is_used_fails_the_case() -> None:
+    busy = actor("driver", ASSIGNED, do("read-block", "nic0", block=0, size=8))
+    case = replace(BY_ID["interrupts-take-no-packet"], scenario=RAISED + busy)
+    _, wrong = play_case(case, "1.4")
+    assert str(wrong) == "a packet goes guest-to-host"
