@@ -69,6 +69,16 @@ class Administrator:
         event = RequestIgnored(name, message)
         self.bus(name).feed(inputs.FaultArmed(_type_of(message), None, event))
 
+    def answer_late(self, name: str, message: str, answer: bytes) -> None:
+        """These bytes answer the last request of a type that one of the three above was about.
+
+        Nothing happens if there was none, or if no channel is open. Raises ValueError as
+        :meth:`fail_next`.
+        """
+        bus, message_type = self.bus(name), _type_of(message)
+        if bus.worker is not None and message_type in bus.kept:
+            bus.worker.complete(bus.kept[message_type], answer)
+
     def stall(self, name: str, stall_ns: int) -> None:
         """Let the bus's channel rest for so many nanoseconds."""
         worker = self.bus(name).worker

@@ -21,7 +21,7 @@ from host.settings import BusConfig, FunctionConfig
 from host.vsp import FunctionFacts, Vsp, VspState, initial_state
 from host.vsp.inputs import Input, RelationsChanged
 from protocol.errors import LocalProtocolError
-from protocol.ids import RelId, SlotNumber, logical_device_id, wslot_to_devfn
+from protocol.ids import RelId, SlotNumber, TransactionId, logical_device_id, wslot_to_devfn
 
 FUNCTION_BITS: Final = 7  # the PCI function number within a devfn
 PLACES_KEPT: Final = 256  # more functions than the largest built-in scenario has
@@ -32,6 +32,7 @@ class VpciBus:
 
     ``on_rescind`` is the partition's way to withdraw the offer.
     ``functions`` are the live ones by slot; ``state`` is the VSP's. Others read, never write.
+    ``kept`` has by message type the id of the request that an armed fault met last.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class VpciBus:
         "around",
         "config",
         "functions",
+        "kept",
         "name",
         "relid",
         "state",
@@ -64,6 +66,7 @@ class VpciBus:
         self.relid = relid
         self.around = around
         self.worker: ChannelWorker | None = None
+        self.kept: dict[int, TransactionId] = {}
         self.timers: dict[tuple[str, int], Cancel] = {}
         self.functions: dict[int, AssignedFunction] = {}
         self.window = ConfigWindow(config.name, self.functions, vsp.rules.knobs, around.emit)

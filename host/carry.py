@@ -22,6 +22,7 @@ from host.effects import (
     Effect,
     InterruptEntry,
     InterruptRequest,
+    KeepRequest,
     MapConfigWindow,
     ReadBlock,
     ReadResources,
@@ -46,7 +47,7 @@ from host.vsp.inputs import (
     ResourcesRead,
     TimerExpired,
 )
-from protocol.ids import Gpa, SlotNumber
+from protocol.ids import Gpa, SlotNumber, TransactionId
 from protocol.status import STATUS_BAD_DATA, STATUS_SUCCESS, unsigned
 
 BAD_DATA: Final = unsigned(STATUS_BAD_DATA)
@@ -61,6 +62,7 @@ class Bus(Protocol):
     window: ConfigWindow
     worker: ChannelWorker | None
     timers: dict[tuple[str, int], Cancel]
+    kept: dict[int, TransactionId]
 
     def feed(self, input_: Input) -> None:
         """Take a result."""
@@ -99,6 +101,11 @@ def stop_worker(bus: Bus, _effect: StopWorker) -> None:
 def rescind_channel(bus: Bus, _effect: RescindChannel) -> None:
     """Withdraw the offer."""
     bus.rescind()
+
+
+def keep_request(bus: Bus, effect: KeepRequest) -> None:
+    """Note whom to answer late; the last of its type counts."""
+    bus.kept[effect.message_type] = effect.transaction_id
 
 
 def report(bus: Bus, effect: Report) -> None:
@@ -261,5 +268,6 @@ CARRY: Final[dict[type[Effect], Callable[[Any, Any], None]]] = {
     ReleaseFunction: release_function,
     RescindChannel: rescind_channel,
     StopWorker: stop_worker,
+    KeepRequest: keep_request,
     Report: report,
 }

@@ -163,6 +163,13 @@ class StopWorker(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class KeepRequest(msgspec.Struct, frozen=True, gc=False):
+    """An armed fault has met this request: keep its id, so that it can be answered late."""
+
+    message_type: int
+    transaction_id: TransactionId
+
+
 class Report(msgspec.Struct, frozen=True, gc=False):
     """Tell observers; changes nothing."""
 
@@ -187,5 +194,6 @@ Effect = (
     | ReleaseFunction
     | RescindChannel
     | StopWorker
+    | KeepRequest
     | Report
 )

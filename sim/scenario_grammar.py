@@ -217,6 +217,12 @@ _STEP_ROWS: Final = (
     StepRow(
         "ignore-next", "host", (_DEVICE, _REQUEST), "never answer the next request of this kind"
     ),
+    StepRow(
+        "answer-late",
+        "host",
+        (_DEVICE, _REQUEST, Key("data", HEX, REQUIRED, "the answer's payload, in hexadecimal")),
+        "answer, or answer again, the last request of this kind that a step above was about",
+    ),
     StepRow("stall", "host", (_DEVICE, _NS), "let the host answer nothing on this bus for a while"),
     StepRow(
         "forge-packet",

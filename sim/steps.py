@@ -91,6 +91,9 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     "ignore-next": lambda stage, step: stage.partition.ignore_next(
         _bus(stage, step), step.arguments["message"]
     ),
+    "answer-late": lambda stage, step: stage.partition.answer_late(
+        _bus(stage, step), step.arguments["message"], step.arguments["data"]
+    ),
     "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
     "forge-packet": lambda stage, step: stage.partition.forge_packet(
         _bus(stage, step), step.arguments["data"], step.arguments["len8"]

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from host.effects import Report
+from host.effects import Effect, KeepRequest, Report
 from host.vsp.inputs import Input, PacketReceived
 from host.vsp.replies import reply
 from host.vsp.rules import Outcome, Profile, Rules
@@ -89,6 +89,8 @@ class Vsp:
         for index, (armed_type, answer, event) in enumerate(state.faults):
             if armed_type == code:
                 left = state.faults[:index] + state.faults[index + 1 :]
-                answered = () if answer is None else reply(packet, answer)
-                return replace(state, faults=left), (*answered, Report(event))
+                effects: list[Effect] = [] if answer is None else [*reply(packet, answer)]
+                if packet.wants_completion:
+                    effects.append(KeepRequest(code, packet.transaction_id))
+                return replace(state, faults=left), (*effects, Report(event))
         return None

@@ -429,6 +429,27 @@ def test_the_next_request_of_a_kind_can_be_left_without_an_answer(guest: FakeGue
     assert status_of(guest.ask(relid, exit_d0)[0]) == 0
 
 
+def test_a_request_that_a_fault_met_can_be_answered_late_and_again(guest: FakeGuest) -> None:
+    relid = arrive(guest)
+    guest.partition.ignore_next("nvme0", "PCI_BUS_D0EXIT")
+    asked = guest.write(relid, PciMessage(M.PCI_BUS_D0EXIT).build())
+    guest.clock.run()
+    guest.ask(relid, PciMessage(M.PCI_BUS_D0EXIT).build())
+    for answer in (b"\1\2\3\4", b"\5\6\7\10"):
+        guest.partition.answer_late("nvme0", "PCI_BUS_D0EXIT", answer)
+        (packet,) = guest.read(relid)
+        assert (packet.packet_type, packet.transaction_id) == (VM_PKT_COMP, asked)
+        assert packet.payload[:4] == answer
+
+
+def test_nothing_is_answered_late_that_no_fault_met(guest: FakeGuest) -> None:
+    relid = arrive(guest)
+    guest.partition.answer_late("nvme0", "PCI_QUERY_PROTOCOL_VERSION", bytes(4))
+    assert guest.read(relid) == []
+    with pytest.raises(ValueError, match="PCI_BUS_D0ENTRY"):
+        guest.partition.answer_late("nvme0", "D0", bytes(4))
+
+
 def test_a_stall_delays_the_next_answer(guest: FakeGuest) -> None:
     relid = arrive(guest)
     start_ns = guest.clock.now_ns()

@@ -222,7 +222,7 @@ CASES: Final = (
             after(EXIT_NS),
             do("ignore-next", message="PCI_QUERY_PROTOCOL_VERSION"),
             after(EXIT_NS),
-            do("forge-completion", request=1, data="00000000"),
+            do("answer-late", message="PCI_BUS_D0EXIT", data="00000000"),
             after(SETTLED_NS),
         )
         + actor("user", SETTLED, after(SETTLED_NS), do("unbind-bus"), do("bind-bus")),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from host.devices import PROFILES
+from host.function import layout_of
 from protocol.link import PacketPublished
+from protocol.status import STATUS_SUCCESS
 from protocol.vpci import (
     MessageType,
     PciBusRelations,
@@ -16,6 +19,7 @@ from protocol.vpci import (
     PciDevIncoming,
     PciDevInvalBlock,
     PciFunctionDescription2,
+    PciQResReqResponse,
 )
 from sim.conformance.case import GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
@@ -59,6 +63,17 @@ def _overlong() -> bytes:
 def completion(request: int) -> str:
     """The host completes that request with success."""
     return do("forge-completion", request=request, data="0000000000000000")
+
+
+def _answered_twice() -> str:
+    """The host answers the guest's question about the function's BARs late, and again."""
+    query, profile = M.PCI_QUERY_RESOURCE_REQUIREMENTS.name, PROFILES["nvme-ssd"]
+    answer = PciQResReqResponse(STATUS_SUCCESS, layout_of(profile).probed).build()
+    tell = do("answer-late", message=query, data=answer.hex())
+    return PATIENT + administrator(
+        *(do("ignore-next", message=query), after(SETTLED_NS), tell),
+        *(ASSIGNED, tell, after(SETTLED_NS), do("eject"), after(LONG_NS)),
+    )
 
 
 def works_on(seen: Seen) -> None:
@@ -156,11 +171,15 @@ CASES: Final = (
         completion(0),
         source="channel.c vmbus_request_addr_match()",
     ),
-    survives(
-        "completion-repeated",
-        "a request is completed again",
-        completion(1),
+    GuestCase(
+        id="completion-repeated",
+        strength="must",
+        given="A guest at work",
+        when="a request is completed again",
+        then="it drops that and still answers an eject",
         source="channel.c vmbus_request_addr_match()",
+        scenario=_answered_twice(),
+        check=works_on,
     ),
     survives(
         "completion-beyond-the-table",

@@ -242,7 +242,7 @@ CASES: Final = (
         scenario=administrator(
             do("answer-next", message="PCI_BUS_D0ENTRY", data=""),
             after(SETTLED_NS),
-            do("forge-completion", request=1, data="00000000"),
+            do("answer-late", message="PCI_BUS_D0ENTRY", data="00000000"),
             after(SETTLED_NS),
         ),
         check=waits_on,

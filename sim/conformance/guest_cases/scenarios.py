@@ -69,7 +69,7 @@ def answered_late(message: str) -> str:
     return administrator(
         do("ignore-next", message=message),
         *(after(AGE_NS // 2), forge(NOBODYS), after(AGE_NS // 2 + SETTLED_NS)),
-        do("forge-completion", request=1, data="00000000"),
+        do("answer-late", message=message, data="00000000"),
         after(SETTLED_NS),
     )
 
