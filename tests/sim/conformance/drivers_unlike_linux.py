@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Drivers that do one thing otherwise than Linux, where another guest might do so.
 
-What no guest may do is in ``sim.conformance.wrong_guests``. Knows no case.
+What no guest may do is in ``sim.conformance.wrong_guests``; what concerns interrupts or VMBus is in
+the modules beside this one. Knows no case.
 """
 
 from __future__ import annotations
@@ -9,34 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import ETIMEDOUT
 
-from guest.kernel import ops
-from guest.kernel.irq import IrqData
-from guest.kernel.irq_chip import MsiMsg
 from guest.kernel.sync import Completion
-from guest.pci_core.types import MsiDesc
 from guest.pci_hyperv.assignment import HIGHEST_SLOT
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.channel import Incoming
 from guest.pci_hyperv.device import HvPciDev, HvPciDevDescription
 from guest.pci_hyperv.driver import HvPciDriver
-from guest.pci_hyperv.interrupt_requests import IntDesc, InterruptRequest
 from guest.pci_hyperv.messages import bus_message, child_message
 from guest.pci_hyperv.relations import HvDrState
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket
 from guest.vmbus.channel import HvDevice
-from protocol.ids import RelId
 from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_ROM_ADDRESS, PCI_STATUS
 from protocol.ring import Packet
 from protocol.status import STATUS_REVISION_MISMATCH
 from protocol.versions import Dialect
-from protocol.vpci import (
-    MessageType,
-    PciBusRelations2,
-    PciDeleteInterrupt,
-)
+from protocol.vpci import MessageType, PciBusRelations2
 
 M = MessageType
-LOCAL_APIC = 0xFEE0_0000
 PATIENCE_MS = 60_000
 
 
@@ -44,30 +34,6 @@ class LooksBeforeAssigning(HvPciDriver):
     async def assign_resources(self, hbus: HvPciBus) -> int:
         self._window_read(hbus, 0, PCI_STATUS, 2)
         return await super().assign_resources(hbus)
-
-
-class NamesNextVector(HvPciDriver):
-    async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
-        request = await super().interrupt_request(hpdev, data)
-        return request._replace(vector=request.vector + 1)
-
-
-class NamesHeldVector(HvPciDriver):
-    async def interrupt_request(self, hpdev: HvPciDev, data: IrqData) -> InterruptRequest:
-        request = await super().interrupt_request(hpdev, data)
-        return request._replace(vector=data.vector)
-
-
-class CreatesForEach(HvPciDriver):
-    """Of a block, too: the whole block for each of its vectors."""
-
-    def may_reuse(self, _msi_desc: object) -> bool:
-        return False
-
-
-class WritesMessage(HvPciDriver):
-    def null_message(self, relid: RelId, data: IrqData, reason: str) -> MsiMsg:
-        return super().null_message(relid, data, reason)._replace(address_lo=LOCAL_APIC)
 
 
 class TakesShortForEmpty(HvPciDriver):
@@ -157,17 +123,6 @@ class NeverRetries(HvPciDriver):
         return -1
 
 
-class LooksOn(HvPciDriver):
-    async def has_gone(self, hpdev: HvPciDev) -> bool:
-        await super().has_gone(hpdev)
-        return False
-
-
-class NeverLooks(HvPciDriver):
-    async def has_gone(self, _hpdev: HvPciDev) -> bool:
-        return False
-
-
 class ContentWithAnyList(HvPciDriver):
     async def hv_pci_query_relations(self, hdev: HvDevice) -> int:
         if hv_get_drvdata(hdev).children.empty():
@@ -207,57 +162,6 @@ class LeavesBarsToTheCore(HvPciDriver):
     async def prepopulate_bars(self, hbus: HvPciBus) -> None:
         if not self.resuming:
             await super().prepopulate_bars(hbus)
-
-
-class DeletesForEach(HvPciDriver):
-    """A block: once for each of its vectors."""
-
-    async def hv_int_desc_free(self, hpdev: HvPciDev, int_desc: IntDesc) -> None:
-        once_more = range(int_desc.vector_count - 1)
-        for _ in once_more:
-            message = PciDeleteInterrupt(wslot=hpdev.desc.win_slot, int_desc=int_desc.wire())
-            await self.send_message(hpdev.hbus.hdev.channel, message.build())
-        await super().hv_int_desc_free(hpdev, int_desc)
-
-
-class DeletesEach(HvPciDriver):
-    """A block: each of its vectors by itself."""
-
-    async def hv_int_desc_free(self, hpdev: HvPciDev, int_desc: IntDesc) -> None:
-        int_desc.vector_count = 1
-        await super().hv_int_desc_free(hpdev, int_desc)
-
-
-class KeepsBlocks(HvPciDriver):
-    async def hv_int_desc_free(self, _hpdev: HvPciDev, _int_desc: IntDesc) -> None:
-        pass
-
-
-class CountsInTwos(HvPciDriver):
-    def derive_message(
-        self, hpdev: HvPciDev, msi_desc: MsiDesc, data: IrqData, int_desc: IntDesc
-    ) -> MsiMsg:
-        message = super().derive_message(hpdev, msi_desc, data, int_desc)
-        int_desc.data += data.irq - msi_desc.irq
-        return message
-
-
-class LooksRarely(HvPciDriver):
-    async def has_gone(self, hpdev: HvPciDev) -> bool:
-        await ops.udelay(self.kernel, 900)
-        return await super().has_gone(hpdev)
-
-
-class LooksOnce(HvPciDriver):
-    """It then waits for the answer without another look at the function."""
-
-    looked = False
-
-    async def has_gone(self, hpdev: HvPciDev) -> bool:
-        if self.looked:
-            return False
-        self.looked = True
-        return await super().has_gone(hpdev)
 
 
 class LeavesOpenAfterFailure(HvPciDriver):

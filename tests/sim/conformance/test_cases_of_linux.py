@@ -24,6 +24,7 @@ from sim.conformance.guest_play import play_case
 from sim.guests import ReferenceGuests
 from tests.sim.conformance import connections_unlike_linux as connections
 from tests.sim.conformance import drivers_unlike_linux as drivers
+from tests.sim.conformance import interrupts_unlike_linux as interrupts
 
 BY_ID = {case.id: case for case in GUEST_CASES}
 EARLY_LIST = "list-before-it-was-asked-for-wakes-nobody"
@@ -48,12 +49,14 @@ UNLIKE = (
         drivers.LooksBeforeAssigning,
         "before all was assigned",
     ),
-    Unlike("create-names-the-vector-aimed", drivers.NamesNextVector, "was created, .* aimed"),
-    Unlike("single-msi-names-the-vector-aimed", drivers.NamesNextVector, "was created, .* aimed"),
-    Unlike("multi-msi-names-vector-32", drivers.NamesHeldVector, "names vector"),
-    Unlike("multi-msi-names-vector-32", drivers.CreatesForEach, "more than once"),
-    Unlike("refused-interrupt-leaves-zeros", drivers.WritesMessage, "there is no interrupt"),
-    Unlike("refused-single-msi-leaves-zeros", drivers.WritesMessage, "there is no interrupt"),
+    Unlike("create-names-the-vector-aimed", interrupts.NamesNextVector, "was created, .* aimed"),
+    Unlike(
+        "single-msi-names-the-vector-aimed", interrupts.NamesNextVector, "was created, .* aimed"
+    ),
+    Unlike("multi-msi-names-vector-32", interrupts.NamesHeldVector, "names vector"),
+    Unlike("multi-msi-names-vector-32", interrupts.CreatesForEach, "more than once"),
+    Unlike("refused-interrupt-leaves-zeros", interrupts.WritesMessage, "there is no interrupt"),
+    Unlike("refused-single-msi-leaves-zeros", interrupts.WritesMessage, "there is no interrupt"),
     Unlike("short-first-list-answers-nothing", drivers.TakesShortForEmpty, "no list was whole"),
     Unlike("short-first-list-answers-nothing", drivers.TakesNothingAfterShort, "did not come up"),
     Unlike("rom-and-subsystem-not-written", drivers.WritesRom, "0x30 was written"),
@@ -66,18 +69,18 @@ UNLIKE = (
     Unlike("retry-releases-from-above", drivers.ReleasesFromBelow, r"for slots \[0, 2\]"),
     Unlike("retry-releases-from-above", drivers.ReleasesLater, "between the refusal and D0 exit"),
     Unlike("retry-waits-ten-seconds", drivers.RetriesAnyway, "D0 exit was not answered"),
-    Unlike("poll-ends-when-function-gone", drivers.NeverLooks, "vendor id 0 times"),
-    Unlike("poll-ends-when-function-gone", drivers.LooksOn, "looked again"),
+    Unlike("poll-ends-when-function-gone", interrupts.NeverLooks, "vendor id 0 times"),
+    Unlike("poll-ends-when-function-gone", interrupts.LooksOn, "looked again"),
     Unlike(EARLY_LIST, drivers.ContentWithAnyList, "on the strength of the early list"),
     Unlike("empty-list-obeyed", drivers.IgnoresEmptyLists, "not taken for a new one"),
     Unlike("resume-asks-for-the-list", drivers.KnowsItsFunctions, "the list not asked for"),
     Unlike("resume-places-bars", drivers.LeavesBarsToTheCore, "BAR 0 has not been placed"),
-    Unlike("multi-msi-deleted-once", drivers.DeletesForEach, "deleted 4 times"),
-    Unlike("multi-msi-deleted-once", drivers.DeletesEach, "a single vector"),
-    Unlike("multi-msi-deleted-once", drivers.KeepsBlocks, "never deleted"),
-    Unlike("multi-msi-data-counts-up", drivers.CountsInTwos, "is not of the block"),
-    Unlike("interrupt-polled-every-100-us", drivers.LooksRarely, "after 1000000 ns"),
-    Unlike("interrupt-polled-every-100-us", drivers.LooksOnce, "it looked 1 times"),
+    Unlike("multi-msi-deleted-once", interrupts.DeletesForEach, "deleted 4 times"),
+    Unlike("multi-msi-deleted-once", interrupts.DeletesEach, "a single vector"),
+    Unlike("multi-msi-deleted-once", interrupts.KeepsBlocks, "never deleted"),
+    Unlike("multi-msi-data-counts-up", interrupts.CountsInTwos, "is not of the block"),
+    Unlike("interrupt-polled-every-100-us", interrupts.LooksRarely, "after 1000000 ns"),
+    Unlike("interrupt-polled-every-100-us", interrupts.LooksOnce, "it looked 1 times"),
     Unlike("failed-query-closes-the-channel", drivers.LeavesOpenAfterFailure, "left open"),
     Unlike("new-vendor-is-a-new-function", drivers.GoesBySerial, "1 resource queries"),
     Unlike("new-device-is-a-new-function", drivers.GoesBySerial, "1 resource queries"),
