@@ -34,6 +34,7 @@ class NeverHappened(UnplayedStep):
 
     def __init__(self, path: str, event: str) -> None:
         super().__init__(path, f"the event {event!r} never happened; wait for another one")
+        self.event = event
 
 
 class StepRefused(UnplayedStep):
@@ -42,6 +43,8 @@ class StepRefused(UnplayedStep):
     def __init__(self, step: Do, why: Exception) -> None:
         told = f"{step.verb!r} came when the {step.side} could not do it ({why}); move it"
         super().__init__(step.path, told)
+        self.step = step
+        self.why = why
 
 
 class Actor:

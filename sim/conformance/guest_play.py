@@ -6,14 +6,17 @@ Knows which kinds of guest there are no more than a world does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from protocol.versions import vpci_dialect
-from sim.actors import UnplayedStep
+from sim.actors import NeverHappened, StepRefused, UnplayedStep
 from sim.conformance.case import GuestCase, Nonconforming, NotOffered
+from sim.conformance.guest_cases.scenarios import ARRIVAL
 from sim.conformance.seen import Seen
 from sim.guests import Guests
 from sim.peer.fault import PeerFault
@@ -31,6 +34,16 @@ profile = "nvme-ssd"
 driver = "nvme"
 """
 
+
+GOT_AS_FAR_AS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "channel-opened": "opening the channel",
+        "version-agreed": "agreeing on a version",
+        "bus-relations-sent": "asking for the list of functions",
+        "resources-assigned": "assigning resources",
+    }
+)
+"""What a guest has done when an event of the host has happened that a case waits for."""
 
 # What ends a guest: the rest of what a run can be blamed for is no case's business here, since the
 # laws and the leaks are read off a guest's inside, and a guest may wait for a silent host for ever.
@@ -76,7 +89,12 @@ class Played(NamedTuple):
 def play(
     case: GuestCase, version: str, *, profile: str = "hyperv", guests: Guests | None = None
 ) -> Played:
-    """Play the case's scenario. Raises NotOffered where it cannot be."""
+    """Play the case's scenario.
+
+    Raises NotOffered where it cannot be, and where the guest stops on the way to where the case
+    begins, if it does so where nothing else is asked of it, too: the ``must`` cases about coming up
+    wait for nothing.
+    """
     scenario = scenario_of(case, version, profile)
     driver = "model" if guests is None else guests.driver
     cannot = why_unplayable(scenario, protocol=version, profile=profile, driver=driver)
@@ -86,7 +104,15 @@ def play(
         _check_offer(scenario, guests)
     world = World(scenario, guests=guests, laws=())
     result, stopped = _played(world)
+    if stopped is not None and not _comes_up(case, version, profile, guests):
+        raise NotOffered(stopped)
     return Played(Seen(result, vpci_dialect(version)), stopped)
+
+
+def _comes_up(case: GuestCase, version: str, profile: str, guests: Guests | None) -> bool:
+    """Whether such a guest comes up with one function and a host that does as usual."""
+    plain = scenario_of(replace(case, scenario=ARRIVAL, offers="one"), version, profile)
+    return _played(World(plain, guests=guests, laws=()))[1] is None
 
 
 def judged(case: GuestCase, played: Played) -> Nonconforming | None:
@@ -113,10 +139,18 @@ def _played(world: World) -> tuple[RunResult, str | None]:
     try:
         return summarise(world, world.run(), seed=0), None
     except UnplayedStep as never:
-        return summarise(world, Verdict("clean", None, (), ()), seed=0), str(never)
+        return summarise(world, Verdict("clean", None, (), ()), seed=0), _told(never)
     except PeerFault as fault:
         fault.trace = world.trace()
         raise
+
+
+def _told(never: UnplayedStep) -> str:
+    """In a sentence about the guest: nobody here writes scenarios."""
+    if isinstance(never, NeverHappened):
+        return f"the guest never got as far as {GOT_AS_FAR_AS.get(never.event, never.event)}"
+    assert isinstance(never, StepRefused), "there is no other"
+    return f"the {never.step.side} could not {never.step.verb}: {never.why}"
 
 
 def _check(case: GuestCase, played: Played) -> None:

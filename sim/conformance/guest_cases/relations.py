@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from host.events import BusRelationsSent
+from host.events import BusRelationsSent, ResourcesAssigned
 from protocol.vpci import (
     MessageType,
     PciBusRelations,
@@ -46,9 +46,11 @@ def only_listed(seen: Seen) -> None:
 
 def all_assigned(seen: Seen) -> None:
     lists = seen.events(BusRelationsSent)
-    assigned = {wslot_of(packet) for packet in seen.sent(*ASSIGNED)}
-    missing = [wslot for wslot in lists[0][1].wslots if wslot not in assigned] if lists else []
-    if missing or not lists:
+    if not lists:
+        raise Nonconforming("the guest never got as far as asking for the list")
+    assigned = {event.wslot for _, event in seen.events(ResourcesAssigned)}
+    missing = [wslot for wslot in lists[0][1].wslots if wslot not in assigned]
+    if missing:
         raise Nonconforming(f"of the functions listed slots {missing} got no resources")
 
 
