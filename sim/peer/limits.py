@@ -21,5 +21,6 @@ class Limits(NamedTuple):
     unread_bytes: int = 1 << 22
 
 
+STALLS_MAX: Final = 3  # one after another; who has stalled so often will stall in each case to come
 EVENTS_MAX: Final = 1_000_000  # of one life: they are kept for its trace
 LIMITS: Final = Limits()

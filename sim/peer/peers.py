@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Final, Self
 
 from protocol.peer_port import Hello
-from sim.peer.limits import LIMITS, Limits
+from sim.conformance.case import NotOffered
+from sim.peer.limits import LIMITS, STALLS_MAX, Limits
 from sim.peer.reach import Connected, Spawned, Way
 from sim.peer.talk import Talk
+from sim.peer.wire import Wire
 
 
 class Peers:
@@ -17,6 +19,8 @@ class Peers:
     def __init__(self, way: Way) -> None:
         self._way: Final = way
         self._talk: Talk | None = None
+        self._wire: Wire | None = None
+        self._stalls = 0  # one after another
 
     @property
     def name(self) -> str:
@@ -24,13 +28,22 @@ class Peers:
         return self._way.name
 
     def fresh(self, mine: Hello) -> Talk:
-        """End the last peer and greet a new one. Raises Unreachable, PeerFault."""
+        """End the last peer and greet a new one. Raises Unreachable, PeerFault.
+
+        Raises NotOffered once the last ``STALLS_MAX`` have stalled: each costs its whole time-out.
+        """
         self.close()
-        self._talk = Talk(self._way.open(), mine)
+        if self._stalls == STALLS_MAX:
+            raise NotOffered(f"the peer stalled {STALLS_MAX} times one after another")
+        self._wire = self._way.open()
+        self._talk = Talk(self._wire, mine)
         return self._talk
 
     def close(self) -> None:
         """End the peer that there is."""
+        if self._wire is not None:
+            self._stalls = self._stalls + 1 if self._wire.has_stalled else 0
+            self._wire = None
         if self._talk is not None:
             self._talk.end()
             self._talk = None

@@ -77,7 +77,7 @@ class Talk:
         limits = self.wire.limits
         frame = self.wire.next(max(0.0, self._until_s - self.wire.clock()))
         if frame is None:
-            raise PeerFault(f"the peer stalls: no answer for {limits.answer_s:g} s")
+            raise self.wire.stall("no answer")
         self.frames += 1
         if self.frames > limits.frames:
             raise PeerFault(f"the peer floods: {limits.frames} frames without an end")

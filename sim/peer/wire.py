@@ -29,7 +29,10 @@ def _no_more() -> str:
 
 
 class Wire:
-    """One connection. ``fate`` says how the peer ended, once it is seen to have ended."""
+    """One connection. ``fate`` says how the peer ended, once it is seen to have ended.
+
+    ``has_stalled``: the peer let its time pass.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Wire:
         self.clock: Final = clock
         self._source, self._sink = source, sink
         self._fate = fate
+        self.has_stalled = False
         self._unframer = Unframer()
         self._frames: deque[WireRecord] = deque()
         self._unread_bytes = 0
@@ -82,6 +86,11 @@ class Wire:
         self._unread_bytes = 0
         return self._frames.popleft()
 
+    def stall(self, what: str) -> PeerFault:
+        """The fault of a peer that has let its time pass."""
+        self.has_stalled = True
+        return PeerFault(f"the peer stalls: {what} for {self.limits.answer_s:g} s")
+
     def fileno(self) -> int:
         """Where to look whether the peer has said something; not all of it need be there."""
         return self._source
@@ -113,7 +122,7 @@ class Wire:
         """Wait until the peer takes more; it may first want to be heard."""
         wait_s = until_s - self.clock()
         if wait_s <= 0:
-            raise PeerFault(f"the peer stalls: it took nothing for {self.limits.answer_s:g} s")
+            raise self.stall("it took nothing")
         poller = select.poll()
         poller.register(self._sink, select.POLLOUT)
         poller.register(self._source, select.POLLIN | _room_too(self._source, self._sink))
