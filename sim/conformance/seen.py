@@ -7,7 +7,8 @@ driver and a guest in another process. Knows no case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -58,9 +59,7 @@ class Seen:
     def only(self, message: MessageType) -> SeenPacket:
         """The one such packet that the guest sent. Raises Nonconforming for none or more."""
         found = self.sent(message)
-        if len(found) != 1:
-            at = found[1].seq if found else None
-            raise Nonconforming(f"{len(found)} {message.name} were sent, not 1", at)
+        expect_count(found, 1, f"{message.name} were sent")
         return found[0]
 
     def none(self, *messages: MessageType) -> None:
@@ -145,6 +144,39 @@ def parsed(parse: Callable[[bytes], T], image: bytes, seq: int) -> T:
         return parse(image)
     except WireFormatError as damaged:
         raise Nonconforming(f"what the guest sent cannot be read: {damaged}", seq) from None
+
+
+def first_other(
+    packets: Sequence[SeenPacket], said: Sequence[object], due: Sequence[object]
+) -> int | None:
+    """The place of the first packet that does not say what is due, None if there are too few.
+
+    ``said`` is what each of them says.
+    """
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(said, due, strict=False))
+    others = packets[len(tuple(alike)) :]
+    return others[0].seq if others else None
+
+
+def expect_names(packets: Sequence[SeenPacket], due: Sequence[str], told: str) -> None:
+    """Raise Nonconforming unless packets of these names come first, at the first other one.
+
+    ``told`` begins the sentence that ends with what came instead.
+    """
+    names = [packet.name for packet in packets[: len(due)]]
+    if names != [*due]:
+        at = first_other(packets, names, due)
+        raise Nonconforming(f"{told} {', '.join(names) or 'nothing'}", at)
+
+
+def expect_count(packets: Sequence[SeenPacket], count: int, told: str) -> None:
+    """Raise Nonconforming unless there are so many, at the first too many if there is one.
+
+    ``told`` says of a number what it counts.
+    """
+    if len(packets) != count:
+        at = packets[count].seq if len(packets) > count else None
+        raise Nonconforming(f"{len(packets)} {told}, not {count}", at)
 
 
 def expect_all(

@@ -25,7 +25,7 @@ from sim.conformance.guest_cases.scenarios import (
     after,
     do,
 )
-from sim.conformance.seen import Seen, SeenPacket
+from sim.conformance.seen import Seen, SeenPacket, expect_count
 
 M = MessageType
 HEAD: Final = 16  # type, block, slot, number of bytes
@@ -109,8 +109,7 @@ def reads(seen: Seen, block: int) -> list[SeenPacket]:
 
 
 def asked_once_and_goes_on(seen: Seen) -> None:
-    if len(reads(seen, 1)) != 1:
-        raise Nonconforming(f"the block was asked for {len(reads(seen, 1))} times")
+    expect_count(reads(seen, 1), 1, "requests for the block were sent")
     if not reads(seen, LAST):
         raise Nonconforming("no other block was asked for afterwards")
 

@@ -11,18 +11,25 @@ from sim.conformance.guest_cases.d0_entry import ENTER, entries
 from sim.conformance.guest_cases.d0_exit import (
     EXIT_NS,
     UNSUCCESSFUL,
-    channel_closed,
     gives_up_the_answer,
     left_d0,
     released_from_above,
 )
-from sim.conformance.guest_cases.reading import ASSIGNED, first, premise, reopened, since
+from sim.conformance.guest_cases.reading import (
+    ASSIGNED,
+    channel_closed,
+    first,
+    premise,
+    reopened,
+    since,
+)
 from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.guest_cases.scenarios import SETTLED_NS, TWO, actor, administrator, after, do
-from sim.conformance.seen import Seen, expect_all
+from sim.conformance.seen import Seen, expect_all, expect_count, expect_names
 
 M = MessageType
 RETRY: Final = [M.PCI_RESOURCES_RELEASED.name, M.PCI_BUS_D0EXIT.name, M.PCI_BUS_D0ENTRY.name]
+REFUSED: Final = "after the refusal it sent"
 REFUSES_D0_AGAIN: Final = """
 [needs]
 profile = ["hyperv"]
@@ -46,17 +53,15 @@ def no_resources(seen: Seen) -> None:
 
 
 def released_and_retried(seen: Seen) -> None:
-    names = [p.name for p in since(seen.sent(), first(entries(seen), "D0 entry").seq)]
-    if names[:3] != RETRY:
-        raise Nonconforming(f"after the refusal it sent {', '.join(names[:3]) or 'nothing'}")
+    entry = first(entries(seen), "D0 entry")
+    expect_names(since(seen.sent(), entry.seq), RETRY, REFUSED)
 
 
 def starts_over(seen: Seen) -> None:
     again = reopened(seen)
     entered = [entry for entry in entries(seen) if entry.seq > again]
-    names = [p.name for p in since(seen.sent(), first(entered, "D0 entry").seq)]
-    if names[:3] != RETRY:
-        raise Nonconforming(f"after the refusal it sent {', '.join(names[:3]) or 'nothing'}")
+    entry = first(entered, "D0 entry")
+    expect_names(since(seen.sent(), entry.seq), RETRY, REFUSED)
 
 
 def released_before_retry(seen: Seen) -> None:
@@ -82,8 +87,7 @@ def no_retry_without_answer(seen: Seen) -> None:
 
 
 def retried_once(seen: Seen) -> None:
-    if len(entries(seen)) != 2:
-        raise Nonconforming(f"{len(entries(seen))} D0 entries were sent, not 2")
+    expect_count(entries(seen), 2, "D0 entries were sent")
     channel_closed(seen)
 
 

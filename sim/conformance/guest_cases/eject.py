@@ -51,17 +51,19 @@ def completed(seen: Seen) -> SeenPacket:
 
 
 def in_time(seen: Seen) -> None:
-    asked = [s for s in seen.trace if isinstance(s.event, EjectSent)]
+    asked = seen.told(M.PCI_EJECT)
     premise(asked, "an eject")
     done = completions(seen)
     if not done or done[0].at_ns - asked[0].at_ns > GRACE_NS:
-        raise Nonconforming("no EJECTION_COMPLETE was sent within 60 s", asked[0].seq)
+        at = done[0].seq if done else asked[0].seq
+        raise Nonconforming("no EJECTION_COMPLETE was sent within 60 s", at)
 
 
 def answered(seen: Seen) -> None:
-    premise(seen.events(EjectSent), "an eject")
+    asked = seen.told(M.PCI_EJECT)
+    premise(asked, "an eject")
     if not completions(seen):
-        raise Nonconforming("no EJECTION_COMPLETE was sent")
+        raise Nonconforming("no EJECTION_COMPLETE was sent", asked[0].seq)
 
 
 def at_most_once(seen: Seen) -> None:

@@ -32,7 +32,7 @@ from sim.conformance.guest_cases.scenarios import (
     forge,
     knobs,
 )
-from sim.conformance.seen import Seen
+from sim.conformance.seen import Seen, expect_count
 
 M = MessageType
 OF_CHANGE: Final = (
@@ -76,9 +76,7 @@ def surveyed_once(seen: Seen) -> None:
 
 
 def surveyed_twice(seen: Seen) -> None:
-    asked = surveys_of(seen, SECOND)
-    if len(asked) != 2:
-        raise Nonconforming(f"{len(asked)} resource queries for the function were sent, not 2")
+    expect_count(surveys_of(seen, SECOND), 2, "resource queries for the function were sent")
 
 
 def taken_for_new(seen: Seen) -> None:
@@ -101,9 +99,7 @@ def not_resumed(seen: Seen) -> None:
 
 
 def taken_for_another(seen: Seen) -> None:
-    asked = surveys_of(seen, 0)
-    if len(asked) != 2:
-        raise Nonconforming(f"{len(asked)} resource queries for the slot were sent, not 2")
+    expect_count(surveys_of(seen, 0), 2, "resource queries for the slot were sent")
 
 
 def _replaced(**changed: int) -> str:

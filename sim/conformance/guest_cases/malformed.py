@@ -78,7 +78,8 @@ def _answered_twice() -> str:
 
 def works_on(seen: Seen) -> None:
     if not seen.sent(M.PCI_EJECTION_COMPLETE):
-        raise Nonconforming("it answers no eject any more")
+        asked = seen.told(M.PCI_EJECT)
+        raise Nonconforming("it answers no eject any more", asked[-1].seq if asked else None)
 
 
 def not_half_taken(seen: Seen) -> None:

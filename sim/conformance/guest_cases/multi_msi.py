@@ -54,7 +54,8 @@ def dummy_vector_once(seen: Seen) -> None:
     for packet, int_desc in requests:
         found = int_desc.vector, int_desc.vector_count
         if found != (DUMMY_VECTOR, BLOCK):
-            raise Nonconforming(f"{packet.name} names vector {found[0]}, {found[1]} of them")
+            told_of = f"vector {found[0]}, {found[1]} of them"
+            raise Nonconforming(f"{packet.name} names {told_of}", packet.seq)
     if len(requests) > 1:
         raise Nonconforming("the block was created more than once", requests[1][0].seq)
 

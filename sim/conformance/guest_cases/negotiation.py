@@ -8,12 +8,13 @@ from functools import partial
 from typing import Final
 
 from protocol.versions import vpci_dialect
-from protocol.vmbus import ChannelMessageType
 from protocol.vpci import MessageType, PciVersionRequest
 from sim.conformance.case import ALL, FROM_1_2, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import ASSIGNED as ASSIGNED_FORMS
 from sim.conformance.guest_cases.reading import (
     CREATE,
+    QUERY_THEN_LIST,
+    channel_closed,
     first,
     premise,
     reopened,
@@ -31,7 +32,7 @@ from sim.conformance.guest_cases.scenarios import (
     do,
     knobs,
 )
-from sim.conformance.seen import Seen, SeenPacket, parsed
+from sim.conformance.seen import Seen, SeenPacket, expect_names, first_other, parsed
 
 M = MessageType
 NEGOTIATED: Final = "pci-hyperv.c hv_pci_protocol_negotiation()"
@@ -62,9 +63,9 @@ def version_of(query: SeenPacket) -> int:
     return parsed(PciVersionRequest.parse, query.payload, query.seq).protocol_version
 
 
-def agreed(seen: Seen) -> int | None:
-    """The version of the last query that was accepted."""
-    accepted = [version_of(query) for query in queries(seen) if succeeded(seen, query)]
+def agreed(seen: Seen) -> SeenPacket | None:
+    """The last query that was accepted."""
+    accepted = [query for query in queries(seen) if succeeded(seen, query)]
     return accepted[-1] if accepted else None
 
 
@@ -106,11 +107,6 @@ def nothing_but_queries(seen: Seen) -> None:
             raise Nonconforming(f"{packet.name} was sent without a version", packet.seq)
 
 
-def channel_closed(seen: Seen) -> None:
-    if not seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL):
-        raise Nonconforming("the channel was left open")
-
-
 def only_once_accepted(seen: Seen) -> None:
     places = [place for query in queries(seen) if (place := succeeded(seen, query))]
     for packet in seen.sent():
@@ -125,17 +121,18 @@ def asked_once(seen: Seen) -> None:
 
 
 def goes_on_to_the_list(seen: Seen) -> None:
-    names = [packet.name for packet in seen.sent()]
-    if names[:2] != [M.PCI_QUERY_PROTOCOL_VERSION.name, M.PCI_QUERY_BUS_RELATIONS.name]:
-        raise Nonconforming(f"it sent {', '.join(names[:2])}")
+    expect_names(seen.sent(), QUERY_THEN_LIST, "it sent")
 
 
 def lower_of_the_two(accepted: str, seen: Seen) -> None:
     dialect = vpci_dialect(ALL[min(ALL.index(accepted), ALL.index(seen.dialect.name))])
-    found = agreed(seen)
+    accepted_query = agreed(seen)
+    if accepted_query is None:
+        raise Nonconforming(f"none was agreed on, not {dialect.version:#x}")
+    found = version_of(accepted_query)
     if found != dialect.version:
-        told = "none" if found is None else f"{found:#x}"
-        raise Nonconforming(f"{told} was agreed on, not {dialect.version:#x}")
+        told = f"{found:#x} was agreed on, not {dialect.version:#x}"
+        raise Nonconforming(told, accepted_query.seq)
     for forms, form in (
         (ASSIGNED_FORMS, dialect.assigned_message),
         (CREATE, dialect.create_message),
@@ -149,9 +146,11 @@ def same_version_again(seen: Seen) -> None:
     again = reopened(seen)
     before = [version_of(query) for query in queries(seen) if query.seq < again]
     premise(before, "asking for a version before that")
-    asked = [version_of(query) for query in since(queries(seen), again)]
+    later = since(queries(seen), again)
+    asked = [version_of(query) for query in later]
     if asked != before[-1:]:
-        raise Nonconforming(f"after {before[-1]:#x} these were asked for: {asked}")
+        at = first_other(later, asked, before[-1:])
+        raise Nonconforming(f"after {before[-1]:#x} these were asked for: {asked}", at)
 
 
 def _pair(accepted: str) -> GuestCase:

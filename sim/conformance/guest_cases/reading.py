@@ -37,6 +37,7 @@ OF_A_SLOT: Final = (
     *(*ASSIGNED, *CREATE, *DELETE, *BLOCKS),
     *(M.PCI_QUERY_RESOURCE_REQUIREMENTS, M.PCI_RESOURCES_RELEASED, M.PCI_EJECTION_COMPLETE),
 )
+QUERY_THEN_LIST: Final = (M.PCI_QUERY_PROTOCOL_VERSION.name, M.PCI_QUERY_BUS_RELATIONS.name)
 BARS: Final = 6
 
 
@@ -45,6 +46,12 @@ def first(packets: Sequence[SeenPacket], what: str) -> SeenPacket:
     if not packets:
         raise Nonconforming(f"no {what} was sent")
     return packets[0]
+
+
+def channel_closed(seen: Seen) -> None:
+    """Raise Nonconforming if the guest closed no channel."""
+    if not seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL):
+        raise Nonconforming("the channel was left open")
 
 
 def premise(holds: object, what: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from host.events import BusRelationsSent, ResourcesAssigned
@@ -74,9 +75,12 @@ def surveyed(seen: Seen, *wslots: int) -> None:
 
 
 def ascending(seen: Seen) -> None:
-    slots = [wslot_of(packet) for packet in seen.sent(*ASSIGNED)]
-    if slots != sorted(slots):
-        raise Nonconforming(f"resources were assigned to slots in this order: {slots}")
+    assigned = seen.sent(*ASSIGNED)
+    slots = [wslot_of(packet) for packet in assigned]
+    for before, packet in pairwise(assigned):
+        if wslot_of(packet) < wslot_of(before):
+            told_of = f"resources were assigned to slots in this order: {slots}"
+            raise Nonconforming(told_of, packet.seq)
 
 
 def strangers_list() -> bytes:

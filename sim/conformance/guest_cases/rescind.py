@@ -89,7 +89,7 @@ def taken_up_again(seen: Seen) -> None:
         raise Nonconforming("the second offer was not opened", offered[1].seq)
     again = opened[1][0]
     if not since(seen.sent(M.PCI_QUERY_PROTOCOL_VERSION), again):
-        raise Nonconforming("no version was asked for on the second channel", again)
+        raise Nonconforming("no version was asked for on the second channel")
 
 
 CASES: Final = (

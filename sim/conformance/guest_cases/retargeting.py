@@ -96,7 +96,7 @@ def aimed_at_last(seen: Seen) -> None:
     live = mappings_until(seen, asked[0][0])
     aimed = {call.mapping for call in retargets(seen) if not call.status}
     if live - aimed:
-        raise Nonconforming(f"{len(live - aimed)} interrupts were never aimed", asked[0][0])
+        raise Nonconforming(f"{len(live - aimed)} interrupts were never aimed")
 
 
 def single_target(seen: Seen) -> None:

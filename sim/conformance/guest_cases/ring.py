@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from protocol.hypercall import HVCALL_SIGNAL_EVENT
@@ -97,28 +98,31 @@ def one_by_one(seen: Seen) -> None:
 
 
 def table_never_full(seen: Seen) -> None:
-    most = most_in_flight(seen)
+    flights = list(in_flight(seen))
+    most = max((waiting for _, waiting in flights), default=0)
     if most != TABLE:
-        raise Nonconforming(f"of {MANY} requests at once {most} were sent")
+        at = next((seq for seq, waiting in flights if waiting > TABLE), None)
+        raise Nonconforming(f"of {MANY} requests at once {most} were sent", at)
 
 
-def most_in_flight(seen: Seen) -> int:
-    """How many requests waited for an answer when most did."""
-    waiting, most = 0, 0
-    for _, packet in seen.events(PacketPublished):
+def in_flight(seen: Seen) -> Iterator[tuple[int, int]]:
+    """Each request: its place, and how many wait for an answer, itself among them."""
+    waiting = 0
+    for seq, packet in seen.events(PacketPublished):
         if packet.direction == "guest-to-host" and packet.flags & REQUEST:
             waiting += 1
-            most = max(most, waiting)
+            yield seq, waiting
         elif packet.packet_type == VM_PKT_COMP and packet.direction == "host-to-guest":
             waiting = max(0, waiting - 1)
-    return most
 
 
 def signalled_sparingly(seen: Seen) -> None:
     packets = len(published(seen))
-    signals = sum(call.code == HVCALL_SIGNAL_EVENT for _, call in seen.events(HypercallMade))
-    if signals > packets:
-        raise Nonconforming(f"{packets} packets were signalled {signals} times")
+    calls = seen.events(HypercallMade)
+    signals = [seq for seq, call in calls if call.code == HVCALL_SIGNAL_EVENT]
+    if len(signals) > packets:
+        what = f"{packets} packets were signalled {len(signals)} times"
+        raise Nonconforming(what, signals[packets])
 
 
 def waits_on(seen: Seen) -> None:
@@ -147,8 +151,10 @@ def torn_down(seen: Seen) -> None:
     closed = seen.posted(ChannelMessageType.CHANNELMSG_CLOSECHANNEL)
     premise(closed, "closing the channel")
     torn = seen.posted(ChannelMessageType.CHANNELMSG_GPADL_TEARDOWN)
-    if not torn or torn[0].seq < closed[0].seq:
-        raise Nonconforming("the ring's GPADL was not torn down after that", closed[0].seq)
+    early = [message.seq for message in torn if message.seq < closed[0].seq]
+    if not torn or early:
+        what = "the ring's GPADL was not torn down after the channel was closed"
+        raise Nonconforming(what, min(early, default=None))
 
 
 CASES: Final = (

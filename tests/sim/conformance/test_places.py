@@ -5,19 +5,27 @@ from __future__ import annotations
 
 import pytest
 
+from guest.defects.record import Mixin
+from guest.pci_hyperv.driver import HvPciDriver
+from guest.pci_hyperv.messages import bus_message
+from guest.vmbus.channel import VmbusChannel
 from protocol.link import PacketPublished
 from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, message_name
 from sim.conformance.case import HostCase
-from sim.conformance.catalogue import HOST_CASES
+from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
 from sim.conformance.host_port import HostUnderTest
 from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import OwnHost
-from sim.conformance.suite import run_host_case
+from sim.conformance.suite import run_guest_case, run_host_case
+from sim.conformance.wrong_guests.catalogue import WRONG_GUESTS
 from sim.conformance.wrong_hosts import WRONG_HOSTS
 from sim.conformance.wrong_hosts.meddled import Answering
+from sim.guests import ReferenceGuests
 from sim.report.conformance import DIFFERS, NOTHING_MORE, UNANSWERED, outcome_lines
 
+GUEST = Target("guest", "a wrong guest", "hyperv", BINDING["guest"])
+GUEST_CASE = {case.id: case for case in GUEST_CASES}
 HOST_CASE = {case.id: case for case in HOST_CASES}
 M = MessageType
 
@@ -27,6 +35,15 @@ def host_outcome(wrong_id: str) -> Outcome:
     (wrong,) = (wrong for wrong in WRONG_HOSTS if wrong.id == wrong_id)
     target = Target("host", wrong.id, wrong.profile, BINDING[wrong.profile])
     outcome = run_host_case(HOST_CASE[wrong.catches[0]], wrong.version, target, wrong.made)
+    assert outcome.result == "failed"
+    return outcome
+
+
+def guest_outcome(case_id: str) -> Outcome:
+    """Of the case that is there for a wrong guest."""
+    (wrong,) = (wrong for wrong in WRONG_GUESTS if wrong.caught_by == case_id)
+    guests = ReferenceGuests(mixins=wrong.mixins)
+    outcome = run_guest_case(GUEST_CASE[case_id], wrong.version, GUEST, guests)
     assert outcome.result == "failed"
     return outcome
 
@@ -90,6 +107,61 @@ def test_what_never_came_from_a_host_is_missed_at_the_end(wrong: str) -> None:
     outcome = host_outcome(wrong)
     assert outcome.at is None
     assert [*outcome_lines(outcome)][-1].endswith(NOTHING_MORE)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("version-asked-first", "PCI_QUERY_BUS_RELATIONS"),
+        ("d0-entered-once", "PCI_BUS_D0ENTRY"),
+        ("eject-answered-in-time", "PCI_EJECTION_COMPLETE"),
+        ("interrupts-deleted-at-eject", "PCI_EJECTION_COMPLETE"),
+        ("ids-not-written", "ConfigWritten"),
+        ("retarget-names-the-function", "HypercallMade"),
+    ],
+)
+def test_the_message_of_a_guest_that_differs_is_marked(case: str, message: str) -> None:
+    assert marked(guest_outcome(case)) == (message, DIFFERS)
+
+
+@pytest.mark.parametrize("case", ["idle-function-given-up", "short-message-dropped"])
+def test_an_eject_that_a_guest_does_not_complete_is_marked(case: str) -> None:
+    assert marked(guest_outcome(case)) == ("PCI_EJECT", UNANSWERED)
+
+
+@pytest.mark.parametrize("case", ["channel-closed-at-unbind", "relid-given-back", "move-is-told"])
+def test_what_never_came_from_a_guest_is_missed_at_the_end(case: str) -> None:
+    outcome = guest_outcome(case)
+    assert outcome.at is None
+    assert [*outcome_lines(outcome)][-1].endswith(NOTHING_MORE)
+
+
+class AsksTwice(HvPciDriver):
+    """Every relations query twice."""
+
+    async def send_message(self, channel: VmbusChannel, payload: bytes) -> int:
+        if payload == bus_message(M.PCI_QUERY_BUS_RELATIONS):
+            await super().send_message(channel, payload)
+        return await super().send_message(channel, payload)
+
+
+def test_of_a_guest_that_comes_up_out_of_order_the_first_packet_that_is_not_due_is_marked() -> None:
+    guests = ReferenceGuests(mixins=[Mixin("driver", AsksTwice)])
+    outcome = run_guest_case(GUEST_CASE["comes-up-in-order"], "1.4", GUEST, guests)
+    sent = [
+        stamped.seq
+        for stamped in outcome.trace
+        if isinstance(stamped.event, PacketPublished) and stamped.event.direction == "guest-to-host"
+    ]
+    assert outcome.at == sent[2]
+    assert marked(outcome) == ("PCI_QUERY_BUS_RELATIONS", DIFFERS)
+
+
+def test_of_completions_out_of_order_the_first_is_marked() -> None:
+    outcome = host_outcome("youngest-first")
+    (event,) = (s.event for s in outcome.trace if s.seq == outcome.at)
+    assert isinstance(event, PacketPublished)
+    assert f"is [{event.transaction_id}, " in outcome.why
 
 
 def test_of_two_ejects_the_second_is_the_one_too_many() -> None:
