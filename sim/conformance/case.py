@@ -56,8 +56,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` is unique among cases of both sides. ``versions`` are the agreed versions it applies to.
     ``given``, ``when`` and ``then`` are a sentence each, without the full stop. ``source`` says
-    where the rule comes from. ``broken_by`` gives, by profile, why an implementation of that
-    profile is known not to keep the rule.
+    where the rule comes from.
     """
 
     id: str
@@ -67,19 +66,20 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     then: str
     source: str
     versions: tuple[str, ...] = ALL
-    broken_by: dict[str, str] = {}
 
 
 class HostCase(Case, frozen=True, kw_only=True):
     """A case for a host. ``bus`` is what it must offer, a name of ``own_host.BUSES``.
 
     ``knobs`` are those of ``host.knobs`` that the case needs turned; what is no host of ours, and
-    cannot be set up so, raises NotOffered where it is made.
+    cannot be set up so, raises NotOffered where it is made. ``broken_by`` gives, by profile, why a
+    host of that profile is known not to keep the rule.
     """
 
     check: Callable[[HostBench], None]
     bus: str = "one"
     knobs: dict[str, object] = {}
+    broken_by: dict[str, str] = {}
 
 
 class GuestCase(Case, frozen=True, kw_only=True):
