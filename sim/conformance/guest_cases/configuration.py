@@ -23,8 +23,8 @@ from protocol.vpci import MessageType, PciBusD0Entry
 from sim.conformance.case import GuestCase, Nonconforming, NotOffered
 from sim.conformance.guest_cases.reading import ASSIGNED, accesses, premise, succeeded, wslot_of
 from sim.conformance.guest_cases.scenarios import (
+    ARRIVAL,
     HIBERNATE,
-    LIFE,
     SECOND,
     SETTLED_NS,
     TWO,
@@ -168,7 +168,7 @@ CASES: Final = (
         when="it accesses configuration space",
         then="each access has 1, 2 or 4 bytes and is aligned to them",
         source="PCI; OpenVMM refuses others (chipset pci.rs)",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=naturally_aligned,
     ),
     GuestCase(
@@ -188,7 +188,7 @@ CASES: Final = (
         when="it writes configuration space",
         then="it leaves vendor and device alone",
         source="pci-hyperv.c _hv_pcifront_write_config()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=ids_kept,
     ),
     GuestCase(
@@ -198,7 +198,7 @@ CASES: Final = (
         when="it accesses configuration space",
         then="it touches the window's two pages and nothing beyond",
         source="PCI_CONFIG_MMIO_LENGTH; OpenVMM VSP maps two pages",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=inside_the_window,
     ),
     GuestCase(
@@ -208,7 +208,7 @@ CASES: Final = (
         when="somebody reads vendor, device, class or subsystem of a function",
         then="the guest answers from the list and asks no host",
         source=READ,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=ids_read_here,
     ),
     GuestCase(
@@ -218,7 +218,7 @@ CASES: Final = (
         when="somebody reads a function's ROM BAR, interrupt line or pin",
         then="the guest answers zero and asks no host",
         source=f"{READ}; _hv_pcifront_write_config()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=rom_and_pin_left_alone,
     ),
     GuestCase(
@@ -238,7 +238,7 @@ CASES: Final = (
         when="its PCI core writes ones to the ROM BAR, to learn how large the ROM is",
         then="the host hears nothing of it, nor of any write to the subsystem's ids",
         source="pci-hyperv.c _hv_pcifront_write_config(); probe.c __pci_read_base()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=rom_and_subsystem_kept,
     ),
     GuestCase(

@@ -20,7 +20,7 @@ from sim.conformance.guest_cases.reading import (
     succeeded,
     waits_for_ever,
 )
-from sim.conformance.guest_cases.scenarios import LIFE, answered_late
+from sim.conformance.guest_cases.scenarios import ARRIVAL, LIFE, answered_late
 from sim.conformance.seen import Seen, SeenPacket, expect_all, expect_names, parsed
 
 M = MessageType
@@ -121,7 +121,7 @@ CASES: Final = (
         when="it works on",
         then="it does not enter D0 again before it has left it",
         source=ENTER,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=entered_once,
     ),
     GuestCase(
@@ -131,7 +131,7 @@ CASES: Final = (
         when="it enters D0",
         then="the configuration window is at a page's beginning",
         source="pci-hyperv.c hv_allocate_config_window(); the host intercepts whole pages",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=window_aligned,
     ),
     GuestCase(
@@ -141,7 +141,7 @@ CASES: Final = (
         when="it assigns resources",
         then="D0 entry has been answered",
         source="pci-hyperv.c hv_pci_probe()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=resources_in_d0,
     ),
     GuestCase(
@@ -151,7 +151,7 @@ CASES: Final = (
         when="it comes up",
         then="it does not touch configuration space, whose window is not there yet",
         source="pci-hyperv.c hv_pci_probe(); OpenVMM VSP maps the window at D0 entry",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=window_in_d0,
     ),
     GuestCase(
@@ -161,7 +161,7 @@ CASES: Final = (
         when="the guest comes up",
         then="it asks for version, list and resources, enters D0, assigns, and creates interrupts",
         source="pci-hyperv.c hv_pci_probe(); OpenVMM's client does without the list",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=in_order,
     ),
     GuestCase(
@@ -171,7 +171,7 @@ CASES: Final = (
         when="it enters D0",
         then="the message has 16 bytes and wants an answer",
         source=f"{ENTER}; struct pci_bus_d0_entry",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=sixteen_bytes,
     ),
     GuestCase(

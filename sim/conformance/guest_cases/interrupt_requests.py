@@ -17,14 +17,14 @@ from sim.conformance.guest_cases.reading import (
     retargets,
     succeeded,
 )
-from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.guest_cases.scenarios import (
-    LIFE,
+    ARRIVAL,
     SINGLE_MSI,
     SPARSE,
     actor,
     do,
 )
+from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.seen import Seen
 
 COMPOSE: Final = "pci-hyperv.c hv_compose_msi_msg()"
@@ -121,7 +121,7 @@ CASES: Final = (
         when="it has interrupts created",
         then="the message has that version's type and its packed length: 24, 78 or 82 bytes",
         source=COMPOSE,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=form_of_the_version,
     ),
     GuestCase(
@@ -131,7 +131,7 @@ CASES: Final = (
         when="it has interrupts created",
         then="it names one processor, which unmasking changes",
         source="pci-hyperv.c hv_compose_msi_req_v2(), hv_compose_msi_req_v3()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=one_processor,
         versions=FROM_1_2,
     ),
@@ -142,7 +142,7 @@ CASES: Final = (
         when="it has interrupts created",
         then="it names all processors",
         source="pci-hyperv.c hv_compose_msi_req_v1()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=all_processors,
         versions=("1.1",),
     ),
@@ -153,7 +153,7 @@ CASES: Final = (
         when="it has interrupts created",
         then="delivery is fixed and the vector is one of a local APIC",
         source=COMPOSE,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=lawful_description,
     ),
     GuestCase(
@@ -163,7 +163,7 @@ CASES: Final = (
         when="it has an interrupt created and then aims it for the first time",
         then="both name the same vector, which is the one that the interrupt holds",
         source=f"{COMPOSE}: hv_msi_get_int_vector()",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=vector_aimed,
     ),
     GuestCase(

@@ -19,7 +19,6 @@ from sim.conformance.guest_cases.negotiation import NEEDS
 from sim.conformance.guest_cases.reading import ASSIGNED, OF_A_SLOT, first, wslot_of
 from sim.conformance.guest_cases.scenarios import (
     ARRIVAL,
-    LIFE,
     SETTLED_NS,
     TWO,
     TWO_ARRIVE,
@@ -126,7 +125,7 @@ CASES: Final = (
         when="the guest sends messages about functions",
         then="each names a function that a list has had",
         source="OpenVMM VSP: any other slot is BAD_DATA",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=only_listed,
     ),
     GuestCase(

@@ -23,7 +23,6 @@ from sim.conformance.guest_cases.reading import (
 )
 from sim.conformance.guest_cases.scenarios import (
     ARRIVAL,
-    LIFE,
     SECOND,
     SETTLED_NS,
     TWO,
@@ -166,7 +165,7 @@ CASES: Final = (
         when="the guest has interrupts created for it",
         then="RESOURCES_ASSIGNED has been answered",
         source=f"{SEND} moves the host's state on",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=assigned_before_created,
     ),
     GuestCase(
@@ -176,7 +175,7 @@ CASES: Final = (
         when="it assigns resources and has interrupts created",
         then="it uses no form that came with a later version",
         source="struct pci_resources_assigned2: since 1.2; pci_create_interrupt3: since 1.4",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=no_newer_form,
     ),
     GuestCase(
@@ -259,7 +258,7 @@ CASES: Final = (
         when="the guest turns memory decoding on",
         then="every BAR is at a multiple of its size",
         source="PCI: a BAR decodes its size's multiples only",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=aligned,
     ),
     GuestCase(
@@ -279,7 +278,7 @@ CASES: Final = (
         when="the guest writes its BARs",
         then="it has turned decoding off, for the host ignores the write otherwise",
         source=f"{POPULATE}; OpenVMM test verify_mmio",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=moved_while_off,
     ),
     GuestCase(

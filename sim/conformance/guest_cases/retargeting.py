@@ -19,9 +19,8 @@ from sim.conformance.guest_cases.reading import (
     processors,
     retargets,
 )
-from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.guest_cases.scenarios import (
-    LIFE,
+    ARRIVAL,
     NIC,
     SETTLED_NS,
     SPARSE,
@@ -29,6 +28,7 @@ from sim.conformance.guest_cases.scenarios import (
     after,
     do,
 )
+from sim.conformance.guest_cases.scenarios import ASSIGNED as SETTLED
 from sim.conformance.seen import Seen
 from sim.identity import instance_id
 
@@ -119,7 +119,7 @@ CASES: Final = (
         when="it aims one at a processor",
         then="it names the address and the data that the host made for it",
         source=f"{UNMASK}; OpenVMM answers InvalidParameter to others",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=every(
             lambda seen, call: call.mapping in told(seen, call.seq),
             "an interrupt is aimed that does not exist",
@@ -132,7 +132,7 @@ CASES: Final = (
         when="it aims one at a processor",
         then="the device id is made of the bus's instance id and the function's number",
         source=f"{UNMASK}; OpenVMM device_builder",
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=every(
             lambda _, call: call.call.device_id == logical_device_id(instance_id("nvme0")),
             "the device id is another one's",
@@ -165,7 +165,7 @@ CASES: Final = (
         when="its interrupts are unmasked",
         then="it has aimed each of them by a hypercall",
         source=UNMASK,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=aimed_at_last,
     ),
     GuestCase(
@@ -175,7 +175,7 @@ CASES: Final = (
         when="it aims an interrupt",
         then="it does not set the multicast flag",
         source=UNMASK,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=single_target,
     ),
     GuestCase(
@@ -185,7 +185,7 @@ CASES: Final = (
         when="it aims an interrupt",
         then="processors are a mask at 1.1 and a sparse set later",
         source=UNMASK,
-        scenario=LIFE,
+        scenario=ARRIVAL,
         check=retarget_form,
     ),
     GuestCase(
