@@ -21,7 +21,7 @@ from sim.conformance.seen import Seen
 from sim.guests import Guests
 from sim.peer.fault import PeerFault
 from sim.result import RunResult, Verdict
-from sim.scenario import Scenario, why_unplayable
+from sim.scenario import Scenario, Wait, why_unplayable
 from sim.scenario_grammar import PROTOCOLS
 from sim.scenario_reader import parse_scenario
 from sim.summary import summarise
@@ -137,7 +137,8 @@ def _check_offer(scenario: Scenario, guests: Guests) -> None:
 def _played(world: World) -> tuple[RunResult, str | None]:
     """The run, and the step that the guest never let come true."""
     try:
-        return summarise(world, world.run(), seed=0), None
+        result = summarise(world, world.run(), seed=0)
+        return result, None if _is_fatal(result) else _never_came(world)
     except UnplayedStep as never:
         return summarise(world, Verdict("clean", None, (), ()), seed=0), _told(never)
     except PeerFault as fault:
@@ -145,17 +146,31 @@ def _played(world: World) -> tuple[RunResult, str | None]:
         raise
 
 
+def _is_fatal(result: RunResult) -> bool:
+    return result.violation is not None and result.violation.kind not in NOT_FATAL
+
+
+def _never_came(world: World) -> str | None:
+    """What somebody still waits for after a run that ended in a hang or the like."""
+    waits = (actor.at for actor in world.actors if isinstance(actor.at, Wait))
+    return next((_behind(wait.event) for wait in waits), None)
+
+
 def _told(never: UnplayedStep) -> str:
     """In a sentence about the guest: nobody here writes scenarios."""
     if isinstance(never, NeverHappened):
-        return f"the guest never got as far as {GOT_AS_FAR_AS.get(never.event, never.event)}"
+        return _behind(never.event)
     assert isinstance(never, StepRefused), "there is no other"
     return f"the {never.step.side} could not {never.step.verb}: {never.why}"
 
 
+def _behind(event: str) -> str:
+    return f"the guest never got as far as {GOT_AS_FAR_AS.get(event, event)}"
+
+
 def _check(case: GuestCase, played: Played) -> None:
     violation = played.seen.result.violation
-    if violation is not None and violation.kind not in NOT_FATAL:
+    if violation is not None and _is_fatal(played.seen.result):
         raise Nonconforming(f"{violation.kind}: {violation.message} ({violation.law})")
     if played.stopped is not None:
         raise Nonconforming(played.stopped)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
 from protocol.ids import SlotNumber
+from protocol.peer_orders import mask_of
 from protocol.peer_port import ROLE_GUEST, Hello, Offered, Open, Opened, PacketFrame, Ping, Pong
 from protocol.versions import VPCI_1_4
 from protocol.vmbus import VM_PKT_DATA_INBAND
@@ -43,11 +44,11 @@ WAY_UP = (
 
 
 @contextmanager
-def guests_that_say(*payloads: bytes) -> Iterator[RemoteGuests]:
-    """Guests that send these at once, and nothing more."""
+def guests_that_say(*payloads: bytes, orders: Sequence[str] = ()) -> Iterator[RemoteGuests]:
+    """Guests that send these at once, and nothing more; they never do what they are ordered."""
 
     def guest(wire: Wire) -> None:
-        wire.send(Hello(role=ROLE_GUEST, name=b"fake"))
+        wire.send(Hello(role=ROLE_GUEST, orders=mask_of(orders), name=b"fake"))
         while (frame := wire.next(None)) is not None:
             if isinstance(frame, Ping):
                 wire.send(Pong(frame.token))
@@ -78,6 +79,12 @@ def test_whoever_stops_on_the_way_up_fails_what_is_about_it_and_nothing_behind(s
         "skipped",
         "the guest never got as far as assigning resources",
     )
+
+
+def test_whoever_hangs_before_it_boots_passes_nothing_that_waits_for_it() -> None:
+    with guests_that_say(orders=["offer-versions"]) as guests:
+        assert outcome("whole-list-taken", guests).result == "failed"
+        assert outcome("eject-completed-once", guests).result == "skipped"
 
 
 def test_there_are_words_for_all_that_cases_wait_for() -> None:
