@@ -18,6 +18,7 @@ from protocol.openvmm import (
 )
 from protocol.pci_regs import PCI_COMMAND_MEMORY
 from protocol.status import STATUS_SUCCESS
+from protocol.versions import VPCI_1_5
 from protocol.vpci import MessageType, PciChildMessage
 from sim.conformance.answers import BAD_DATA, NOT_SUPPORTED, Answer
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
@@ -232,6 +233,12 @@ def reset_refused(host: HostBench) -> None:
     expect("the status", host.ask_child(M.RESET_DEVICE).status, NOT_SUPPORTED)
 
 
+def reset_refused_at_1_5(host: HostBench) -> None:
+    with reaching("version 1.5"):
+        expect("its status", host.negotiate(VPCI_1_5.version).status, STATUS_SUCCESS)
+    expect("the status", host.ask_child(M.RESET_DEVICE).status, NOT_SUPPORTED)
+
+
 IN_D0: Final = "A bus in D0"
 SET_BARS: Final = "OpenVMM device.rs, set_bars()"
 
@@ -407,5 +414,15 @@ CASES: Final = (
         source="OpenVMM device.rs, ResetDevice",
         versions=FROM_1_2,
         check=reset_refused,
+    ),
+    HostCase(
+        id="reset-not-supported-at-1.5",
+        strength="openvmm",
+        given="A host that has version 1.5, which brings the reset",
+        when="the guest agrees on that and asks for a reset of the function",
+        then="the host answers with NOT_SUPPORTED all the same",
+        source="OpenVMM device.rs, ResetDevice",
+        versions=("1.4",),
+        check=reset_refused_at_1_5,
     ),
 )

@@ -136,7 +136,7 @@ ROWS: Final = (
     WrongHost(
         id="fails-reset",
         does="refuses a reset as no source says",
-        catches=("reset-not-supported",),
+        catches=("reset-not-supported", "reset-not-supported-at-1.5"),
         wrap=partial(Answering, when=_reset),
         profile="openvmm",
     ),
