@@ -82,7 +82,7 @@ VX_EXPORT void vx_shell(const char *title, u32 cpu, u32 verb, const guid_t *inst
 	vx_is_root(started);
 	*started = (struct started){ verb, { .devfn = devfn, .a = a, .b = b } };
 	guid_copy(&started->command.instance, instance);
-	started->command.size = min_t(u32, size, VX_BLOCK_BYTES_MAX);
+	started->command.size = min_t(u32, size, VX_TEXT_BYTES_MAX);
 	vx_copy(started->command.text, text, started->command.size);
 	vx_start(VX_THREAD, cpu, title, run_command, started);
 }

@@ -8,12 +8,13 @@
 #include "telling.h"
 
 #define VX_BLOCK_BYTES_MAX 128 /* of one configuration block */
+#define VX_TEXT_BYTES_MAX 256 /* more than a block has, which is for the driver to refuse */
 
 struct vx_command {
 	u32 devfn;
 	guid_t instance;
 	u64 a, b;
-	char text[VX_BLOCK_BYTES_MAX + 1]; /* bytes to write, or a name */
+	char text[VX_TEXT_BYTES_MAX + 1]; /* bytes to write, or a name */
 	u32 size;
 };
 

@@ -33,6 +33,7 @@ READ: Final = "pci-hyperv.c hv_read_config_block()"
 WRITE: Final = "pci-hyperv.c hv_write_config_block()"
 STALE: Final = 0
 LAST: Final = 2  # of the blocks that are read after something went wrong
+TOO_LONG: Final = 3  # a block that nobody else writes
 
 OFF_NS: Final = 1_000_000_000
 RESUMED: Final = NIC_OFFERED + actor(
@@ -75,6 +76,13 @@ def sizes_lawful(seen: Seen) -> None:
     for packet in seen.sent(*BLOCK_MESSAGES):
         if not 0 < count_of(packet) <= CONFIG_BLOCK_BYTES_MAX:
             raise Nonconforming(f"{packet.name} is about {count_of(packet)} bytes", packet.seq)
+
+
+def none_beyond(seen: Seen) -> None:
+    premise(reads(seen, LAST), "the block that was asked for afterwards")
+    for packet in seen.sent(M.PCI_WRITE_BLOCK):
+        if block_of(packet) == TOO_LONG:
+            raise Nonconforming(f"{count_of(packet)} bytes were written", packet.seq)
 
 
 def written(seen: Seen) -> SeenPacket:
@@ -136,6 +144,28 @@ CASES: Final = (
         source=f"{READ}: HV_CONFIG_BLOCK_SIZE_MAX",
         scenario=BLOCKS,
         check=sizes_lawful,
+    ),
+    GuestCase(
+        id="block-beyond-128-bytes-not-written",
+        strength="linux",
+        given="A function with configuration blocks",
+        when="its driver writes 129 bytes to one",
+        then="the guest sends nothing of them, and goes on",
+        source=f"{WRITE}: HV_CONFIG_BLOCK_SIZE_MAX",
+        scenario=NIC_OFFERED
+        + actor(
+            "user",
+            ASSIGNED,
+            after(SETTLED_NS),
+            do(
+                "write-block",
+                "nic0",
+                block=TOO_LONG,
+                data=bytes(CONFIG_BLOCK_BYTES_MAX + 1).hex(),
+            ),
+            do("read-block", "nic0", block=LAST, size=8),
+        ),
+        check=none_beyond,
     ),
     GuestCase(
         id="block-written-as-counted",

@@ -11,7 +11,7 @@ from protocol.status import STATUS_SUCCESS
 from protocol.vpci import MessageType, TranIntDesc
 from sim.conformance.answers import BAD_DATA, completions_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
-from sim.conformance.expecting import expect, expect_came
+from sim.conformance.expecting import expect, expect_came, expect_count
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import started
 from sim.conformance.host_interrupts import (
@@ -31,12 +31,22 @@ from sim.conformance.host_interrupts import (
 )
 
 M = MessageType
+INTERRUPTS: Final = 3
 NO_MESSAGE: Final = TranIntDesc(0, 0, 0, 0)
 
 
 def granted(host: HostBench) -> None:
     host.assigned()
     message_in(create(host))
+
+
+def silent_at_work(host: HostBench) -> None:
+    host.assigned()
+    wired(host)
+    heard(host)
+    for _ in range(INTERRUPTS):
+        with_it = host.order("raise-interrupt", wslot=0, index=0)
+        expect_count("packets that came with an interrupt", with_it, 0)
 
 
 def apart(host: HostBench) -> None:
@@ -199,6 +209,15 @@ CASES: Final = (
         then="the vector asked for comes once, at the processor asked for",
         source=f"{COMPOSE}; OpenVMM test helpers, single delivery",
         check=delivered,
+    ),
+    HostCase(
+        id="host-silent-at-work",
+        strength="hyperv",
+        given="A function whose device is at work",
+        when="three interrupts come",
+        then="no packet comes: once all is set up, the channel is silent",
+        source="Linux Documentation/virt/hyperv/vpci.rst, PCI Device Operation",
+        check=silent_at_work,
     ),
     HostCase(
         id="each-message-its-own-vector",

@@ -13,7 +13,7 @@ from protocol.hypercall import HVCALL_RETARGET_INTERRUPT, HvRetargetDeviceInterr
 from protocol.ring import Packet
 from protocol.vpci import MessageType, PciCreateIntResponse
 from sim.conformance.host_interrupts import VECTOR, VP
-from sim.conformance.host_port import HostUnderTest
+from sim.conformance.host_port import Channel, HostUnderTest
 from sim.conformance.wrong_hosts.meddled import (
     Answering,
     Calling,
@@ -34,6 +34,15 @@ DELETE: Final = M.PCI_DELETE_INTERRUPT_MESSAGE
 MODE_AT: Final = 12  # of the form of 1.4
 OTHER_STATUS: Final = 0x41  # no HV_STATUS that anybody would give here
 Came = list[tuple[int, int]]
+
+
+class TellsOfInterrupts(Meddled):
+    """Sends a list with each interrupt."""
+
+    def order(self, what: str, channel: Channel, **arguments: int | str | tuple[int, ...]) -> None:
+        super().order(what, channel, **arguments)
+        if what == "raise-interrupt":
+            super().order("relations", channel, wslots=(0,))
 
 
 def _create(_host: Meddled, request: Request) -> bool:
@@ -307,5 +316,11 @@ ROWS: Final = (
         does="has room for 64 interrupts of a function",
         catches=("whole-msix-table-granted",),
         knobs={"max_interrupts": 64},
+    ),
+    WrongHost(
+        id="tells-of-interrupts",
+        does="sends its list again with each interrupt",
+        catches=("host-silent-at-work",),
+        wrap=TellsOfInterrupts,
     ),
 )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from errno import ETIMEDOUT
 
 from guest.kernel.sync import Completion
+from guest.pci_core.types import PciDev
 from guest.pci_hyperv.assignment import HIGHEST_SLOT
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.channel import Incoming
@@ -24,7 +25,7 @@ from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_ROM_ADDRESS, PCI_STATUS
 from protocol.ring import Packet
 from protocol.status import STATUS_REVISION_MISMATCH
 from protocol.versions import Dialect
-from protocol.vpci import MessageType, PciBusRelations2
+from protocol.vpci import CONFIG_BLOCK_BYTES_MAX, MessageType, PciBusRelations2
 
 M = MessageType
 PATIENCE_MS = 60_000
@@ -207,3 +208,8 @@ class GoesByRevision(HvPciDriver):
 class TellsNoDriver(HvPciDriver):
     async def invalidate_block(self, _hpdev: HvPciDev, _block_mask: int) -> None:
         pass
+
+
+class CutsBlocks(HvPciDriver):
+    async def hv_write_config_block(self, pdev: PciDev, block_id: int, data: bytes) -> int:
+        return await super().hv_write_config_block(pdev, block_id, data[:CONFIG_BLOCK_BYTES_MAX])

@@ -71,6 +71,7 @@ UNLIKE = (
     Unlike("retry-waits-ten-seconds", drivers.RetriesAnyway, "D0 exit was not answered"),
     Unlike("poll-ends-when-function-gone", interrupts.NeverLooks, "vendor id 0 times"),
     Unlike("poll-ends-when-function-gone", interrupts.LooksOn, "looked again"),
+    Unlike("block-beyond-128-bytes-not-written", drivers.CutsBlocks, "128 bytes were written"),
     Unlike(EARLY_LIST, drivers.ContentWithAnyList, "on the strength of the early list"),
     Unlike("empty-list-obeyed", drivers.IgnoresEmptyLists, "not taken for a new one"),
     Unlike("resume-asks-for-the-list", drivers.KnowsItsFunctions, "the list not asked for"),
