@@ -98,12 +98,17 @@ static struct vx_runner *guest_runner(uint32_t number)
 
 static void follow_cpu(const struct vx_note *note)
 {
-	if (note->kind == VX_CPU_DEAD)
+	switch (note->kind) {
+	case VX_CPU_DEAD:
 		vx_cpu_dies(note->a);
-	if (note->kind == VX_CPU_TAKEN_OVER)
+		break;
+	case VX_CPU_TAKEN_OVER:
 		vx_cpu_is_taken_over(note->a);
-	if (note->kind == VX_CPU_STARTS)
+		break;
+	case VX_CPU_STARTS:
 		vx_cpu_starts(note->a);
+		break;
+	}
 }
 
 /* What the guest has started, woken and told since it was last asked. */

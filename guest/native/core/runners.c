@@ -217,7 +217,10 @@ static void drop(struct vx_runner *runner)
 	vx_unready(runner);
 }
 
-/* Whoever is bound to it goes on at the next one; an interrupt that nobody will take is forgotten. */
+/*
+ * Whoever is bound to it goes on at the next one; an interrupt that nobody will take is forgotten.
+ * Model: Linux picks any CPU that is online, as guest/kernel/cpu_takedown.py says.
+ */
 void vx_cpu_dies(unsigned cpu)
 {
 	unsigned next = cpu;

@@ -58,7 +58,8 @@ def answer_awaited(seen: Seen) -> None:
         raise Nonconforming("it moved again before the host had answered", second.seq)
 
 
-def nothing_awaited(seen: Seen) -> None:
+def moved_twice(seen: Seen) -> None:
+    """Whether or not the host has answered."""
     both_moves(seen)
 
 
@@ -87,7 +88,7 @@ CASES: Final = (
         then="it moves twice all the same",
         source=MOVE,
         scenario=moved("5.2"),
-        check=nothing_awaited,
+        check=moved_twice,
     ),
     GuestCase(
         id="no-move-before-4.1",
