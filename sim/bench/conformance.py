@@ -6,8 +6,7 @@ Wall-clock results only, in timeouts of bare simpy that were measured in the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +15,7 @@ from sim.bench.unit import simpy_timeouts_per_s
 from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
 from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import hosts_of
-from sim.conformance.suite import plan, run_guest_case, run_host_case
+from sim.conformance.suite import plan, run_guest_cases_together, run_host_cases
 
 
 def measure() -> list[dict[str, Any]]:
@@ -30,22 +29,19 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
-def _row(peer: str, runs: list[Callable[[], Outcome]]) -> dict[str, Any]:
+def _row(peer: str, runs: Iterator[Outcome]) -> dict[str, Any]:
     begin = perf_counter()
-    outcomes = [run() for run in runs]
+    results = [outcome.result for outcome in runs]
     seconds = perf_counter() - begin
-    failed = sum(outcome.result == "failed" for outcome in outcomes)
-    return {"peer": peer, "runs": len(runs), "failed": failed, "seconds": seconds}
+    failed = results.count("failed")
+    return {"peer": peer, "runs": len(results), "failed": failed, "seconds": seconds}
 
 
-def _host_runs(profile: str) -> list[Callable[[], Outcome]]:
+def _host_runs(profile: str) -> Iterator[Outcome]:
     target = Target("host", profile, profile, BINDING[profile])
-    make = hosts_of(profile)
-    planned = plan(HOST_CASES)
-    return [partial(run_host_case, case, version, target, make) for case, version in planned]
+    return run_host_cases(plan(HOST_CASES), target, hosts_of(profile))
 
 
-def _guest_runs() -> list[Callable[[], Outcome]]:
+def _guest_runs() -> Iterator[Outcome]:
     target = Target("guest", "model", "hyperv", BINDING["guest"])
-    planned = plan(GUEST_CASES)
-    return [partial(run_guest_case, case, version, target, None) for case, version in planned]
+    return run_guest_cases_together(tuple(plan(GUEST_CASES)), target, None)

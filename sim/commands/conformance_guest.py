@@ -3,49 +3,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, InputError, choose
+from sim.commands.conformed import Files, show, show_wrong_peers
 from sim.commands.conforming import (
     CaseIds,
     Connect,
-    Files,
     Html,
     JUnit,
+    Peer,
     Spawn,
     Strengths,
     Versions,
     WrongPeers,
-    bound,
     check_alone,
     run_cases,
     selection,
-    show,
-    show_wrong_peers,
     stranger,
 )
 from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import Profile
 from sim.conformance.case import GuestCase
-from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
+from sim.conformance.outcome import BINDING, STRANGER, Target
 from sim.report.wrong_peers import WrongPeer
 from sim.scenario_grammar import PROFILES
 
 if TYPE_CHECKING:
-    from sim.guests import Guests
     from sim.peer.peers import Peers
 
 PEERS: Final = {"model": "the reference guest", "kernel": "the real driver"}
-
-
-class Peer(NamedTuple):
-    """Who is tested, and what makes it; None: the reference model."""
-
-    target: Target
-    guests: Guests | None
 
 
 def application() -> typer.Typer:
@@ -75,8 +66,7 @@ def conformance_guest(
 
     Example: vpcisim conformance guest --protocol 1.4 --junit guest.xml
     """
-    from sim.conformance.catalogue import GUEST_THEMES  # brings the engine, as does this
-    from sim.conformance.suite import run_guest_case
+    from sim.conformance.catalogue import GUEST_THEMES  # brings the engine
 
     if wrong_peers:
         check_alone(
@@ -88,14 +78,8 @@ def conformance_guest(
     selected = selection(protocol, case, strength)
     with stranger(connect, spawn) as peers:
         peer = _ours(choice, opposite) if peers is None else _theirs(peers, choice, opposite)
-        target = bound(peer.target, selected)
-
-        def run(one: GuestCase, version: str) -> Outcome:
-            return run_guest_case(one, version, target, peer.guests)
-
-        outcomes, interrupted = run_cases(GUEST_THEMES, selected, run)
-    files = Files(junit, html)
-    return show(target, GUEST_THEMES, outcomes, files, interrupted=interrupted, as_json=as_json)
+        ran = run_cases(GUEST_THEMES, selected, peer)
+    return show(ran, Files(junit, html), as_json=as_json)
 
 
 def _show_wrong_guests(*, as_json: bool) -> int:
@@ -105,13 +89,18 @@ def _show_wrong_guests(*, as_json: bool) -> int:
     return show_wrong_peers("guest", peers, len(WRONG_GUESTS), as_json=as_json)
 
 
-def _ours(choice: DriverChoice, opposite: str) -> Peer:
-    return Peer(Target("guest", PEERS[choice.name], opposite, BINDING["guest"]), choice.guests())
+def _ours(choice: DriverChoice, opposite: str) -> Peer[GuestCase]:
+    from sim.conformance.suite import run_guest_cases_together  # brings the engine
+
+    target = Target("guest", PEERS[choice.name], opposite, BINDING["guest"])
+    return Peer(target, partial(run_guest_cases_together, guests=choice.guests()))
 
 
-def _theirs(peers: Peers, choice: DriverChoice, opposite: str) -> Peer:
+def _theirs(peers: Peers, choice: DriverChoice, opposite: str) -> Peer[GuestCase]:
     if choice != DriverChoice():
         raise InputError("--driver names a guest of ours; leave it out, or the other peer")
+    from sim.conformance.suite import run_guest_cases  # brings the engine
     from sim.peer.remote_guest import RemoteGuests  # sockets and processes
 
-    return Peer(Target("guest", peers.name, opposite, BINDING[STRANGER]), RemoteGuests(peers))
+    target = Target("guest", peers.name, opposite, BINDING[STRANGER])
+    return Peer(target, partial(run_guest_cases, guests=RemoteGuests(peers)))

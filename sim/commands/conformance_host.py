@@ -3,47 +3,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
 from sim.commands import calling
 from sim.commands.calling import AsJson, choose
+from sim.commands.conformed import Files, show, show_wrong_peers
 from sim.commands.conforming import (
     CaseIds,
     Connect,
-    Files,
     Html,
     JUnit,
+    Peer,
     Spawn,
     Strengths,
     Versions,
     WrongPeers,
-    bound,
     check_alone,
     run_cases,
     selection,
-    show,
-    show_wrong_peers,
     stranger,
 )
 from sim.commands.playing import Profile
 from sim.conformance.case import HostCase
-from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
+from sim.conformance.outcome import BINDING, STRANGER, Target
 from sim.report.wrong_peers import WrongPeer
 from sim.scenario_grammar import PROFILES
 
 if TYPE_CHECKING:
-    from sim.conformance.host_port import HostUnderTest
     from sim.peer.peers import Peers
-
-
-class Peer(NamedTuple):
-    """Who is tested, and how a fresh one is had for a case."""
-
-    target: Target
-    make: Callable[[HostCase, str], HostUnderTest]
 
 
 def application() -> typer.Typer:
@@ -69,8 +59,7 @@ def conformance_host(
 
     Example: vpcisim conformance host --profile openvmm --protocol 1.4
     """
-    from sim.conformance.catalogue import HOST_THEMES  # brings the engine, as does this
-    from sim.conformance.suite import run_host_case
+    from sim.conformance.catalogue import HOST_THEMES  # brings the engine
 
     if wrong_peers:
         check_alone(profile, connect, spawn, protocol, case, strength, junit, html)
@@ -80,14 +69,8 @@ def conformance_host(
     selected = selection(protocol, case, strength)
     with stranger(connect, spawn) as peers:
         peer = _ours(profile or "hyperv") if peers is None else _theirs(peers, profile)
-        target = bound(peer.target, selected)
-
-        def run(one: HostCase, version: str) -> Outcome:
-            return run_host_case(one, version, target, peer.make)
-
-        outcomes, interrupted = run_cases(HOST_THEMES, selected, run)
-    files = Files(junit, html)
-    return show(target, HOST_THEMES, outcomes, files, interrupted=interrupted, as_json=as_json)
+        ran = run_cases(HOST_THEMES, selected, peer)
+    return show(ran, Files(junit, html), as_json=as_json)
 
 
 def _show_wrong_hosts(*, as_json: bool) -> int:
@@ -97,15 +80,17 @@ def _show_wrong_hosts(*, as_json: bool) -> int:
     return show_wrong_peers("host", peers, len(WRONG_HOSTS), as_json=as_json)
 
 
-def _ours(profile: str) -> Peer:
+def _ours(profile: str) -> Peer[HostCase]:
     from sim.conformance.own_host import hosts_of  # brings the host
+    from sim.conformance.suite import run_host_cases
 
     target = Target("host", f"our host, profile {profile}", profile, BINDING[profile])
-    return Peer(target, hosts_of(profile))
+    return Peer(target, partial(run_host_cases, make=hosts_of(profile)))
 
 
-def _theirs(peers: Peers, profile: str | None) -> Peer:
-    from sim.peer.remote_host import hosts_of  # as above
+def _theirs(peers: Peers, profile: str | None) -> Peer[HostCase]:
+    from sim.conformance.suite import run_host_cases  # as above
+    from sim.peer.remote_host import hosts_of
 
     target = Target("host", peers.name, profile, BINDING[profile or STRANGER])
-    return Peer(target, hosts_of(peers))
+    return Peer(target, partial(run_host_cases, make=hosts_of(peers)))

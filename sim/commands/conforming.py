@@ -1,33 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""What the commands of the suite share: which cases are run, and how it is shown."""
+"""What the commands of the suite share: which cases are put to whom, and what comes of it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
-from sim.cli import FOUND, INTERRUPTED, OK
-from sim.commands.calling import InputError, choose, print_json, unwritable
+from sim.commands.calling import InputError, choose
 from sim.conformance.case import ALL, STRENGTHS, Case
 from sim.conformance.outcome import Outcome, Target
-from sim.files import whole_file
-from sim.report.conformance import (
-    conformance_dict,
-    observed_lines,
-    outcome_lines,
-    skipped_lines,
-    summary_line,
-    table_lines,
-)
-from sim.report.lanes import encodable
 from sim.report.progress import progress_of
-from sim.report.wrong_peers import WrongPeer, wrong_peer_lines, wrong_peers_dict
 
 if TYPE_CHECKING:
     from sim.peer.peers import Peers
@@ -69,7 +56,8 @@ WrongPeers: TypeAlias = Annotated[
 
 C = TypeVar("C", bound=Case)
 R = TypeVar("R")
-FAILURES_SHOWN: Final = 10  # whole, with lanes; the page and JUnit have all
+Planned: TypeAlias = Sequence[tuple[C, str]]
+"""Cases, each with a version."""
 
 
 class Selection(NamedTuple):
@@ -78,13 +66,6 @@ class Selection(NamedTuple):
     versions: tuple[str, ...]
     cases: tuple[str, ...]
     strengths: tuple[str, ...]
-
-
-class Files(NamedTuple):
-    """Where else the outcomes go."""
-
-    junit: Path | None
-    html: Path | None
 
 
 def selection(
@@ -119,36 +100,54 @@ def stranger(connect: str | None, spawn: str | None) -> Iterator[Peers | None]:
         raise InputError(str(nobody)) from None
 
 
-def bound(target: Target, selected: Selection) -> Target:
-    """The target, bound by the strengths that were asked for, if any were."""
-    if not selected.strengths:
-        return target
-    return target._replace(binding=frozenset(selected.strengths) - {"unknown"})
+class Peer(NamedTuple, Generic[C]):
+    """Who is tested, and what puts cases to it."""
+
+    target: Target
+    run: Callable[[Planned[C], Target], Iterator[Outcome]]
 
 
-def run_cases(
-    themes: Mapping[str, tuple[C, ...]],
-    selected: Selection,
-    run: Callable[[C, str], Outcome],
-) -> tuple[list[Outcome], bool]:
-    """The outcomes, and whether somebody interrupted; raises InputError for an unknown case."""
+class Ran(NamedTuple):
+    """What came of cases of these themes. ``interrupted``: there were more."""
+
+    target: Target
+    themes: Mapping[str, tuple[Case, ...]]
+    outcomes: Sequence[Outcome]
+    interrupted: bool
+
+
+def run_cases(themes: Mapping[str, tuple[C, ...]], selected: Selection, peer: Peer[C]) -> Ran:
+    """Put the cases that were asked for to a peer, which is bound by the strengths asked for.
+
+    Raises InputError for an unknown case, and where no case is left.
+    """
+    planned = _planned(themes, selected)
+    target = peer.target
+    if selected.strengths:
+        target = target._replace(binding=frozenset(selected.strengths) - {"unknown"})
+    outcomes, interrupted = until_interrupted(
+        "Cases", len(planned), peer.run(planned, target), lambda one: one.result == "failed"
+    )
+    return Ran(target, themes, outcomes, interrupted)
+
+
+def _planned(themes: Mapping[str, tuple[C, ...]], selected: Selection) -> Planned[C]:
     known = {case.id: case for cases in themes.values() for case in cases}
     for name in selected.cases:
         if name not in known:
             near = " or ".join(map(repr, get_close_matches(name, known)))
             remedy = f"did you mean {near}?" if near else "without --case all are run, and named"
             raise InputError(f"no case {name!r}; {remedy}")
-    chosen = [known[name] for name in selected.cases] or list(known.values())
+    chosen = [known[name] for name in selected.cases] or known.values()
     from sim.conformance.suite import plan  # brings the engine
 
-    planned = list(plan(chosen, selected.versions, selected.strengths))
+    planned = tuple(plan(chosen, selected.versions, selected.strengths))
     if not planned:
         raise InputError("no case is left; ask for other versions or strengths")
-    each = (run(case, version) for case, version in planned)
-    return _until_interrupted("Cases", len(planned), each, lambda one: one.result == "failed")
+    return planned
 
 
-def _until_interrupted(
+def until_interrupted(
     doing: str, total: int, each: Iterator[R], is_found: Callable[[R], bool]
 ) -> tuple[list[R], bool]:
     """What there is at the end, or when somebody interrupts; and whether somebody did."""
@@ -165,87 +164,7 @@ def _until_interrupted(
     return results, False
 
 
-def show(
-    target: Target,
-    themes: Mapping[str, tuple[C, ...]],
-    outcomes: list[Outcome],
-    files: Files,
-    *,
-    interrupted: bool,
-    as_json: bool,
-) -> int:
-    """Print and write the outcomes; the exit status.
-
-    Printed first: where a file cannot be written, what took long is not lost.
-    """
-    if as_json:
-        print_json({**conformance_dict(target, outcomes), "interrupted": interrupted})
-    else:
-        _print(target, themes, outcomes)
-    _write(target, themes, outcomes, files)
-    if interrupted:
-        _tell_interrupted("cases")
-    if any(outcome.result == "failed" for outcome in outcomes):
-        return FOUND
-    return INTERRUPTED if interrupted else OK
-
-
 def check_alone(*others: object) -> None:
     """Raise InputError where ``--wrong-peers`` comes with options that it would pass over."""
     if any(other is not None for other in others):
         raise InputError("--wrong-peers puts its own peers to every case; leave all but --json out")
-
-
-def show_wrong_peers(side: str, peers: Iterator[WrongPeer], total: int, *, as_json: bool) -> int:
-    """Print the table of wrong peers, which are put to the suite one after another."""
-    found, interrupted = _until_interrupted(
-        "Wrong peers", total, peers, lambda peer: bool(peer.caught_by)
-    )
-    if as_json:
-        print_json({**wrong_peers_dict(side, found), "interrupted": interrupted})
-    else:
-        print("\n".join(wrong_peer_lines(side, found)))
-    if not interrupted:
-        return OK
-    _tell_interrupted("peers")
-    return INTERRUPTED
-
-
-def _tell_interrupted(what: str) -> None:
-    print(f"interrupted: the {what} behind these were not run", file=sys.stderr)
-
-
-def _print(target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[Outcome]) -> None:
-    lines = list(table_lines(themes, outcomes))
-    failed = [outcome for outcome in outcomes if outcome.result == "failed"]
-    for outcome in failed[:FAILURES_SHOWN]:
-        lines += ["", *outcome_lines(outcome)]
-    if len(failed) > FAILURES_SHOWN:
-        more = len(failed) - FAILURES_SHOWN
-        lines += ["", f"and {more} more that failed; --html FILE tells about each"]
-    lines += ["", *observed_lines(outcomes), *skipped_lines(outcomes)]
-    lines.append(summary_line(target, outcomes))
-    encoding = sys.stdout.encoding
-    print("\n".join(encodable(line, encoding) for line in lines))
-
-
-def _write(
-    target: Target, themes: Mapping[str, tuple[C, ...]], outcomes: list[Outcome], files: Files
-) -> None:
-    if files.junit is not None:
-        from sim.report.junit import write_junit  # a library that only this needs
-
-        theme_of = {case.id: theme for theme, cases in themes.items() for case in cases}
-        try:
-            with whole_file(files.junit) as file:
-                write_junit(file, target, outcomes, theme_of)
-        except OSError as error:
-            raise unwritable(files.junit, error) from None
-    if files.html is not None:
-        from sim.report.conformance_page import page_text  # as above
-
-        try:
-            with whole_file(files.html) as file:
-                file.write(page_text(target, themes, outcomes).encode())
-        except OSError as error:
-            raise unwritable(files.html, error) from None

@@ -66,19 +66,6 @@ def scenario_of(case: GuestCase, version: str, profile: str) -> Scenario:
     )
 
 
-def play_case(
-    case: GuestCase, version: str, *, profile: str = "hyperv", guests: Guests | None = None
-) -> tuple[Seen, Nonconforming | None]:
-    """Play the case and check it: what was seen, and what was wrong with it.
-
-    ``guests`` None: the reference model. Raises NotOffered where it cannot be played, or where it
-    did not come to what the case is about; PeerFault with the trace so far for a guest in another
-    process that does what none may.
-    """
-    played = play(case, version, profile=profile, guests=guests)
-    return played.seen, judged(case, played)
-
-
 class Played(NamedTuple):
     """A case's scenario, played: what was seen, and the step that the guest let come to nothing."""
 
@@ -89,11 +76,12 @@ class Played(NamedTuple):
 def play(
     case: GuestCase, version: str, *, profile: str = "hyperv", guests: Guests | None = None
 ) -> Played:
-    """Play the case's scenario.
+    """Play the case's scenario. ``guests`` None: to the reference model.
 
     Raises NotOffered where it cannot be, and where the guest stops on the way to where the case
     begins, if it does so where nothing else is asked of it, too: the ``must`` cases about coming up
-    wait for nothing.
+    wait for nothing. Raises PeerFault with the trace so far for a guest in another process that
+    does what none may.
     """
     scenario = scenario_of(case, version, profile)
     driver = "model" if guests is None else guests.driver

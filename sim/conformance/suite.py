@@ -16,9 +16,10 @@ from sim.conformance.case import (
     Nonconforming,
     NotOffered,
 )
-from sim.conformance.guest_play import play_case
+from sim.conformance.guest_play import judged
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_port import HostUnderTest
+from sim.conformance.lives import Lives
 from sim.conformance.outcome import Outcome, Result, Target
 from sim.conformance.watched import Watched
 from sim.guests import Guests
@@ -39,6 +40,13 @@ def plan(
 
 
 MakeHost = Callable[[HostCase, str], HostUnderTest]
+
+
+def run_host_cases(
+    planned: Iterable[tuple[HostCase, str]], target: Target, make: MakeHost
+) -> Iterator[Outcome]:
+    """Each case against a fresh host."""
+    return (run_host_case(case, version, target, make) for case, version in planned)
 
 
 def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) -> Outcome:
@@ -76,15 +84,36 @@ def _placed(wrong: Nonconforming, host: Watched | None) -> Nonconforming:
 
 def run_guest_case(case: GuestCase, version: str, target: Target, guests: Guests | None) -> Outcome:
     """One case against a fresh guest."""
+    (outcome,) = run_guest_cases_together([(case, version)], target, guests)
+    return outcome
+
+
+def run_guest_cases(
+    planned: Iterable[tuple[GuestCase, str]], target: Target, guests: Guests | None
+) -> Iterator[Outcome]:
+    """Each case against a fresh guest."""
+    return (run_guest_case(case, version, target, guests) for case, version in planned)
+
+
+def run_guest_cases_together(
+    planned: Sequence[tuple[GuestCase, str]], target: Target, guests: Guests | None
+) -> Iterator[Outcome]:
+    """Each case against a guest that lives in the case's world, once for all cases about it."""
     assert target.profile is not None, "a host of a known profile stands opposite a guest"
+    lives = Lives(planned, target.profile, guests)
+    return (_outcome_of_guest(case, version, target, lives) for case, version in planned)
+
+
+def _outcome_of_guest(case: GuestCase, version: str, target: Target, lives: Lives) -> Outcome:
     try:
-        seen, wrong = play_case(case, version, profile=target.profile, guests=guests)
+        life = lives.life_for(case, version)
+        wrong = judged(case, life)
     except NotOffered as missing:
         return Outcome(case, version, "skipped", str(missing), (), None)
     except PeerFault as fault:
         return _lost(case, version, fault, fault.trace)
     if wrong is not None:
-        return _wrong(case, version, target, wrong, seen.trace)
+        return _wrong(case, version, target, wrong, life.seen.trace)
     return Outcome(case, version, "passed", "", (), None)
 
 

@@ -6,13 +6,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from sim.cli import BAD_INPUT, FOUND, INTERRUPTED, LACKING, OK, main
-from sim.conformance import suite, wrong_hosts
-from sim.conformance.case import Nonconforming
+from sim.conformance import lives, suite, wrong_hosts
+from sim.conformance.case import GuestCase, Nonconforming
 from sim.conformance.catalogue import GUEST_CASES
+from sim.conformance.guest_play import Played, play
 from sim.conformance.host_bench import HostBench
 from sim.conformance.wrong_guests import catalogue as wrong_guests
 from sim.conformance.wrong_hosts.row import WrongHost
@@ -90,6 +92,21 @@ def test_ctrl_c_keeps_what_was_run(
     assert document["passed"] == 2
 
 
+def test_ctrl_c_keeps_what_was_run_of_a_guest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impatient(case: GuestCase, version: str, **opposite: Any) -> Played:
+        if version == "1.3":
+            raise KeyboardInterrupt
+        return play(case, version, **opposite)
+
+    monkeypatch.setattr(lives, "play", impatient)
+    assert main(["conformance", "guest", "--case", GUEST_CASE]) == INTERRUPTED
+    shown = capsys.readouterr()
+    assert "2 cases: 2 passed" in shown.out
+    assert shown.err == "interrupted: the cases behind these were not run\n"
+
+
 def test_ctrl_c_keeps_the_wrong_peers_that_were_put_to_the_suite(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +135,23 @@ def test_a_peer_that_dies_fails_its_case_and_is_no_traceback(
     captured = capsys.readouterr()
     assert "  seen   the peer died: exit status 1" in captured.out
     assert captured.err == ""
+
+
+@pytest.mark.parametrize(("options", "at_once"), [((), [2]), (("--spawn", "false"), [1, 1])])
+def test_a_guest_in_another_process_lives_afresh_for_each_case_of_a_world(
+    options: tuple[str, ...], at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = []
+    together = suite.run_guest_cases_together
+
+    def counted(cases: list[tuple[GuestCase, str]], *more: Any, **named: Any) -> Any:
+        planned.append(len(cases))
+        return together(cases, *more, **named)
+
+    monkeypatch.setattr(suite, "run_guest_cases_together", counted)
+    cases = ("--case", GUEST_CASE, "--case", "d0-entered-once")
+    main(["conformance", "guest", *options, *cases, "--protocol", "1.4"])
+    assert planned == at_once
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from sim.conformance.case import Nonconforming, NotOffered
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.guest_cases.interrupts import RAISED
 from sim.conformance.guest_cases.scenarios import ASSIGNED, actor, do
-from sim.conformance.guest_play import play_case
+from sim.conformance.guest_play import judged, play
 from sim.guests import ReferenceGuests
 from tests.sim.conformance import connections_unlike_linux as connections
 from tests.sim.conformance import drivers_unlike_linux as drivers
@@ -109,9 +109,10 @@ STOPS_SHORT = (
 )
 
 
-def judged(unlike: Unlike, version: str) -> Nonconforming | None:
+def wrong_of(unlike: Unlike, version: str) -> Nonconforming | None:
     guests = ReferenceGuests(mixins=[unlike.mixin])
-    return play_case(BY_ID[unlike.case], version, guests=guests)[1]
+    case = BY_ID[unlike.case]
+    return judged(case, play(case, version, guests=guests))
 
 
 def name(unlike: Unlike) -> str:
@@ -121,17 +122,17 @@ def name(unlike: Unlike) -> str:
 @pytest.mark.parametrize("unlike", UNLIKE, ids=name)
 @pytest.mark.parametrize("version", ["1.1", "1.4"])
 def test_a_guest_that_does_otherwise_fails_the_case(unlike: Unlike, version: str) -> None:
-    assert re.search(unlike.why, str(judged(unlike, version)))
+    assert re.search(unlike.why, str(wrong_of(unlike, version)))
 
 
 @pytest.mark.parametrize("unlike", STOPS_SHORT, ids=name)
 def test_a_guest_that_does_not_come_so_far_is_not_put_to_the_case(unlike: Unlike) -> None:
     with pytest.raises(NotOffered, match=f"{unlike.why}$"):
-        judged(unlike, "1.4")
+        wrong_of(unlike, "1.4")
 
 
 def test_a_packet_while_the_device_is_used_fails_the_case() -> None:
     busy = actor("driver", ASSIGNED, do("read-block", "nic0", block=0, size=8))
     case = replace(BY_ID["interrupts-take-no-packet"], scenario=RAISED + busy)
-    _, wrong = play_case(case, "1.4")
+    wrong = judged(case, play(case, "1.4"))
     assert str(wrong) == "a packet goes guest-to-host"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import groupby
 
 import pytest
 from msgspec.structs import replace
@@ -22,9 +21,10 @@ from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.guest_play import Played, judged, play
 from sim.conformance.outcome import BINDING, Target
 from sim.conformance.seen import Seen
-from sim.conformance.suite import run_guest_case
+from sim.conformance.suite import plan, run_guest_case, run_guest_cases_together
 from sim.guests import ReferenceGuests
 from sim.trace import Stamped
+from tests.sim.conformance.worlds import worlds_at
 
 VERSION = "1.4"
 TARGET = Target("guest", "a guest", "hyperv", BINDING["guest"])
@@ -89,17 +89,8 @@ def variants(played: Played) -> Iterable[Played]:
         yield with_trace(played, trace[:stop])
 
 
-def world_of(case: GuestCase) -> tuple[str, str]:
-    return case.scenario, case.offers
-
-
-def at_version() -> list[tuple[GuestCase, ...]]:
-    cases = sorted((case for case in GUEST_CASES if VERSION in case.versions), key=world_of)
-    return [tuple(same) for _, same in groupby(cases, key=world_of)]
-
-
-@pytest.mark.parametrize("cases", at_version(), ids=lambda cases: cases[0].id)
-def test_whatever_a_guest_says_has_an_outcome(cases: tuple[GuestCase, ...]) -> None:
+@pytest.mark.parametrize("cases", worlds_at(VERSION), ids=lambda cases: cases[0].id)
+def test_whatever_a_guest_says_has_an_outcome(cases: list[GuestCase]) -> None:
     played = play(cases[0], VERSION)
     for damaged in variants(played):
         for case in cases:
@@ -147,11 +138,7 @@ class SaysLessThanItKnows(HvPciDriver):
 @pytest.mark.parametrize("driver", [WantsNoCompletion, SaysFourBytes, SaysLessThanItKnows])
 def test_every_case_put_to_such_a_guest_has_an_outcome(driver: type[HvPciDriver]) -> None:
     guests = ReferenceGuests(mixins=[Mixin("driver", driver)])
-    outcomes = [
-        run_guest_case(case, VERSION, TARGET, guests)
-        for case in GUEST_CASES
-        if VERSION in case.versions
-    ]
+    outcomes = run_guest_cases_together(tuple(plan(GUEST_CASES, [VERSION])), TARGET, guests)
     assert any(outcome.result == "failed" for outcome in outcomes)
 
 

@@ -14,10 +14,10 @@ from protocol.link import PacketPublished
 from sim.conformance import guest_cases
 from sim.conformance.case import GuestCase, NotOffered
 from sim.conformance.catalogue import GUEST_CASES, GUEST_THEMES
-from sim.conformance.guest_play import Played, judged, play, play_case
+from sim.conformance.guest_play import Played, judged, play
 from sim.conformance.outcome import BINDING, Target
 from sim.conformance.seen import Seen
-from sim.conformance.suite import plan, run_guest_case
+from sim.conformance.suite import plan, run_guest_case, run_guest_cases_together
 from sim.guests import ReferenceGuests
 from sim.scenario import Scenario
 from sim.scenario_options import with_whole_offer
@@ -38,8 +38,8 @@ def test_the_reference_guest_passes(case: GuestCase) -> None:
 @pytest.mark.parametrize("version", ["1.2", "1.4"])
 def test_the_reference_guest_passes_opposite_the_other_kind_of_host(version: str) -> None:
     target = TARGET._replace(profile="openvmm")
-    planned = plan(GUEST_CASES, [version])
-    outcomes = [run_guest_case(case, version, target, None) for case, _ in planned]
+    planned = tuple(plan(GUEST_CASES, [version]))
+    outcomes = run_guest_cases_together(planned, target, None)
     assert [(o.case.id, o.why) for o in outcomes if o.result == "failed"] == []
 
 
@@ -79,8 +79,8 @@ class OffersAll(ReferenceGuests):
 def test_a_guest_that_offers_all_is_not_put_to_what_offers_less() -> None:
     case = BY_ID["host-up-to-1.2"]
     with pytest.raises(NotOffered, match=r"offers 1\.4, 1\.3, 1\.2, 1\.1"):
-        play_case(case, "1.3", guests=OffersAll())
-    assert play_case(case, "1.4", guests=OffersAll())[1] is None
+        play(case, "1.3", guests=OffersAll())
+    assert judged(case, play(case, "1.4", guests=OffersAll())) is None
 
 
 def test_a_host_that_cannot_play_a_case_says_why() -> None:
@@ -93,7 +93,7 @@ def test_a_host_that_cannot_play_a_case_says_why() -> None:
 def test_a_wait_that_never_comes_true_fails_a_guest_that_comes_up_elsewhere() -> None:
     case = replace(BY_ID["version-asked-first"], scenario=BY_ID["no-version-no-further"].scenario)
     never = case.scenario.replace("{ after_ns", '{ wait = "d0-entered" },\n{ after_ns', 1)
-    _, wrong = play_case(replace(case, scenario=never), "1.4")
+    wrong = judged(case, play(replace(case, scenario=never), "1.4"))
     assert str(wrong) == "the guest never got as far as d0-entered"
 
 

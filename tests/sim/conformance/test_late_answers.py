@@ -13,7 +13,7 @@ from guest.pci_hyperv.driver import HvPciDriver
 from guest.vmbus.channel import REQUEST_ID_ERROR, Requestor
 from protocol.ids import TransactionId
 from sim.conformance.catalogue import GUEST_CASES
-from sim.conformance.guest_play import play_case
+from sim.conformance.guest_play import judged, play
 from sim.conformance.wrong_guests.leaving import OnceOneHasGone, UntilOneHasGone
 from sim.guests import ReferenceGuests
 
@@ -59,15 +59,15 @@ class DiesOfTheRepeatedOne(OtherIds, UntilOneHasGone):
     deadly = SECOND_ANSWER
 
 
-def judged(id_: str, driver: type[HvPciDriver]) -> str:
+def told_of(id_: str, driver: type[HvPciDriver]) -> str:
     guests = ReferenceGuests(mixins=[Mixin("driver", driver)])
-    _, wrong = play_case(BY_ID[id_], "1.4", guests=guests)
-    return str(wrong)
+    case = BY_ID[id_]
+    return str(judged(case, play(case, "1.4", guests=guests)))
 
 
 @pytest.mark.parametrize("id_", PLAYED)
 def test_a_guest_with_ids_of_its_own_is_put_to_the_case_and_passes(id_: str) -> None:
-    assert judged(id_, OtherIds) == "None"
+    assert told_of(id_, OtherIds) == "None"
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_guest_with_ids_of_its_own_is_put_to_the_case_and_passes(id_: str) -> 
     ],
 )
 def test_the_answer_meets_the_id_that_the_guest_gave(id_: str, driver: type[HvPciDriver]) -> None:
-    assert judged(id_, driver) != "None"
+    assert told_of(id_, driver) != "None"

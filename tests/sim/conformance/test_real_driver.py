@@ -7,7 +7,7 @@ import pytest
 
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.outcome import BINDING, Outcome, Target
-from sim.conformance.suite import plan, run_guest_case
+from sim.conformance.suite import plan, run_guest_cases_together
 from sim.native import native_guests
 from tests.kernel_trees import tree_of
 
@@ -19,7 +19,7 @@ TARGET = Target("guest", "the real driver", "hyperv", BINDING["guest"])
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
     guests = native_guests(str(tree_of("6.12")), None)
-    return [run_guest_case(case, version, TARGET, guests) for case, version in plan(GUEST_CASES)]
+    return list(run_guest_cases_together(tuple(plan(GUEST_CASES)), TARGET, guests))
 
 
 def test_the_real_driver_passes_every_case_it_can_be_put_to(outcomes: list[Outcome]) -> None:
