@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from protocol.versions import VPCI_DIALECTS
 from sim.conformance.case import STRENGTHS, Case
 from sim.trace import Stamped
 
@@ -38,6 +39,12 @@ class Outcome(NamedTuple):
     why: str
     trace: Sequence[Stamped]
     at: int | None
+
+
+def versions_of(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """The versions that cases were run at, in the protocol's order."""
+    run = {outcome.version for outcome in outcomes}
+    return tuple(dialect.name for dialect in VPCI_DIALECTS.values() if dialect.name in run)
 
 
 class Target(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sim.closing import many
 from sim.conformance.case import Case, HostCase
-from sim.conformance.outcome import RESULTS, Outcome, Target
+from sim.conformance.outcome import RESULTS, Outcome, Target, versions_of
 from sim.report.lane_rows import rows_of
 from sim.report.lanes import WIDE, Layout, lines_of
 
@@ -52,7 +52,7 @@ def table_lines(
 ) -> Iterator[str]:
     """The table: a block for each theme, a row for each of its cases that was run."""
     found = {(outcome.case.id, outcome.version): outcome.result for outcome in outcomes}
-    versions = tuple(dict.fromkeys(outcome.version for outcome in outcomes))
+    versions = versions_of(outcomes)
     run = {outcome.case.id for outcome in outcomes}
     width = max(map(len, run), default=0)
     heading = "".join(f"{version:>{_CELL}}" for version in versions)

@@ -9,7 +9,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sim.conformance.case import Case
-from sim.conformance.outcome import Outcome, Target
+from sim.conformance.outcome import Outcome, Target, versions_of
 from sim.report.conformance import outcome_lines, summary_line
 
 TEMPLATE: Final = "conformance.html"
@@ -33,7 +33,7 @@ def page_text(
         target=target,
         summary=summary_line(target, outcomes),
         themes={theme: cases for theme, cases in kept.items() if cases},
-        versions=tuple(dict.fromkeys(outcome.version for outcome in outcomes)),
+        versions=versions_of(outcomes),
         found={(outcome.case.id, outcome.version): outcome for outcome in outcomes},
         outcomes=outcomes,
         told=TOLD,

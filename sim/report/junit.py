@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from sim.conformance.outcome import Outcome, Target
+from sim.conformance.outcome import Outcome, Target, versions_of
 from sim.report.conformance import outcome_lines
 
 
@@ -19,7 +19,7 @@ def write_junit(
 ) -> None:
     """Write them to an open file; ``theme_of`` gives the theme of a case's id."""
     document = JUnitXml("vpcisim conformance")
-    for version in dict.fromkeys(outcome.version for outcome in outcomes):
+    for version in versions_of(outcomes):
         suite = TestSuite(f"{target.peer} {version}")
         of_version = (outcome for outcome in outcomes if outcome.version == version)
         suite.add_testcases(_cases(of_version, target, theme_of))

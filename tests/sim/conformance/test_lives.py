@@ -47,6 +47,7 @@ class Unwilling(ReferenceGuests):
         self.asked = 0
 
     def playable(self, scenario: Scenario) -> Scenario:
+        del scenario
         self.asked += 1
         raise NotOffered("it rains")
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,6 +50,20 @@ def test_the_table_has_a_row_for_each_case_and_a_column_for_each_version(
     assert heading.split() == ["negotiation", "strength", "1.1", "1.2", "1.3", "1.4", "1.5"]
     assert [row.split()[0] for row in rows] == [case.id for case in THEMES["negotiation"]]
     assert any("FAIL" in row for row in rows)
+
+
+def test_versions_are_in_the_order_of_the_protocol_whichever_case_comes_first(
+    outcomes: list[Outcome],
+) -> None:
+    disordered = outcomes[::-1]
+    heading, *_ = table_lines(THEMES, disordered)
+    assert heading.split()[2:] == ["1.1", "1.2", "1.3", "1.4", "1.5"]
+    page = page_text(TARGET, THEMES, disordered)
+    assert re.findall(r"<th>(1\..)</th>", page)[:5] == heading.split()[2:]
+    file = io.BytesIO()
+    write_junit(file, TARGET, disordered, THEME_OF)
+    names = [suite.get("name", "") for suite in ElementTree.fromstring(file.getvalue())]
+    assert [name.split()[-1] for name in names] == heading.split()[2:]
 
 
 def test_a_failure_shows_the_lanes_up_to_the_first_message_that_differs(
