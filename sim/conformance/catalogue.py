@@ -12,6 +12,7 @@ from sim.conformance.guest_cases import (
     blocks,
     channel_moves,
     configuration,
+    control_answers,
     d0_entry,
     d0_exit,
     d0_refusal,
@@ -31,6 +32,7 @@ from sim.conformance.guest_cases import (
     retargeting,
     ring,
     suspend,
+    vmbus_waits,
 )
 from sim.conformance.guest_cases import negotiation as guest_negotiation
 from sim.conformance.host_cases import THEMES as HOST_THEMES
@@ -52,7 +54,13 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "blocks": blocks.CASES,
     "eject": eject.CASES,
     "rescind": rescind.CASES,
-    "ring": (*opening.CASES, *channel_moves.CASES, *ring.CASES),
+    "ring": (
+        *opening.CASES,
+        *control_answers.CASES,
+        *vmbus_waits.CASES,
+        *channel_moves.CASES,
+        *ring.CASES,
+    ),
     "malformed": malformed.CASES,
 }
 __all__ = ["GUEST_CASES", "GUEST_THEMES", "HOST_CASES", "HOST_THEMES"]

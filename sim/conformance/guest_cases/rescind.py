@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.events import ChannelOpened, Rescinded
+from protocol.link import MessagePosted
 from protocol.vmbus import ChannelMessageType
 from protocol.vpci import MessageType
 from sim.conformance.case import GuestCase, Nonconforming
@@ -18,6 +19,7 @@ from sim.conformance.guest_cases.scenarios import (
     after,
     do,
     knobs,
+    slow_messages,
     wait,
 )
 from sim.conformance.seen import Seen
@@ -27,6 +29,8 @@ M = MessageType
 CLOSE: Final = ChannelMessageType.CHANNELMSG_CLOSECHANNEL
 RELEASED: Final = ChannelMessageType.CHANNELMSG_RELID_RELEASED
 SECOND_NS: Final = 1_000_000_000
+SLOW_NS: Final = 10_000_000  # of each control message
+OPENING_NS: Final = 3 * SLOW_NS + SLOW_NS // 2  # contact, offers and GPADL have been answered
 SOON_NS: Final = 2_000_000  # a guest waits by then, and has not polled too often
 NOTICED_NS: Final = 200_000_000  # the flag is looked at every 100 ms
 WAIT: Final = "pci-hyperv.c wait_for_response()"
@@ -61,6 +65,16 @@ def silent(seen: Seen) -> None:
 def lets_go(seen: Seen) -> None:
     message = taken_back(seen)
     if not [s for s in (*seen.posted(CLOSE), *seen.posted(RELEASED)) if s.seq > message.seq]:
+        raise Nonconforming("it waits for an answer that cannot come any more", message.seq)
+
+
+def gets_on(seen: Seen) -> None:
+    """Whether by giving the relid back or by taking the next offer up, it says something."""
+    message = taken_back(seen)
+    asked = seen.posted(ChannelMessageType.CHANNELMSG_OPENCHANNEL)
+    premise(asked and asked[0].seq < message.seq, "opening the channel by then")
+    posted = seen.events(MessagePosted)
+    if all(each.direction == "host-to-guest" for seq, each in posted if seq > message.seq):
         raise Nonconforming("it waits for an answer that cannot come any more", message.seq)
 
 
@@ -122,6 +136,20 @@ CASES: Final = (
         source=f"{WAIT}; commit c3635da2a336",
         scenario=rescinded_while_silent(M.PCI_BUS_D0ENTRY),
         check=lets_go,
+    ),
+    GuestCase(
+        id="rescind-ends-an-open",
+        strength="must",
+        given="A guest that waits for the answer to the opening of its channel",
+        when="the host takes the offer back, and does not answer any more",
+        then="the guest waits no longer and can take up what is offered next",
+        source="channel_mgmt.c vmbus_rescind_cleanup(): it wakes who waits for the channel",
+        scenario=knobs(reoffer='"at-once"')
+        + slow_messages(SLOW_NS)
+        + administrator(
+            after(OPENING_NS), do("rescind"), after(SECOND_NS), do("reoffer"), after(SETTLED_NS)
+        ),
+        check=gets_on,
     ),
     GuestCase(
         id="rescind-ends-a-poll",

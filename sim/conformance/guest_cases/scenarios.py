@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from protocol.codec import WireRecord
+
 SETTLED_NS: Final = 20_000_000  # an arrival takes a millisecond
 LONG_NS: Final = 100_000_000_000  # longer than a host's patience with an eject
 AGE_NS: Final = 1_000_000_000_000  # nobody waits so long who counts
@@ -56,9 +58,19 @@ def knobs(**values: object) -> str:
     return "\n[host.knobs]\n" + "".join(lines)
 
 
+def slow_messages(ns: int) -> str:
+    """The host answers each control message so much later, and one after another."""
+    return f"\n[host.latency_ns]\nmessage = {ns}\n"
+
+
 def forge(payload: bytes) -> str:
     """The host sends this message."""
     return do("forge-packet", data=payload.hex())
+
+
+def forge_message(message: WireRecord) -> str:
+    """The host sends this control message."""
+    return f'{{ do = "forge-message", data = "{message.build().hex()}" }}'
 
 
 def answered_late(message: str) -> str:

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.outcome import BINDING, STRANGER, Target
 from sim.conformance.suite import plan, run_guest_cases_together
-from sim.conformance.wrong_guests import at_work, bring_up, leaving
+from sim.conformance.wrong_guests import at_work, bring_up, leaving, on_vmbus
 from sim.conformance.wrong_guests.record import WrongGuest
 from sim.guests import Guests, ReferenceGuests
 
-WRONG_GUESTS: Final = (*bring_up.WRONG, *at_work.WRONG, *leaving.WRONG)
+WRONG_GUESTS: Final = (*bring_up.WRONG, *at_work.WRONG, *leaving.WRONG, *on_vmbus.WRONG)
 TARGET: Final = Target("guest", "a wrong guest", "hyperv", BINDING[STRANGER])
 
 

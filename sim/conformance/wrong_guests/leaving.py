@@ -168,7 +168,7 @@ class AlwaysOne(Requestor):
 class OneId(HvPciDriver):
     async def open_channel(self, hbus: HvPciBus) -> int:
         ret = await super().open_channel(hbus)
-        if hbus.hdev.channel.requestor is not None:
+        if not ret and hbus.hdev.channel.requestor is not None:
             hbus.hdev.channel.requestor.__class__ = AlwaysOne
         return ret
 

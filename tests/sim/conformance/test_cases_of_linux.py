@@ -8,40 +8,19 @@ what else catches a guest of this file is not asked.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import pytest
 from msgspec.structs import replace
 
-from guest.defects.record import Mixin
-from guest.pci_hyperv.driver import HvPciDriver
-from guest.vmbus.connection import VmbusConnection
-from sim.conformance.case import Nonconforming, NotOffered
-from sim.conformance.catalogue import GUEST_CASES
+from sim.conformance.case import NotOffered
 from sim.conformance.guest_cases.interrupts import RAISED
 from sim.conformance.guest_cases.scenarios import ASSIGNED, actor, do
 from sim.conformance.guest_play import judged, play
-from sim.guests import ReferenceGuests
-from tests.sim.conformance import connections_unlike_linux as connections
 from tests.sim.conformance import drivers_unlike_linux as drivers
 from tests.sim.conformance import interrupts_unlike_linux as interrupts
+from tests.sim.conformance.unlike import BY_ID, Unlike, name, wrong_of
 
-BY_ID = {case.id: case for case in GUEST_CASES}
 EARLY_LIST = "list-before-it-was-asked-for-wakes-nobody"
-
-
-class Unlike(NamedTuple):
-    """A case, a driver that does otherwise, and what the case says of it."""
-
-    case: str
-    driver: type[HvPciDriver | VmbusConnection]
-    why: str
-
-    @property
-    def mixin(self) -> Mixin:
-        """It, in front of the guest's part that it is."""
-        return Mixin("driver" if issubclass(self.driver, HvPciDriver) else "vmbus", self.driver)
-
 
 UNLIKE = (
     Unlike(
@@ -88,35 +67,12 @@ UNLIKE = (
     Unlike("new-serial-is-a-new-function", drivers.GoesByIds, "1 resource queries"),
     Unlike("new-revision-is-no-new-function", drivers.GoesByRevision, "2 .* were sent"),
     Unlike("stale-block-told", drivers.TellsNoDriver, "was not read again"),
-    Unlike("vmbus-versions-from-above", connections.StartsAt52, "the versions 0x50002, "),
-    Unlike("vmbus-versions-down-to-2.4", connections.StopsAt30, "0x40000, 0x30000$"),
-    Unlike("unknown-connection-tried-once", connections.TriesAgain, "8 contacts were refused"),
-    Unlike("offers-asked-for-once", connections.AsksForOffersAgain, "for offers 2 times"),
-    Unlike("pages-told-before-opening", connections.NamesAnotherGpadl, "never told"),
-    Unlike("ten-pages-in-one-header", connections.HasSmallerRings, "76 bytes, 6 pages"),
-    Unlike("rings-split-in-the-middle", connections.HasUnequalRings, "begins at page 4"),
-    Unlike("signals-name-the-connection", connections.SignalsAnother, "the connection 0x1, "),
-    Unlike("answer-to-a-move-awaited", connections.TakesMovesForDone, "had answered"),
-    Unlike("no-answer-to-a-move-awaited", connections.WaitsForMoves, r"the processors \[0\]"),
-    Unlike("no-move-before-4.1", connections.MovesAlways, "does not know"),
-    Unlike("gpadl-handles-count-up", connections.CountsHandlesDown, "GPADL 1 is 0xe1e0f"),
-    Unlike("channel-aimed-at-cpu-0", connections.AimsAtTheSecond, "the processor 0"),
 )
 STOPS_SHORT = (
     Unlike("retry-releases-from-above", drivers.NeverRetries, "a second D0 entry"),
     Unlike("retry-waits-ten-seconds", drivers.NeverRetries, "D0 exit"),
     Unlike(EARLY_LIST, drivers.DropsEarlyLists, "a list that came early"),
 )
-
-
-def wrong_of(unlike: Unlike, version: str) -> Nonconforming | None:
-    guests = ReferenceGuests(mixins=[unlike.mixin])
-    case = BY_ID[unlike.case]
-    return judged(case, play(case, version, guests=guests))
-
-
-def name(unlike: Unlike) -> str:
-    return f"{unlike.case}-{unlike.driver.__name__}"
 
 
 @pytest.mark.parametrize("unlike", UNLIKE, ids=name)
