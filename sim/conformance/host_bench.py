@@ -34,6 +34,7 @@ from sim.conformance.watched import Received, Watched
 WINDOW: Final = 0xF800_0000  # where the configuration window is put
 OTHER_WINDOW: Final = 0xF900_0000
 CONFIG_PAGE: Final = 0x1000  # the window's second page
+ONES: Final = 0xFFFF_FFFF  # what a read gives that nobody answers
 LONGEST: Final = 1_000_000_000  # ns; longer than any host takes over a few packets
 M = MessageType
 

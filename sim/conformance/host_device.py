@@ -20,13 +20,12 @@ from protocol.pci_regs import (
 )
 from sim.conformance.case import NotOffered
 from sim.conformance.expecting import expect, reaching
-from sim.conformance.host_bench import HostBench
+from sim.conformance.host_bench import ONES, HostBench
 
 WIDE_BASE: Final = 0x20_0000_0000  # where a 64-bit BAR is put
 NARROW_BASE: Final = 0xE000_0000  # and a 32-bit one
 BAR_FLAG_BITS: Final = 0xF
 BEGINNING: Final = 0x40  # bytes of a BAR that are looked at
-ONES: Final = 0xFFFF_FFFF
 
 
 class FoundBar(NamedTuple):

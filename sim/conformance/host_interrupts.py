@@ -28,8 +28,8 @@ from protocol.vpci import MessageType, PciCreateIntResponse, PciDeleteInterrupt,
 from sim.conformance.answers import Answer
 from sim.conformance.case import NotOffered
 from sim.conformance.expecting import expect, reaching
-from sim.conformance.host_bench import HostBench
-from sim.conformance.host_device import ONES, FoundBar, started
+from sim.conformance.host_bench import ONES, HostBench
+from sim.conformance.host_device import FoundBar, started
 
 VECTOR: Final = 0x41
 VP: Final = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a host must do, a module a theme."""
+"""What a host must do, a theme in a module or a few."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Final
 
 from sim.conformance.case import HostCase
 from sim.conformance.host_cases import (
+    base_registers,
     blocks,
     configuration,
     eject,
+    function_power,
+    interrupt_records,
     interrupt_requests,
     interrupts,
     limits,
@@ -20,21 +23,29 @@ from sim.conformance.host_cases import (
     neighbours,
     power,
     relations,
+    releasing,
     rescind,
     resource_lists,
     resources,
     retargeting,
     ring,
     ring_words,
+    slots,
+    window,
 )
 
 THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
     "negotiation": negotiation.CASES,
     "matrix": matrix.CASES,
     "relations": relations.CASES,
-    "power": (*power.CASES, *neighbours.CASES),
-    "resources": (*resources.CASES, *resource_lists.CASES),
-    "configuration": configuration.CASES,
+    "power": (*power.CASES, *window.CASES, *function_power.CASES, *neighbours.CASES),
+    "resources": (
+        *resources.CASES,
+        *resource_lists.CASES,
+        *interrupt_records.CASES,
+        *releasing.CASES,
+    ),
+    "configuration": (*configuration.CASES, *slots.CASES, *base_registers.CASES),
     "interrupts": (*interrupts.CASES, *interrupt_requests.CASES),
     "retargeting": retargeting.CASES,
     "blocks": blocks.CASES,

@@ -9,14 +9,13 @@ from protocol.vpci import MessageType, PciDevIncoming, PciEjectResponse, message
 from sim.conformance.answers import BAD_DATA, names_of, told
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect, expect_came, expect_each, expect_listed, reaching
-from sim.conformance.host_bench import HostBench
+from sim.conformance.host_bench import ONES, HostBench
 from sim.conformance.host_device import address_in, expect_answer, started
 from sim.conformance.host_interrupts import heard, raised, wired
 from sim.conformance.watched import Received
 
 SECOND_NS: Final = 1_000_000_000
 GRACE_S: Final = 60
-ONES: Final = 0xFFFF_FFFF
 M = MessageType
 
 

@@ -8,9 +8,7 @@ from typing import Final
 from protocol.status import STATUS_SUCCESS
 from sim.conformance.case import FROM_1_2, HostCase
 from sim.conformance.expecting import expect, reaching
-from sim.conformance.host_bench import HostBench
-
-ONES: Final = 0xFFFF_FFFF
+from sim.conformance.host_bench import ONES, HostBench
 
 
 def window_taken(host: HostBench) -> None:

@@ -10,10 +10,9 @@ from protocol.vpci import MessageType, PciChildMessage
 from sim.conformance.answers import names_of
 from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect, expect_came, reaching
-from sim.conformance.host_bench import HostBench
+from sim.conformance.host_bench import ONES, HostBench
 from sim.conformance.host_interrupts import VECTOR, VP, heard, retarget, wired
 
-ONES: Final = 0xFFFF_FFFF
 M = MessageType
 
 

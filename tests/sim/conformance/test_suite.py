@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 
 import pytest
 
+from sim.conformance import guest_cases, host_cases
+from sim.conformance.case import Case
 from sim.conformance.catalogue import GUEST_CASES, HOST_CASES
 from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import hosts_of
@@ -42,6 +47,17 @@ def test_a_host_that_refuses_with_another_status_fails_where_it_first_shows() ->
 def test_every_case_has_an_id_of_its_own() -> None:
     ids = [case.id for case in (*HOST_CASES, *GUEST_CASES)]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("package", "cases"), [(host_cases, HOST_CASES), (guest_cases, GUEST_CASES)]
+)
+def test_every_module_of_cases_belongs_to_a_theme(
+    package: ModuleType, cases: tuple[Case, ...]
+) -> None:
+    names = [f"{package.__name__}.{module.name}" for module in iter_modules(package.__path__)]
+    found = [case for name in names for case in getattr(import_module(name), "CASES", ())]
+    assert sorted(case.id for case in found) == sorted(case.id for case in cases)
 
 
 def test_what_no_source_establishes_is_told_and_never_a_failure() -> None:
