@@ -7,7 +7,7 @@ A life that ends badly is told with the command that plays it again. Knows no ta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from sim.fuzzing import guest_steps, host_steps
@@ -15,6 +15,8 @@ from sim.fuzzing.dice import BytesDice, Dice, seeded
 from sim.fuzzing.recorded import recorded
 from sim.fuzzing.telling import Broken, Trail
 
+PACKETS_A_PART: Final = 10_000
+LIVES_A_PART: Final = 1000  # numbers; more than so many packets need
 BYTES_A_STEP: Final = 8  # at least: which step, which packet, which change, and what of it
 
 
@@ -39,10 +41,17 @@ TARGETS: Final[Mapping[str, Target]] = {
 
 
 class Tally(NamedTuple):
-    """What a campaign has come to: lives, packets, and of what else how much."""
+    """What a campaign has come to. ``survived`` are packets; after each all was as it must be.
+
+    ``ended_by``: how many lives ended in which open items of the driver. ``unjudged`` are the
+    packets that ended them, with those that were written beside each. ``counts``: of what else
+    there was how much.
+    """
 
     lives: int
-    packets: int
+    survived: int
+    unjudged: int
+    ended_by: Mapping[str, int]
     counts: Mapping[str, int]
 
 
@@ -63,16 +72,37 @@ def play_bytes(target: str, data: bytes) -> Trail:
     return live(dice, recorded(direction), min(steps, len(data) // BYTES_A_STEP + 1))
 
 
-def campaign(target: str, seed: int, *, first: int, packets: int) -> Tally:
-    """Lives of a seed from number ``first`` on, until there were so many packets.
+def campaign(target: str, seed: int, *, part: int = 0, packets: int = PACKETS_A_PART) -> Tally:
+    """Lives of a part of a seed's numbers, until so many packets have been survived.
 
     Raises Broken at the first life that ends badly.
     """
-    written = lives = 0
+    lives = survived = unjudged = 0
+    ended_by: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    while written < packets:
-        trail = play(target, seed, first + lives)
+    while survived < packets:
+        trail = play(target, seed, part * LIVES_A_PART + lives)
         lives += 1
-        written += trail.packets
+        survived += trail.survived
+        unjudged += trail.unjudged
+        ended_by.update(filter(None, [trail.ended_by]))
         counts += trail.counts
-    return Tally(lives, written, counts)
+    return Tally(lives, survived, unjudged, ended_by, counts)
+
+
+def campaigns(target: str, seed: int, packets: int) -> Iterator[Tally]:
+    """As many packets in parts, which give the same whoever plays them. Raises Broken."""
+    for part, begun in enumerate(range(0, packets, PACKETS_A_PART)):
+        yield campaign(target, seed, part=part, packets=min(PACKETS_A_PART, packets - begun))
+
+
+def together(tallies: Iterable[Tally]) -> Tally:
+    """What several campaigns have come to."""
+    lives, survived, unjudged, ended_by, counts = zip(*tallies, strict=True)
+    return Tally(
+        sum(lives),
+        sum(survived),
+        sum(unjudged),
+        sum(map(Counter, ended_by), Counter()),
+        sum(map(Counter, counts), Counter()),
+    )

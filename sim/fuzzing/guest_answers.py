@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""What a guest must say of a packet: which ones Linux's driver refuses, and which it never sees.
+"""What a guest must say of packets: which ones Linux's driver refuses, and which it never sees.
 
 Said from the protocol's sizes, as ``hv_pci_onchannelcallback`` of Linux 6.12 compares them, and not
-by asking the model. Knows one packet and no state.
+by asking the model. Knows packets and no state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from guest.events import PacketDropped, RequestCompleted
 from protocol.ring import DESCRIPTOR_BYTES, MAX_PACKET_BYTES
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
 from protocol.vpci import (
@@ -61,6 +63,21 @@ def refusal(packet: RawPacket) -> str | None:
     if len(padded) < fixed + count * ENTRY_BYTES.get(code, 0):
         return "a message that is cut short"
     return None
+
+
+def unsaid(read: Sequence[RawPacket], events: Iterable[object], *, logged: bool) -> list[str]:
+    """What a guest that has read these packets has not said: of each that it refuses, that.
+
+    ``events`` are those since the first was written, ``logged`` whether its log has grown.
+    """
+    refused = [why for why in map(refusal, read) if why is not None]
+    kinds = Counter(map(type, events))
+    dropped = kinds[PacketDropped]
+    if dropped < len(refused) or (refused and not logged):
+        return [f"nobody was told that it was refused: {', '.join(refused)}"]
+    if dropped + kinds[RequestCompleted] < len(refused) + sum(map(answered, read)):
+        return ["an answer was neither taken nor refused"]
+    return []
 
 
 def answered(packet: RawPacket) -> bool:

@@ -120,13 +120,9 @@ class GuestEnd:
             self.machine.door.synic_event(CPU_0, relid)
         return True
 
-    def write_at_once(self, relid: RelId, packet: RawPacket) -> None:
-        """The same, as soon as the guest's code lets anybody else run."""
-
-        def forged() -> None:
-            self.write(relid, packet)
-
-        self.engine.later(AT_ONCE_NS, "forged packet", forged)
+    def at_once(self, act: Callable[[], None]) -> None:
+        """Do it as soon as the guest's code lets anybody else run."""
+        self.engine.later(AT_ONCE_NS, "forged packet", act)
 
     def forge_write_index(self, relid: RelId, value: int) -> None:
         """The host's index of the ring to the guest is ``value`` now."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
 
 from guest.defects.open_items import OPEN_ITEMS
-from guest.events import PacketDropped, RequestCompleted
 from guest.kernel.faults import GuestFault
 from guest.kernel.kernel import LOG_LINES_MAX
 from protocol.errors import LocalProtocolError, ProtocolError
@@ -23,52 +22,22 @@ from protocol.link import PacketPublished
 from protocol.vmbus import VM_PKT_DATA_INBAND
 from sim.bounds import Stuck
 from sim.fuzzing.dice import Dice, pick
-from sim.fuzzing.guest_answers import answered, loses_step, refusal
+from sim.fuzzing.guest_answers import loses_step, unsaid
 from sim.fuzzing.guest_end import GuestEnd
 from sim.fuzzing.guest_laws import guest_complaints
+from sim.fuzzing.guest_settings import SETTINGS, scenario_of
 from sim.fuzzing.mutations import mutate
 from sim.fuzzing.packets import RawPacket, answer, answers, from_a_host
 from sim.fuzzing.telling import Trail
 from sim.judging import judge_error, judge_standstill
 from sim.oracles.known import recognise
 from sim.oracles.signatures import SIGNATURES
-from sim.scenario import Scenario
-from sim.scenario_grammar import PROTOCOLS
-from sim.scenario_options import with_options
-from sim.scenario_reader import load_scenario
 from sim.violation import Violation
 
 SLOTS: Final = (SlotNumber(0), SlotNumber(1))
 ONE_IN: Final = 4  # requests that are answered by somebody else, in a probe that is not in peace
 LOSES_STEP_IN: Final = 24  # packets whose lengths lie end nearly every life (open item O38)
 ANSWERS_IN: Final = 2  # of the packets that lie in the ring, those that answer something
-
-
-class Setting(NamedTuple):
-    """What is played: a built-in's machine, without its actors."""
-
-    scenario: str
-    version: str
-    profile: str
-
-
-SETTINGS: Final = tuple(
-    Setting(scenario, version, profile)
-    for scenario, profile in (
-        ("arrival", "hyperv"),
-        ("config-blocks", "hyperv"),
-        ("multi-msi", "hyperv"),
-        ("arrival", "openvmm"),
-    )
-    for version in PROTOCOLS
-    if (profile, version) != ("openvmm", "1.1")
-)
-
-
-@lru_cache(maxsize=len(SETTINGS))
-def _scenario(setting: Setting) -> Scenario:
-    scenario = load_scenario(setting.scenario)
-    return with_options(scenario, protocol=setting.version, profile=setting.profile, device=None)
 
 
 class OpenItemShown(Exception):
@@ -95,7 +64,8 @@ class GuestLife:
         self.in_peace = bool(dice.below(2))
         self.last_id = 0
         self._forging = False
-        scenario = _scenario(self.setting)
+        self._written: list[tuple[RelId, RawPacket]] = []  # and not yet judged
+        scenario = scenario_of(self.setting)
         self.end = GuestEnd(scenario, self._overhear)
         self.name = scenario.devices[0].name
         self.offers = 0
@@ -133,8 +103,7 @@ class GuestLife:
             return
         self._forging = True  # what is made up does not depend on what it leads to
         for packet in self.made_up(event.transaction_id):
-            self.trail.packet(packet)
-            self.end.write_at_once(event.relid, packet)
+            self.end.at_once(partial(self._forge, event.relid, packet))
         self._forging = False
 
     # Packets
@@ -157,17 +126,19 @@ class GuestLife:
 
     def write(self, packet: RawPacket) -> None:
         """Write a packet, let the guest run, and check what it has said of it."""
-        end = self.end
-        before, lines = len(end.happened), self.lines()
-        reads = self._reads()
-        if not end.write(self.relid, packet):
-            return
+        if self.put(self.relid, packet):
+            self.run()
+
+    def put(self, relid: RelId, packet: RawPacket) -> bool:
+        """Write a packet; False where the ring is not in use, or has no room."""
+        if not self.end.write(relid, packet):
+            return False
+        self._written.append((relid, packet))
         self.trail.packet(packet)
-        self.run()
-        if loses_step(packet):
-            end.put_in_step(self.relid)
-        elif reads:
-            self.check(self._unsaid(packet, before, lines))
+        return True
+
+    def _forge(self, relid: RelId, packet: RawPacket) -> None:
+        self.put(relid, packet)
 
     def lines(self) -> int:
         """How long the guest's log is."""
@@ -177,30 +148,30 @@ class GuestLife:
         """Whether it has grown since it was so long; of a full one nobody can tell."""
         return lines < self.lines() or lines == LOG_LINES_MAX
 
-    def _reads(self) -> bool:
+    def _reads(self, relid: RelId) -> bool:
         """Whether the guest reads the ring, and has read it to its end."""
-        channel = self.end.channel(self.relid)
+        channel = self.end.channel(relid)
         if channel is None or channel.rescind or channel.onchannel_callback is None:
             return False
         return channel.inbound is not None and channel.inbound.empty()
 
-    def _unsaid(self, packet: RawPacket, before: int, lines: int) -> list[str]:
-        """What the guest has refused in silence."""
-        events = [event for _, _, event in self.end.happened[before:]]
-        dropped = sum(isinstance(event, PacketDropped) for event in events)
-        why = refusal(packet)
-        if why is not None and not (dropped and self.has_logged(lines)):
-            return [f"nobody was told that it was refused: {why}"]
-        taken = any(isinstance(event, RequestCompleted) for event in events)
-        if answered(packet) and not dropped and not taken:
-            return ["an answer was neither taken nor refused"]
-        return []
+    def _judge_written(self, heard: int, lines: int) -> None:
+        """Check what the guest has said, since then, of the packets that it has been written."""
+        written, self._written = self._written, []
+        lost = [relid for relid, packet in written if loses_step(packet)]
+        for relid in lost:
+            self.end.put_in_step(relid)
+        read = [packet for relid, packet in written if lost or self._reads(relid)]
+        events = [event for _, _, event in self.end.happened[heard:]]
+        told = unsaid(read, events, logged=self.has_logged(lines))
+        self.check([] if lost else told, unread=len(written) - len(read))
 
     # Running and checking
 
     def run(self) -> None:
         """Until nothing is left to do."""
         engine = self.end.engine
+        heard, lines = len(self.end.happened), self.lines()
         try:
             engine.run()
         except (GuestFault, ProtocolError, Stuck) as error:
@@ -208,7 +179,7 @@ class GuestLife:
         violation = judge_standstill(engine)
         if violation is not None:
             self._over(violation)
-        self.check([])
+        self._judge_written(heard, lines)
 
     def _over(self, violation: Violation) -> None:
         """The guest has come to an end; the items that explain it, or Broken."""
@@ -219,8 +190,9 @@ class GuestLife:
         told = f"{violation.kind} in {violation.context}: {violation.message}"
         raise self.trail.broken([f"{self.setting}", told])
 
-    def check(self, found: list[str]) -> None:
-        """Raises Broken for what was found, and for what is unlawful now."""
+    def check(self, found: list[str], unread: int = 0) -> None:
+        """Raises Broken for what was found, and for what is unlawful now; else all is survived."""
         found = found + list(guest_complaints(self.end.guest, self.end.engine, self.offers))
         if found:
             raise self.trail.broken([f"{self.setting}", *found])
+        self.trail.survive(unread)

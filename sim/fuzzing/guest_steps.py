@@ -40,8 +40,8 @@ def flood(life: GuestLife) -> None:
     """Many packets before the guest reads the first."""
     for _ in range(1 + life.dice.below(BATCH_MAX)):
         for packet in life.made_up(life.some_id()):
-            if not loses_step(packet) and life.end.write(life.relid, packet):
-                life.trail.packet(packet)
+            if not loses_step(packet):
+                life.put(life.relid, packet)
     life.run()
 
 
@@ -121,7 +121,7 @@ def live(dice: Dice, recorded: Sequence[bytes] = (), steps: int = STEPS_A_LIFE) 
             pick(dice, STEPS)(life)
         life.leave()
     except OpenItemShown as shown:
-        life.trail.counts[f"ended by {shown}"] += 1
+        life.trail.ended_by = str(shown)
     except Broken:
         raise
     except Exception as fallen:

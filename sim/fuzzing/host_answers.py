@@ -8,8 +8,10 @@ and what came of it, and no ring.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from host.events import (
     BlockRead,
@@ -70,12 +72,11 @@ OTHERWISE: Final[Mapping[str, Mapping[int, type[WireRecord]]]] = {
 
 
 class Told(NamedTuple):
-    """One packet that was read, and what came of it."""
+    """What came of one packet that was read, or of many."""
 
     profile: str
     before: VspState
     after: VspState
-    packet: PacketReceived
     events: Collection[object]
     answers: Collection[Packet]
 
@@ -83,13 +84,22 @@ class Told(NamedTuple):
         """The events of these kinds."""
         return [event for event in self.events if isinstance(event, kinds)]
 
+    @property
+    def completions(self) -> list[Packet]:
+        """The answers to requests."""
+        return [answer for answer in self.answers if answer.packet_type == VM_PKT_COMP]
+
 
 def followable(packet: RawPacket) -> bool:
-    """Whether a strict reader can go on behind a packet whose lengths are true.
+    """Whether a strict reader can go on behind a packet.
 
     The other types that it knows have longer descriptors, which nobody writes here.
     """
-    return packet.packet_type in PLAIN_DESCRIPTOR and not packet.flags & ~KNOWN_FLAGS
+    return (
+        not packet.lies
+        and packet.packet_type in PLAIN_DESCRIPTOR
+        and not packet.flags & ~KNOWN_FLAGS
+    )
 
 
 def certainly_wrong(profile: str, state: VspState, packet: PacketReceived) -> str | None:
@@ -118,15 +128,33 @@ def certainly_wrong(profile: str, state: VspState, packet: PacketReceived) -> st
     return None
 
 
-def packet_complaints(told: Told) -> Iterator[str]:
+def unanswered(told: Told, packets: Iterable[PacketReceived]) -> list[str]:
+    """Which of many packets the host has refused in silence, though it went on to the last.
+
+    Only what is wrong in any state that may come in between: none has more functions.
+    """
+    agreed = replace(told.before, phase=Phase.READY)
+    wrong = [packet for packet in packets if certainly_wrong(told.profile, agreed, packet)]
+    refused = len(told.happened(REFUSALS))
+    if refused < len(wrong):
+        return [f"{len(wrong)} of the packets were wrong, and {refused} were refused aloud"]
+    wanted = sum(packet.wants_completion for packet in wrong)
+    statuses = (int.from_bytes(answer.payload[:WORD], "little") for answer in told.completions)
+    errors = sum(bool(status & ERROR_BIT) for status in statuses)
+    if errors < wanted:
+        return [f"{wanted} of the packets that were wrong wanted an answer: {errors} errors came"]
+    return []
+
+
+def packet_complaints(told: Told, packet: PacketReceived) -> Iterator[str]:
     """What the host has done wrong with one packet."""
-    wrong = certainly_wrong(told.profile, told.before, told.packet)
+    wrong = certainly_wrong(told.profile, told.before, packet)
     refused = told.happened(REFUSALS)
     if wrong is not None and not refused:
         yield f"nobody was told that it was refused: {wrong}"
     if refused:
         yield from _refusal_complaints(told)
-    yield from _answer_complaints(told)
+    yield from _answer_complaints(told, packet)
 
 
 def _refusal_complaints(told: Told) -> Iterator[str]:
@@ -138,10 +166,9 @@ def _refusal_complaints(told: Told) -> Iterator[str]:
         yield "a refused packet has changed the state"
 
 
-def _answer_complaints(told: Told) -> Iterator[str]:
+def _answer_complaints(told: Told, packet: PacketReceived) -> Iterator[str]:
     """As many answers as were asked for, and errors where there was a refusal."""
-    packet = told.packet
-    completions = [answer for answer in told.answers if answer.packet_type == VM_PKT_COMP]
+    completions = told.completions
     wanted = int(packet.wants_completion and told.after.phase is not Phase.STOPPED)
     if len(completions) != wanted:
         yield f"{len(completions)} completions where {wanted} was asked for"

@@ -53,25 +53,13 @@ BARE: Final = frozenset({C.CHANNELMSG_REQUESTOFFERS, C.CHANNELMSG_UNLOAD})
 def from_a_guest(opening: tuple[bytes, ...], relid: RelId) -> tuple[bytes, ...]:
     """Every message that a guest may post of the channel that ``opening`` opens."""
     shared = VmbusChannelGpadlHeader.parse(opening[0])
-    area = shared.range[0]
-    nowhere = VmbusChannelGpadlHeader(
-        child_relid=relid,
-        gpadl=NOWHERE_HANDLE,
-        range_buflen=shared.range_buflen,
-        rangecount=1,
-        range=(replace(area, pfn_array=tuple(1 << 20 | pfn for pfn in area.pfn_array)),),
-    )
-    opening_nowhere = replace(
-        VmbusChannelOpenChannel.parse(opening[-1]), ringbuffer_gpadlhandle=NOWHERE_HANDLE
-    )
     in_parts = VmbusChannelGpadlHeader(
         child_relid=relid, gpadl=ANOTHER_HANDLE, range_buflen=24, rangecount=1
     )
     records: tuple[WireRecord, ...] = (
         VmbusChannelInitiateContact(vmbus_version_requested=0x50003, interrupt_page=2),
         VmbusChannelMessageHeader(msgtype=C.CHANNELMSG_REQUESTOFFERS),
-        nowhere,
-        opening_nowhere,
+        *_nowhere(shared, VmbusChannelOpenChannel.parse(opening[-1])),
         in_parts,
         VmbusChannelGpadlBody(gpadl=ANOTHER_HANDLE, pfn=(4096, 0x100)),
         VmbusChannelGpadlTeardown(child_relid=relid, gpadl=shared.gpadl),
@@ -82,6 +70,18 @@ def from_a_guest(opening: tuple[bytes, ...], relid: RelId) -> tuple[bytes, ...]:
         VmbusChannelMessageHeader(msgtype=C.CHANNELMSG_UNLOAD),
     )
     return (*opening, *(record.build() for record in records))
+
+
+def _nowhere(
+    shared: VmbusChannelGpadlHeader, opens: VmbusChannelOpenChannel
+) -> tuple[WireRecord, WireRecord]:
+    """The same two messages, of pages that the guest does not have."""
+    area = shared.range[0]
+    moved = replace(area, pfn_array=tuple(1 << 20 | pfn for pfn in area.pfn_array))
+    return (
+        replace(shared, gpadl=NOWHERE_HANDLE, range=(moved,)),
+        replace(opens, ringbuffer_gpadlhandle=NOWHERE_HANDLE),
+    )
 
 
 def control_complaints(payload: bytes, events: Collection[object]) -> list[str]:

@@ -10,52 +10,30 @@ packets, ``host_steps``'.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from host.bus import VpciBus
-from host.devices import PROFILES as DEVICES
 from host.profiles import PROFILES
-from host.settings import BusConfig, FunctionConfig, PartitionConfig
 from host.vsp import Phase, VspState
 from host.vsp.inputs import PacketReceived
 from protocol.errors import LocalProtocolError
-from protocol.ids import SlotNumber, TransactionId
+from protocol.ids import TransactionId
 from protocol.ring import Packet, RingCorrupt, RingFull
 from protocol.versions import vpci_dialect
 from protocol.vpci import MessageType, PciBusD0Entry, PciMessage, PciVersionRequest
 from sim.fuzzing.dice import Dice, pick
-from sim.fuzzing.host_answers import Told, followable, packet_complaints
+from sim.fuzzing.host_answers import Told, followable, packet_complaints, unanswered
 from sim.fuzzing.host_laws import HAS_CHANNEL, complaints, leftovers
+from sim.fuzzing.host_settings import BUS, SETTINGS
 from sim.fuzzing.mutations import mutate
 from sim.fuzzing.packets import WINDOW, RawPacket, creating, from_a_guest
-from sim.fuzzing.ring_end import put
+from sim.fuzzing.ring_end import put, unread
 from sim.fuzzing.telling import Trail
-from sim.identity import instance_id
 from sim.peer.hand_guest import HandGuest
 
-BUS: Final = "nvme0"
 WANTS_COMPLETION: Final = 1
 READS: Final = HAS_CHANNEL - {Phase.STOPPED}
-
-
-class Setting(NamedTuple):
-    """One kind of host, the version its guest begins with, and the slots of its functions."""
-
-    profile: str
-    version: str
-    slots: tuple[SlotNumber, ...]
-
-
-SETTINGS: Final = tuple(
-    Setting(profile, version, slots)
-    for profile, slots in (
-        ("hyperv", (SlotNumber(0), SlotNumber(1))),
-        ("hyperv", (SlotNumber(0),)),
-        ("openvmm", (SlotNumber(0),)),
-    )
-    for version in PROFILES[profile].knobs.versions
-)
 
 
 class HostLife:
@@ -69,15 +47,12 @@ class HostLife:
         self.trail = Trail()
         self.dice = dice
         self.setting = pick(dice, SETTINGS)
-        slots = self.setting.slots
-        self.pool = (*from_a_guest(slots), *recorded)
-        functions = tuple(FunctionConfig(DEVICES["nvme-ssd"], slot) for slot in slots)
-        config = BusConfig(BUS, instance_id(BUS), functions)
+        self.pool = (*from_a_guest(self.setting.slots), *recorded)
         self.events: list[object] = []
-        machine = PartitionConfig((config,), profile=self.setting.profile, vcpus=2)
-        self.guest = HandGuest(machine, self.events.append)
+        self.guest = HandGuest(self.setting.machine(), self.events.append)
         self.relid = self.guest.partition.offer(BUS)
         self._number = 0
+        self._written: list[RawPacket] = []  # and not yet judged
 
     @property
     def bus(self) -> VpciBus:
@@ -115,8 +90,10 @@ class HostLife:
     def go_on(self) -> None:
         """Send what a driver would, up to a point that the dice choose."""
         steps = self._rightly()
+        survived = self.trail.survived
         for payload in steps[: self.dice.below(len(steps) + 1)]:
             self.write(RawPacket(payload, transaction_id=self.next_id(), flags=WANTS_COMPLETION))
+        self.trail.survived = survived  # what a driver sends is no feat to live through
 
     def _rightly(self) -> tuple[bytes, ...]:
         dialect = vpci_dialect(self.setting.version)
@@ -146,7 +123,6 @@ class HostLife:
     def write(self, packet: RawPacket) -> None:
         """Write a packet, let the host run, and check what came of it."""
         before = self.bus.state
-        self.events.clear()
         if not self.put(packet):
             return
         answers = self.run()
@@ -154,30 +130,45 @@ class HostLife:
         if packet.lies or self.bus.state.phase is Phase.STOPPED:
             self.reopen()
 
+    def write_all(self, packets: Iterable[RawPacket]) -> None:
+        """Write as many as there is room for, let the host run, and check what came of them."""
+        before = self.bus.state
+        written = [packet for packet in packets if self.put(packet)]
+        answers = self.run()
+        seen = [self._seen(packet) for packet in written if followable(packet)]
+        reads = {before.phase, self.bus.state.phase} <= READS
+        told = Told(self.setting.profile, before, self.bus.state, self.events, answers)
+        self.check(unanswered(told, seen) if reads else [])
+
     def _judged(self, packet: RawPacket, before: VspState, answers: list[Packet]) -> list[str]:
         """What was wrong with how it was dealt with."""
-        events, after = self.events, self.bus.state
+        after = self.bus.state
         if packet.lies:
             return []  # what the host has read is something else
         if not followable(packet):
             return [] if after.phase is Phase.STOPPED else ["it has read what it cannot follow"]
+        told = Told(self.setting.profile, before, after, self.events, answers)
+        return list(packet_complaints(told, self._seen(packet)))
+
+    def _seen(self, packet: RawPacket) -> PacketReceived:
+        """A packet as the host reads it."""
         knobs = PROFILES[self.setting.profile].knobs
-        wants = bool(packet.flags) and (packet.transaction_id != 0 or knobs.id_zero_answered)
-        seen = PacketReceived(
+        return PacketReceived(
             packet.packet_type,
             TransactionId(packet.transaction_id),
-            wants,
+            bool(packet.flags) and (packet.transaction_id != 0 or knobs.id_zero_answered),
             packet.payload + bytes(-len(packet.payload) % 8),
         )
-        told = Told(self.setting.profile, before, after, seen, events, answers)
-        return list(packet_complaints(told))
 
     def put(self, packet: RawPacket) -> bool:
         """Write and signal; False where there is no room, or no ring that could be written."""
+        if not self._written:
+            self.events.clear()
         try:
             must_signal = put(self.guest.rings(self.relid).to_host, packet)
         except (RingFull, RingCorrupt):
             return False
+        self._written.append(packet)
         self.trail.packet(packet)
         if must_signal:
             self.guest.signal(self.relid)
@@ -193,12 +184,21 @@ class HostLife:
         return answers
 
     def check(self, found: list[str]) -> None:
-        """Raises Broken for what was found, and for what is unlawful now."""
+        """Raises Broken for what was found, and for what is unlawful now; else all is survived."""
         found = found + complaints(self.setting.profile, self.guest.partition, self.bus)
         if found:
             raise self.trail.broken([f"{self.setting}", *found])
+        written, self._written = self._written, []
+        self.trail.survive(self._unread(written))
         self.guest.messages.clear()
         self.guest.signals.clear()
+
+    def _unread(self, written: list[RawPacket]) -> int:
+        """How many of the packets the host has not even looked at."""
+        left = unread(self.guest.rings(self.relid).to_host, written) if written else 0
+        if left and self.bus.state.phase is Phase.STOPPED and not followable(written[-left]):
+            left -= 1  # it has stopped at this one, and left it there
+        return left
 
     def end(self) -> None:
         """The host takes the bus back, and nothing is left of it."""

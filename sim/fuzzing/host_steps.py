@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from host.events import ChannelOpened
+from host.vsp import Phase
 from protocol.errors import LocalProtocolError
 from sim.fuzzing.dice import Dice, pick
+from sim.fuzzing.host_answers import followable
 from sim.fuzzing.host_control import control_complaints, from_a_guest
 from sim.fuzzing.host_laws import HAS_CHANNEL
-from sim.fuzzing.host_life import BUS, HostLife
+from sim.fuzzing.host_life import READS, HostLife
+from sim.fuzzing.host_settings import BUS
 from sim.fuzzing.mutations import mutate
 from sim.fuzzing.packets import RawPacket
 from sim.fuzzing.ring_end import forge
@@ -24,6 +27,8 @@ from sim.fuzzing.telling import Broken, Trail
 
 STEPS_A_LIFE: Final = 48
 PATIENCE_NS: Final = 61_000_000_000  # beyond the host's patience with an eject
+OUT_OF_TOUCH_IN: Final = 8  # of the steps that write packets
+UNREADABLE_IN: Final = 4  # of the floods
 BATCH_MAX: Final = 40  # packets written before the host reads the first
 MESSAGE_BYTES_MAX: Final = 240  # what the hypercall takes
 RING_WORDS: Final = (0, 1, 2, 3, 16)  # of the header page: indices, mask, pending size, features
@@ -42,18 +47,53 @@ VERBS: Final = (
 
 def send(life: HostLife) -> None:
     """One packet, right or wrong; as many as come of it."""
+    _in_touch(life)
     for packet in life.made_up():
         life.write(packet)
 
 
+def _in_touch(life: HostLife) -> None:
+    """Mostly there is somebody who reads, and who has heard a driver's first packets."""
+    if not life.dice.below(OUT_OF_TOUCH_IN):
+        return
+    if life.bus.state.phase not in READS:
+        life.reopen()
+    if life.bus.state.phase is Phase.FRESH:
+        life.go_on()
+
+
 def flood(life: HostLife) -> None:
-    """Many packets before the host reads the first."""
-    for _ in range(1 + life.dice.below(BATCH_MAX)):
-        for packet in life.made_up():
-            if not packet.lies:
-                life.put(packet)
-    life.run()
+    """Many packets before the host reads the first; mostly none at which it stops reading."""
+    _in_touch(life)
+    readable = followable if life.dice.below(UNREADABLE_IN) else _of_true_length
+    life.write_all(filter(readable, _batch(life)))
+
+
+def _batch(life: HostLife) -> list[RawPacket]:
+    return [made for _ in range(1 + life.dice.below(BATCH_MAX)) for made in life.made_up()]
+
+
+def read_nothing(life: HostLife) -> None:
+    """Many packets whose answers nobody reads, for which there is no room: the host waits."""
+    _in_touch(life)
+    if life.bus.state.phase not in READS:
+        return
+    life.trail.step("read nothing")
+    ring = life.guest.rings(life.relid).to_guest
+    ring.read_index = (ring.write_index + 8) % ring.data_bytes
+    for packet in filter(followable, _batch(life)):
+        life.put(packet)
+    for blocks in (1, (1 << 64) - 1):
+        with contextlib.suppress(LocalProtocolError, ValueError):
+            life.guest.partition.invalidate_block(BUS, 0, blocks)
+    life.guest.run()
     life.check([])
+    ring.read_index = ring.write_index
+    life.reopen()
+
+
+def _of_true_length(packet: RawPacket) -> bool:
+    return not packet.lies
 
 
 def control(life: HostLife) -> None:
@@ -124,7 +164,8 @@ def go_on(life: HostLife) -> None:
 
 
 STEPS: Final[Sequence[Callable[[HostLife], None]]] = (
-    *(send,) * 24, *(flood,) * 2, *(control,) * 3, administer, administer, wait, damage_ring, go_on,
+    *(send,) * 24, *(flood,) * 2, *(control,) * 3, administer, administer,
+    read_nothing, wait, damage_ring, go_on,
 )  # fmt: skip
 """Each as often as it stands here."""
 

@@ -7,9 +7,10 @@ Knows no packet's meaning and no signal.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
-from protocol.ring import Ring
+from protocol.ring import TRAILER_BYTES, Ring, RingCorrupt
 from sim.fuzzing.packets import RawPacket
 
 _WORD: Final = struct.Struct("<I")
@@ -27,6 +28,21 @@ def put(ring: Ring, packet: RawPacket) -> bool:
     if packet.lies:
         ring.forge_lengths(at, packet.offset8, packet.said_len8)
     return must_signal
+
+
+def unread(ring: Ring, written: Sequence[RawPacket]) -> int:
+    """How many of the packets that were written last still lie there unread."""
+    try:
+        left_bytes = ring.bytes_to_read()
+    except RingCorrupt:
+        return len(written)  # nobody reads on from an index that is none
+    count = 0
+    for packet in reversed(written):
+        if left_bytes <= 0:
+            break
+        left_bytes -= packet.size + TRAILER_BYTES
+        count += 1
+    return count
 
 
 def forge(shared: memoryview, word: int, value: int) -> None:

@@ -17,17 +17,29 @@ class Broken(Exception):
 
 
 class Trail:
-    """What was done in a life, and how much of what kind."""
+    """What was done in a life, and how much of what kind.
+
+    ``packets`` were written; ``survived`` are those of them that somebody could read, and after
+    which all was as it must be. ``ended_by``: the open items that ended the life, if any did.
+    """
 
     def __init__(self) -> None:
         self.packets = 0
+        self.survived = 0
+        self.ended_by = ""
         self.counts: Counter[str] = Counter()
+        self._unjudged = 0
         self._steps: deque[str] = deque(maxlen=STEPS_TOLD)
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The last steps, in words."""
         return tuple(self._steps)
+
+    @property
+    def unjudged(self) -> int:
+        """How many packets were written since all was last as it must be."""
+        return self._unjudged
 
     def step(self, what: str) -> None:
         """Something that is no packet was done."""
@@ -36,7 +48,7 @@ class Trail:
 
     def packet(self, packet: RawPacket) -> None:
         """A packet was written."""
-        self.packets += 1
+        self._written()
         descriptor = f"type {packet.packet_type} flags {packet.flags:#x}"
         if packet.lies:
             descriptor += f" offset8 {packet.offset8} len8 {packet.len8}"
@@ -47,8 +59,17 @@ class Trail:
 
     def message(self, payload: bytes) -> None:
         """A control message was posted."""
-        self.packets += 1
+        self._written()
         self._steps.append(f"packet {self.packets}: control message {payload.hex() or '(empty)'}")
+
+    def survive(self, unread: int = 0) -> None:
+        """All is as it must be, after all packets so far but those that nobody could read."""
+        self.survived += self._unjudged - unread
+        self._unjudged = 0
+
+    def _written(self) -> None:
+        self.packets += 1
+        self._unjudged += 1
 
     def broken(self, complaints: Sequence[str]) -> Broken:
         """The exception that says so."""

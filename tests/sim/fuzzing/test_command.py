@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sim.fuzzing.campaign import PACKETS_A_PART
 from tests.house.sources import ROOT
+from tests.sim.fuzzing.figures import PARTS, figures
 
 LACKS_SOMETHING, BAD_USAGE = 3, 2
 # The command as it is on a machine that has no atheris.
@@ -50,3 +52,23 @@ def test_a_file_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
     told = ran("host", "--bytes", str(tmp_path / "none"))
     assert (told.returncode, told.stdout) == (BAD_USAGE, "")
     assert told.stderr.count("\n") == 1
+
+
+def test_a_campaign_says_how_many_packets_were_survived_and_what_ended_lives() -> None:
+    told = ran("guest", "--seed", "0", "--packets", "300")
+    assert (told.returncode, told.stderr) == (0, "")
+    survived, ended, *items = told.stdout.splitlines()
+    assert int(survived.partition(" ")[0]) >= 300
+    assert ended.endswith("ended in an open item of the driver, by a packet each")
+    assert sum(int(line.split()[0]) for line in items) == int(ended.partition(" ")[0])
+
+
+def test_a_campaign_of_nothing_is_bad_usage() -> None:
+    told = ran("host", "--packets", "0")
+    assert (told.returncode, told.stdout) == (BAD_USAGE, "")
+    assert "give a number from 1 on" in told.stderr
+
+
+@pytest.mark.parametrize("target", ["host", "guest"])
+def test_the_documented_campaigns_survive_what_is_claimed(target: str) -> None:
+    assert figures(target)["packets survived"] >= PARTS * PACKETS_A_PART

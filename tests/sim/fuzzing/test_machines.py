@@ -13,7 +13,8 @@ from sim.fuzzing import guest_steps, host_steps
 from sim.fuzzing.dice import BytesDice
 from sim.fuzzing.guest_life import SLOTS, GuestLife, OpenItemShown
 from sim.fuzzing.host_laws import HAS_CHANNEL, complaints
-from sim.fuzzing.host_life import SETTINGS, WANTS_COMPLETION, HostLife
+from sim.fuzzing.host_life import WANTS_COMPLETION, HostLife
+from sim.fuzzing.host_settings import SETTINGS
 from sim.fuzzing.packets import RawPacket, answers, from_a_guest, from_a_host
 
 EXAMPLES = 40
