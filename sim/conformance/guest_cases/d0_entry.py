@@ -188,7 +188,7 @@ CASES: Final = (
     GuestCase(
         id="d0-entry-waited-for",
         strength="linux",
-        given="A host that answers D0 entry after a thousand seconds",
+        given="A host that answers D0 entry after two hundred seconds",
         when="the guest waits",
         then="it neither asks again nor closes the channel, and goes on when the answer comes",
         source="pci-hyperv.c wait_for_response()",

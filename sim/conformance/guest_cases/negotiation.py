@@ -239,7 +239,7 @@ CASES: Final = (
     GuestCase(
         id="version-query-waited-for",
         strength="linux",
-        given="A host that answers the version query after a thousand seconds",
+        given="A host that answers the version query after two hundred seconds",
         when="the guest waits",
         then="it neither asks again nor closes the channel, and goes on when the answer comes",
         source="pci-hyperv.c wait_for_response()",

@@ -13,8 +13,7 @@ from protocol.codec import WireRecord
 
 SETTLED_NS: Final = 20_000_000  # an arrival takes a millisecond
 LONG_NS: Final = 100_000_000_000  # longer than a host's patience with an eject
-AGE_NS: Final = 1_000_000_000_000  # nobody waits so long who counts
-NOBODYS: Final = bytes.fromhex("ffff4942")  # a message of vPCI without a meaning
+AGE_NS: Final = 200_000_000_000  # nobody waits so long who counts
 PATIENT: Final = f"""
 [host.knobs]
 eject_timeout_ns = {2 * LONG_NS}
@@ -74,13 +73,10 @@ def forge_message(message: WireRecord) -> str:
 
 
 def answered_late(message: str) -> str:
-    """The host answers this request, the only one then, with a success after ``AGE_NS``.
-
-    A message that nobody knows comes half-way, as a run ends where nothing happens for so long.
-    """
+    """The host answers this request, the only one then, with a success after ``AGE_NS``."""
     return administrator(
         do("ignore-next", message=message),
-        *(after(AGE_NS // 2), forge(NOBODYS), after(AGE_NS // 2 + SETTLED_NS)),
+        after(AGE_NS + SETTLED_NS),
         do("answer-late", message=message, data="00000000"),
         after(SETTLED_NS),
     )
