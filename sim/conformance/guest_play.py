@@ -41,6 +41,7 @@ GOT_AS_FAR_AS: Final[Mapping[str, str]] = MappingProxyType(
         "version-agreed": "agreeing on a version",
         "bus-relations-sent": "asking for the list of functions",
         "resources-assigned": "assigning resources",
+        "channel-closed": "closing the channel",
     }
 )
 """What a guest has done when an event of the host has happened that a case waits for."""
