@@ -26,6 +26,7 @@ from sim.choices import Chooser
 from sim.collector import seldom
 from sim.configs import guest_config, partition_config, profile_of
 from sim.engine import Engine
+from sim.excusing import excusing
 from sim.faults import FaultBudget, any_fault
 from sim.fingerprint import fingerprint
 from sim.guests import Guest, Guests, ReferenceGuests
@@ -106,6 +107,7 @@ class World:
         self._laws = laws
         self._natural = chooser is None
         self._happened: list[Happened] = []
+        self._ended: Ended | None = None
         self.engine = engine or Engine(chooser, lates=lates)
         self.watch = Watch(_awaited(scenario), self.engine)
         self._recorder = Recorder(self._whose) if stacks else None
@@ -193,7 +195,7 @@ class World:
     def run(self) -> Verdict:
         """Play to the end and judge. Raises :class:`UnplayedStep` as ``judge_run`` does."""
         with seldom():
-            ended = Ended(
+            self._ended = Ended(
                 scenario=self.scenario,
                 happened=self._happened,
                 violation=self._play(),
@@ -203,7 +205,12 @@ class World:
                 natural=self._natural,
                 recorder=self._recorder,
             )
-            return judge_run(ended, self._laws)
+            return judge_run(self._ended, self._laws)
+
+    def excusing(self) -> tuple[str, ...]:
+        """The open items that account for the violation in which it has ended: see that module."""
+        assert self._ended is not None, "it has been played"
+        return excusing(self._ended, self._laws)
 
     def _play(self) -> Violation | None:
         """The violation that ended the run, or that its end shows."""

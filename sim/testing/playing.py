@@ -49,7 +49,7 @@ def play(
     except ScheduleDiverged as diverged:
         attempt.diverged = diverged  # in case the body catches what it is not to see
         raise
-    run = Run(world, verdict, unplayed)
+    run = Run(world, verdict, unplayed, told=attempt.stacks)
     attempt.runs.append(run)
     return run
 

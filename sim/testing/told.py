@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +23,21 @@ class Run:
 
     ``verdict`` is ``clean``, ``known`` (only open items that the scenario names showed, which are
     in ``known``) or ``violation``. ``unplayed`` is a step of the scenario that came to nothing, as
-    may be in another order than the natural one.
+    may be in another order than the natural one. ``excused_by``: open items that account for the
+    violation, but that the scenario does not name; looked for in a run that is told.
     """
 
-    def __init__(self, world: World, verdict: Verdict, unplayed: str | None) -> None:
+    def __init__(
+        self, world: World, verdict: Verdict, unplayed: str | None, *, told: bool = False
+    ) -> None:
         self._world = world
         self._verdict = verdict
         self.verdict = verdict.verdict
         self.violation = verdict.violation
         self.known = verdict.known
         self.unplayed = unplayed
+        looks = told and verdict.violation is not None
+        self.excused_by = world.excusing() if looks else ()
         if world.driver == "kernel":
             _ = self.result  # the next guest is made in the same library
 
@@ -40,6 +47,11 @@ class Run:
         from sim.summary import summarise
 
         return summarise(self._world, self._verdict, seed=0)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The open items that the scenario names."""
+        return self._world.scenario.expect.known
 
     @property
     def protocol(self) -> str | None:
@@ -155,16 +167,32 @@ def message_names() -> frozenset[str]:
 
 
 class Violated(AssertionError):
-    """The guest or the host did what it must never do. ``run`` is what happened."""
+    """The guest or the host did what it must never do. ``run`` is what happened.
+
+    Its text names the open items of the driver that account for it, and how to expect them.
+    """
 
     def __init__(self, run: Run) -> None:
         from sim.report.violation import report_lines
 
         found = run.violation
         assert found is not None, "raised for a violation only"
-        super().__init__("\n".join((f"{found.kind}: {found.message}", *report_lines(found))))
+        told = (f"{found.kind}: {found.message}", *report_lines(found), *_excuse_lines(run))
+        super().__init__("\n".join(told))
         self.run = run
         self.violation = found
+
+
+def _excuse_lines(run: Run) -> Iterator[str]:
+    """What to write where a test is not about these items of the driver."""
+    items = run.excused_by
+    if not items:
+        return
+    listed = json.dumps([*run.expected, *items])  # the same in Python and in TOML
+    noun, verb = ("item", "accounts") if len(items) == 1 else ("items", "account")
+    yield f"open {noun} {', '.join(items)} of the driver {verb} for this (vpcisim races tells more)"
+    yield f'to expect it: expect={{"known": {listed}}} in a story,'
+    yield f"              known = {listed} under [expect] in a scenario's file"
 
 
 Violated.__module__ = "sim.testing"  # as whoever catches it writes it, and as reports name it

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from sim.explore.delaying import DelayChooser
 from sim.explore.delays import Delay
-from sim.testing import Violated, after, device, do, story, wait
+from sim.testing import Story, Violated, after, device, do, story, wait
 from sim.testing.refused import Refused
+from tests.house.sources import ROOT
 from tests.sim.testing.benches import TWO, vpci, vpci_by
 
 
@@ -61,6 +64,40 @@ def test_a_violation_has_the_run_and_reads_like_a_kernels_report() -> None:
     assert first.startswith("leak: left behind: ")
     assert headline == "BUG: memory leak"
     assert error.run.sent("PCI_EJECT")
+
+
+RESCINDED = {"administrator": [do("offer", "nvme0"), wait("driver-bound", "nvme0")]}
+RESCINDED["administrator"] += [do("rescind", "nvme0")]
+
+
+def test_a_violation_names_the_open_items_that_account_for_it_and_how_to_expect_them() -> None:
+    devices = [device("nvme0", vectors=1)]
+    with pytest.raises(Violated) as caught:
+        vpci().run(story(devices=devices, actors=RESCINDED))
+    assert caught.value.run.excused_by == ("O9",)
+    *_, named, in_python, in_a_file = str(caught.value).splitlines()
+    assert named.startswith("open item O9 of the driver accounts for this")
+    assert 'expect={"known": ["O9"]} in a story' in in_python
+    assert 'known = ["O9"] under [expect]' in in_a_file
+    run = vpci().run(story(devices=devices, actors=RESCINDED, expect={"known": ["O9"]}))
+    assert (run.verdict, run.known, run.excused_by) == ("known", ("O9",), ())
+
+
+def test_what_the_scenario_names_already_is_to_be_written_with_the_rest() -> None:
+    text = (ROOT / "sim" / "scenarios" / "eject-before-linked.toml").read_text(encoding="utf-8")
+    assert 'known = ["O4", "O9"]' in text
+    tables = tomllib.loads(text) | {"expect": {"known": ["O4"]}}
+    with pytest.raises(Violated) as caught:
+        vpci().run(Story(tables))
+    assert caught.value.run.excused_by == ("O9",)
+    assert 'known = ["O4", "O9"] under' in str(caught.value)
+
+
+def test_a_violation_of_somebody_elses_making_names_no_open_item() -> None:
+    with pytest.raises(Violated) as caught:
+        vpci().run(TWO, defects=["eject-ref-leak"])
+    assert caught.value.run.excused_by == ()
+    assert "open item" not in str(caught.value)
 
 
 def test_an_order_that_leaves_a_step_undone_says_which() -> None:
