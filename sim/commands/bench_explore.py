@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sim.commands import calling
+from sim.commands.asking import Wanted
 from sim.commands.calling import AsJson, Seed, print_json
 from sim.commands.driver_choice import DataRaces, Driver, DriverChoice, DriverFile, Tree
 from sim.commands.playing import prepared
@@ -40,22 +41,15 @@ def bench_explore(
     from sim.bench.explore import measure  # brings both sides and the engine
     from sim.commands.exploring import setup_of
 
-    setup = setup_of(
-        scenario,
-        ready,
-        protocol=None,
-        profile=None,
-        device=None,
-        driver=choice,
-        defects=[],
-        faults=[],
-        laws=[],
-        fine=False,
-    )
+    setup = setup_of(scenario, ready, Wanted(choice))
     rows = measure(setup, scenario=ready.name, seed=seed)
     if as_json:
         print_json(rows)
-        return
+    else:
+        _print(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
     print(f"{'strategy':<12}{'schedules/s':>12}{'timeouts each':>15}{'two jobs':>10}")
     for row in rows:
         print(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -49,6 +49,10 @@ def bench_lifecycle(
     if as_json:
         print_json({**measured, "seed": seed})
         return
+    _print(measured, cycle)
+
+
+def _print(measured: dict[str, Any], cycle: str) -> None:
     one, many = _WORDS[cycle]
     print(
         f"{one} costs {measured['timeouts_per_lifecycle']:,.0f} timeouts of bare simpy"

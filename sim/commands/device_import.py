@@ -52,9 +52,12 @@ def import_device(
         return
     if output is not None:
         _write(output, save_profile(imported.profile))
+    # What run --device takes: the profile if one was written, else the capture itself.
+    _print(imported, file if output is None else str(output), as_json=as_json)
+
+
+def _print(imported: Imported, usable: str, *, as_json: bool) -> None:
     if as_json:
-        # What run --device takes: the profile if one was written, else the capture itself.
-        usable = file if output is None else str(output)
         document = device_dict(imported.profile)
         print_json({**document, "file": usable, "notes": imported.notes})
         return

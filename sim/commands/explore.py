@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
 from sim.cli import FOUND, INTERRUPTED, OK
 from sim.commands import calling
+from sim.commands.asking import Asked, Wanted
 from sim.commands.calling import AsJson, Seed, choose, print_json
 from sim.commands.driver_choice import (
     Coverage,
@@ -40,6 +41,33 @@ if TYPE_CHECKING:
 SCHEDULES: Final = 2_000
 SAVE: Final = Path("vpcisim-schedules")
 
+Defects: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID", help="Give the driver this old bug back."),
+]
+Faults: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="What may go wrong, once at least."),
+]
+Strategy: TypeAlias = Annotated[
+    str, typer.Option(metavar="NAME", help="How orders are chosen; portfolio: in all ways.")
+]
+Schedules: TypeAlias = Annotated[
+    int, typer.Option(min=1, max=SCHEDULES_MAX, help="How many orders at most.")
+]
+Jobs: TypeAlias = Annotated[
+    int, typer.Option(min=1, max=JOBS_MAX, help="Processes; the result is the same.")
+]
+Fine: TypeAlias = Annotated[
+    bool, typer.Option("--fine", help="Stop also at points that seldom matter.")
+]
+Explain: TypeAlias = Annotated[
+    bool, typer.Option("--explain", help="Say when in its order the failure was inevitable.")
+]
+Save: TypeAlias = Annotated[
+    Path, typer.Option(metavar="DIR", help="Where schedules that fail are written.")
+]
+
 
 def application() -> typer.Typer:
     return calling.application(explore_scenario)
@@ -47,31 +75,15 @@ def application() -> typer.Typer:
 
 def explore_scenario(
     scenario: ScenarioName,
-    defect: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Give the driver this old bug back.")
-    ] = None,
-    fault: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="What may go wrong, once at least.")
-    ] = None,
-    strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="How orders are chosen; portfolio: in all ways.")
-    ] = "portfolio",
-    schedules: Annotated[
-        int, typer.Option(min=1, max=SCHEDULES_MAX, help="How many orders at most.")
-    ] = SCHEDULES,
+    defect: Defects = None,
+    fault: Faults = None,
+    strategy: Strategy = "portfolio",
+    schedules: Schedules = SCHEDULES,
     seed: Seed = 0,
-    jobs: Annotated[
-        int, typer.Option(min=1, max=JOBS_MAX, help="Processes; the result is the same.")
-    ] = 1,
-    fine: Annotated[
-        bool, typer.Option("--fine", help="Stop also at points that seldom matter.")
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say when in its order the failure was inevitable.")
-    ] = False,
-    save: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where schedules that fail are written.")
-    ] = SAVE,
+    jobs: Jobs = 1,
+    fine: Fine = False,
+    explain: Explain = False,
+    save: Save = SAVE,
     law: Laws = None,
     protocol: Protocol = None,
     profile: Profile = None,
@@ -90,31 +102,31 @@ def explore_scenario(
     Example: vpcisim explore eject-during-probe --defect eject-before-root-bus
     """
     choice = DriverChoice(driver, tree, driver_file, data_races, coverage)
-    ready = prepared(scenario, protocol=protocol, profile=profile, device=device, driver=choice)
-    from sim.commands.exploring import Asked, carried_out, check_folders, setup_of  # the engine
+    named = (defect or (), fault or (), law or ())
+    wanted = Wanted(choice, protocol, profile, device, *named, fine)
+    asked = Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain)
+    return _explored(scenario, wanted, asked, as_json=as_json)
+
+
+def _explored(name: str, wanted: Wanted, asked: Asked, *, as_json: bool) -> int:
+    ready = prepared(
+        name,
+        protocol=wanted.protocol,
+        profile=wanted.profile,
+        device=wanted.device,
+        driver=wanted.driver,
+    )
+    from sim.commands.exploring import carried_out, check_folders, setup_of  # the engine
     from sim.explore.strategies import STRATEGIES
 
-    choose(strategy, STRATEGIES, "strategy")
-    check_folders({"--save": save, "--coverage": coverage})
-    setup = setup_of(
-        scenario,
-        ready,
-        protocol=protocol,
-        profile=profile,
-        device=device,
-        driver=choice,
-        defects=defect or [],
-        faults=fault or [],
-        laws=law or [],
-        fine=fine,
-    )
-    played(ready, seed=seed, driver=choice, laws=law or [])  # what run refuses, this refuses too
+    choose(asked.strategy, STRATEGIES, "strategy")
+    coverage = wanted.driver.coverage
+    check_folders({"--save": asked.save, "--coverage": coverage})
+    setup = setup_of(name, ready, wanted)
+    # What run refuses, this refuses too.
+    played(ready, seed=asked.seed, driver=wanted.driver, laws=wanted.laws)
     with one_line(ready):
-        done = carried_out(
-            setup,
-            Asked(strategy, schedules, seed=seed, jobs=jobs, save=save, explain=explain),
-            coverage,
-        )
+        done = carried_out(setup, asked, coverage)
     _print(setup, ready.name, done, as_json=as_json)
     return FOUND if done.kept else INTERRUPTED if done.result.cut_short else OK
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from guest.defects.catalogue import CATALOGUE
 from guest.defects.record import Defect, DefectsClash, mixins_by_part
 from sim.campaign import NotDeterministic, Result
+from sim.commands.asking import Asked, Wanted
 from sim.commands.calling import InputError, LackingError, choose
 from sim.commands.covering import Told, counting, coverage_told
-from sim.commands.driver_choice import DriverChoice
 from sim.exploration import explored, keeping
 from sim.faults import FAULTS
 from sim.keeping import Kept, written
@@ -28,41 +28,34 @@ from sim.setup import Setup, with_captures
 from sim.workers import WorkersDie
 
 
-def setup_of(
-    name: str,
-    ready: Scenario,
-    *,
-    protocol: str | None,
-    profile: str | None,
-    device: Path | None,
-    driver: DriverChoice,
-    defects: list[str],
-    faults: list[str],
-    laws: list[Path],
-    fine: bool,
-) -> Setup:
+def setup_of(name: str, ready: Scenario, wanted: Wanted) -> Setup:
     """The setup of a scenario that was prepared with the same options. Raises InputError."""
-    for fault in faults:
-        choose(fault, FAULTS, "fault")
-    wanted = [CATALOGUE[choose(defect, CATALOGUE, "defect")] for defect in defects]
-    check_defects(wanted, ready, driver.name)
+    _check_names(ready, wanted)
     path = find_scenario(name)
+    driver = wanted.driver
     setup = Setup(
         text=path.read_text(encoding="utf-8"),
         source=name,
-        protocol=protocol,
-        profile=profile,
-        device=None if device is None else str(device),
+        protocol=wanted.protocol,
+        profile=wanted.profile,
+        device=None if wanted.device is None else str(wanted.device),
         driver=driver.name,
         tree=driver.tree_path,
         driver_file=driver.file_path,
         data_races=driver.data_races,
-        defects=tuple(dict.fromkeys(defects)),
-        faults=tuple(dict.fromkeys(faults)),
-        laws=tuple(map(str, laws)),
-        fine=fine,
+        defects=tuple(dict.fromkeys(wanted.defects)),
+        faults=tuple(dict.fromkeys(wanted.faults)),
+        laws=tuple(map(str, wanted.laws)),
+        fine=wanted.fine,
     )
     return with_captures(setup, path.parent)
+
+
+def _check_names(ready: Scenario, wanted: Wanted) -> None:
+    for fault in wanted.faults:
+        choose(fault, FAULTS, "fault")
+    defects = [CATALOGUE[choose(defect, CATALOGUE, "defect")] for defect in wanted.defects]
+    check_defects(defects, ready, wanted.driver.name)
 
 
 def check_defects(defects: Sequence[Defect], ready: Scenario, driver: str) -> None:
@@ -92,17 +85,6 @@ def _check_folder(folder: Path, option: str) -> None:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"{option} {folder}: no file can be made there; name another folder")
-
-
-class Asked(NamedTuple):
-    """What is asked of a campaign and of what it finds."""
-
-    strategy: str
-    schedules: int
-    seed: int
-    jobs: int
-    save: Path
-    explain: bool
 
 
 class Done(NamedTuple):
