@@ -21,7 +21,7 @@ from guest.pci_hyperv.messages import bus_message, child_message
 from guest.pci_hyperv.relations import HvDrState
 from guest.pci_hyperv.requests import HvPciCompl, PciPacket
 from guest.vmbus.channel import HvDevice
-from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_ROM_ADDRESS, PCI_STATUS
+from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_ROM_ADDRESS, PCI_STATUS
 from protocol.ring import Packet
 from protocol.status import STATUS_REVISION_MISMATCH
 from protocol.versions import Dialect
@@ -64,6 +64,19 @@ class WritesRom(HvPciDriver):
         if where == PCI_ROM_ADDRESS:
             return self._window_write(hpdev.hbus, hpdev.desc.win_slot, where, size, value)
         return super()._write_now(hpdev, where, size, value)
+
+
+class AsksForRom(HvPciDriver):
+    asks_for = PCI_ROM_ADDRESS
+
+    def _read_now(self, hpdev: HvPciDev, where: int, size: int) -> int | None:
+        if where == self.asks_for:
+            return self._window_read(hpdev.hbus, hpdev.desc.win_slot, where, size)
+        return super()._read_now(hpdev, where, size)
+
+
+class AsksForPin(AsksForRom):
+    asks_for = PCI_INTERRUPT_PIN
 
 
 class KnowsItsLatencies(HvPciDriver):

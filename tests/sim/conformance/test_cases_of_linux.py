@@ -39,6 +39,8 @@ UNLIKE = (
     Unlike("short-first-list-answers-nothing", drivers.TakesShortForEmpty, "no list was whole"),
     Unlike("short-first-list-answers-nothing", drivers.TakesNothingAfterShort, "did not come up"),
     Unlike("rom-and-subsystem-not-written", drivers.WritesRom, "0x30 was written"),
+    Unlike("rom-and-pin-not-asked-for", drivers.AsksForRom, "0x30 was asked of the host"),
+    Unlike("rom-and-pin-not-asked-for", drivers.AsksForPin, "0x3d was asked of the host"),
     Unlike("line-and-pin-asked-for-in-one", drivers.KnowsItsLatencies, "3 reads .* 0 were asked"),
     Unlike("list-while-leaving-thrown-away", drivers.ObeysWhileLeaving, "because of a list"),
     Unlike("version-query-waited-for", drivers.GivesUp, "closed before the answer"),
@@ -92,3 +94,15 @@ def test_a_packet_while_the_device_is_used_fails_the_case() -> None:
     case = replace(BY_ID["interrupts-take-no-packet"], scenario=RAISED + busy)
     wrong = judged(case, play(case, "1.4"))
     assert str(wrong) == "a packet goes guest-to-host"
+
+
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        Unlike("rom-and-pin-not-asked-for", drivers.WritesRom, "None"),
+        Unlike("rom-and-subsystem-not-written", drivers.AsksForRom, "None"),
+    ],
+    ids=name,
+)
+def test_to_write_the_rom_and_to_ask_for_it_are_two_mistakes(unlike: Unlike) -> None:
+    assert str(wrong_of(unlike, "1.4")) == unlike.why
