@@ -15,6 +15,7 @@ import pytest
 
 SOURCES: Final = Path("/usr/src")
 # Debian's packages, by the version that tests ask for; the variable names another tree instead.
+MAINLINE: Final = "VPCISIM_TREE_MAINLINE"
 VARIABLES: Final[Mapping[str, str]] = {"6.12": "VPCISIM_TREE", "6.1": "VPCISIM_TREE_61"}
 
 
@@ -39,6 +40,14 @@ def tree_if_any(version: str) -> Path | None:
 
 def _place(version: str) -> Path:
     return Path(os.environ.get(VARIABLES[version]) or SOURCES / f"linux-source-{version}.tar.xz")
+
+
+def mainline_tree() -> Path:
+    """A newer tree, for a test that builds it: no package has one, so CI need not have it."""
+    named = os.environ.get(MAINLINE)
+    if shutil.which("gcc") is None or not named:
+        pytest.skip(f"needs gcc and a tree of Linux 7.0 or about, named in {MAINLINE}")
+    return Path(named)
 
 
 def gdb() -> str:

@@ -26,7 +26,7 @@ _EMPTY = (
     *(f"arch-uapi/asm/unistd_{abi}.h" for abi in ("64", "32", "x32")),
     *(f"arch/asm/{name}.h" for name in ("unistd_64_x32", "unistd_32_ia32", "syscalls_64")),
     "arch/asm/syscalls_32.h",
-    *(f"include/generated/{name}.h" for name in ("asm-offsets", "timeconst")),
+    "include/generated/timeconst.h",
 )
 
 # Sizes that the kernel's build finds out by compiling; they must fit the configuration.
@@ -39,10 +39,32 @@ _BOUNDS: Final = {
     "__LRU_REFS_WIDTH": 0,
 }
 
+# Sizes of what instructions in C say to the linker about themselves (newer kernels).
+_OFFSETS: Final = {"ALT_INSTR_SIZE": 14, "EXTABLE_SIZE": 12}
+
+# Where the shim's run queue has what a newer kernel's build looks up in the scheduler's.
+_RUN_QUEUE: Final = {"RQ_nr_pinned": 0}
+
 # What came into stable releases at different times, so that the version does not tell: the name
 # that our shim asks for, and where the tree has what.
 _FEATURES: Final = {
     "VX_DEVICE_HAS_DRIVER_OVERRIDE": ("include/linux/device.h", "device_set_driver_override"),
+    "VX_CACHES_HAVE_SHEAVES": ("include/linux/slab.h", "kmem_cache_prefill_sheaf"),
+    "VX_HAS_PCPU_HOT": ("arch/x86/include/asm/current.h", "struct pcpu_hot"),
+    "VX_PCI_CORE_HAS_EMULATED_DOMAINS": ("include/linux/pci.h", "pci_bus_find_emul_domain_nr"),
+    "VX_VMBUS_HAS_HYPERVISOR_PAGES": ("drivers/hv/hyperv_vmbus.h", "hyp_synic_message_page"),
+    "VX_HYPERCALLS_ARE_STATIC_CALLS": ("arch/x86/include/asm/mshyperv.h", "DECLARE_STATIC_CALL"),
+    "VX_KVMALLOC_ALIGNS": ("include/linux/slab.h", "kvmalloc_node_align"),
+    "VX_MUTEX_INIT_IS_INLINE": ("include/linux/mutex.h", "mutex_init_generic"),
+    "VX_SYSFS_KNOWS_NAMESPACES": ("include/linux/sysfs.h", "const struct ns_common *ns"),
+    "VX_SYSFS_GROUPS_ARE_CONST": (
+        "include/linux/sysfs.h",
+        "const struct attribute_group *const *groups",
+    ),
+    "VX_PM_BARRIER_SAYS_NOTHING": ("include/linux/pm_runtime.h", "void pm_runtime_barrier"),
+    "VX_PM_BLOCK_SAYS_WHETHER": ("include/linux/pm_runtime.h", "bool pm_runtime_block_if_disabled"),
+    "VX_TIMERS_ARE_DELETED": ("include/linux/timer.h", "timer_delete_sync_try"),
+    "VX_WORKQUEUES_ARE_PROFILED": ("include/linux/workqueue.h", "alloc_workqueue_noprof"),
 }
 
 
@@ -80,7 +102,9 @@ def generated(tree: Path, gcc_version: int) -> dict[str, str]:
         **dict(_wrappers(tree)),
         **dict.fromkeys(_EMPTY, ""),
         "include/generated/autoconf.h": autoconf(gcc_version),
+        "include/generated/asm-offsets.h": _defines(_OFFSETS),
         "include/generated/bounds.h": _defines(_BOUNDS),
+        "include/generated/rq-offsets.h": _defines(_RUN_QUEUE),
         "include/generated/utsrelease.h": f'#define UTS_RELEASE "{major}.{minor}.{patch}"\n',
         "include/generated/vx-features.h": _features(tree),
         "include/generated/uapi/linux/version.h": (
@@ -91,12 +115,15 @@ def generated(tree: Path, gcc_version: int) -> dict[str, str]:
 
 
 def _defines(values: Mapping[str, int]) -> str:
-    return "".join(f"#define {name} {value}\n" for name, value in values.items())
+    return "".join(f"#define {name} {int(value)}\n" for name, value in values.items())
 
 
 def _features(tree: Path) -> str:
-    has = {name: what in (tree / file).read_text() for name, (file, what) in _FEATURES.items()}
-    return _defines({name: int(value) for name, value in has.items()})
+    return _defines({name: _says(tree / file, what) for name, (file, what) in _FEATURES.items()})
+
+
+def _says(header: Path, what: str) -> bool:
+    return header.exists() and what in header.read_text()
 
 
 def _wrappers(tree: Path) -> Iterator[tuple[str, str]]:

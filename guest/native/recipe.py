@@ -21,7 +21,7 @@ COMMON: Final = OVERLAY / "common.h"
 _WRAPPER: Final = "driver.c"  # the driver itself, and what only its own file can tell
 # Of ours, with the driver's own types; what it looks at is not looked at again.
 _TELLING: Final = frozenset(
-    {"tell_bus.c", "tell_children.c", "tell_messages.c", "tell_msi.c", "census.c"}
+    {"tell_bus.c", "tell_children.c", "tell_domains.c", "tell_messages.c", "tell_msi.c", "census.c"}
 )
 # In the core's folder; plays whole schedules, so unlike the core it needs the shim's kernel.
 _ENGINE: Final = frozenset(
@@ -74,7 +74,7 @@ class Recipe(NamedTuple):
         if missing:
             raise BuildError(
                 f"{self.tree}: no {', '.join(sorted(missing))}: that is no whole Linux tree, or"
-                " none between 6.1 and 6.12; give one of these"
+                " none between 6.1 and 7.0; give one of these"
             )
         return (*there, DRIVER)
 

@@ -59,6 +59,7 @@ WATCHED: Final = (
             *("spurious", "affinity", "matrix", "cpuhotplug", "pm"),
         )
     ),
+    "drivers/irqchip/irq-msi-lib.c",
     "kernel/resource.c",
     "kernel/notifier.c",
     "arch/x86/kernel/apic/vector.c",
@@ -83,6 +84,7 @@ MAY_BE_ABSENT: Final = frozenset(
     {
         "drivers/pci/msi/api.c",
         "drivers/pci/rebar.c",
+        "drivers/irqchip/irq-msi-lib.c",
         "lib/bitmap-str.c",
         "lib/group_cpus.c",
         "kernel/irq/matrix.c",
@@ -95,4 +97,7 @@ FOLDERS: Final = (
     *("lib", "arch/x86/kernel/apic"),
 )
 HEADER_FOLDERS: Final = ("mm", "kernel")
-FILES: Final = (*("Makefile", "kernel/resource.c", "kernel/notifier.c"),)
+FILES: Final = (
+    *("Makefile", "kernel/resource.c", "kernel/notifier.c"),
+    *("drivers/irqchip/irq-msi-lib.c", "drivers/irqchip/irq-msi-lib.h"),
+)

@@ -22,8 +22,9 @@ from sim.oracles.hibernation import THREAD, Hibernations
 from sim.oracles.known import Signature
 from sim.oracles.law import HEAD_BYTES, Sees
 
-# What nobody gives back of a bus that was not installed when it was removed.
-LEFT: Final = ("WorkQueue", "PCI slot", "relid")
+# What nobody gives back of a bus that was not installed when it was removed. Its root bus stays,
+# and with it the domain, where that is the PCI core's to give back (newer kernels than 6.12).
+LEFT: Final = ("WorkQueue", "PCI slot", "PCI domain", "relid")
 OFFERS: Final = frozenset(
     int(message).to_bytes(HEAD_BYTES, "little")
     for message in (

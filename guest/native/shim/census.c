@@ -7,13 +7,14 @@
 #include "../../drivers/base/base.h"
 #include "../../drivers/hv/hyperv_vmbus.h"
 
-u32 vx_domains_taken(void); /* driver.c */
+u32 vx_domains_taken(void); /* driver.c or tell_domains.c */
 
 /* Beyond those that vx_allocation_name() knows, which can fail. By the function that allocates. */
 static const struct {
 	const char *function, *name;
 } kinds[] = {
 	{ "alloc_workqueue", "WorkQueue" },
+	{ "alloc_workqueue_noprof", "WorkQueue" },
 	{ "bitmap_alloc", "bitmap" },
 	{ "hv_ringbuffer_init", "packet buffer" },
 	{ "make_queue", "WorkQueue" },
@@ -21,6 +22,7 @@ static const struct {
 	{ "vmbus_alloc_ring", "block of pages" },
 	{ "vmbus_device_create", "HvDevice" },
 	{ "vmbus_on_msg_dpc", "OnMessageWork" },
+	{ "__vmbus_on_msg_dpc", "OnMessageWork" }, /* where a paravisor may have a page of its own */
 };
 
 /* What an object is that was allocated there; NULL if nobody gave it a name. */

@@ -15,14 +15,20 @@
 
 extern char vx_percpu_start[], vx_percpu_end[];
 
-#if SINCE(6, 2)
+#if VX_HAS_PCPU_HOT
 DEFINE_PER_CPU_ALIGNED(struct pcpu_hot, pcpu_hot);
+DEFINE_PER_CPU_READ_MOSTLY(unsigned long, this_cpu_off);
+#elif defined(DEFINE_PER_CPU_CACHE_HOT)
+DEFINE_PER_CPU_CACHE_HOT(struct task_struct *, current_task);
+DEFINE_PER_CPU_CACHE_HOT(int, __preempt_count);
+DEFINE_PER_CPU_CACHE_HOT(int, cpu_number);
+DEFINE_PER_CPU_CACHE_HOT(unsigned long, this_cpu_off);
 #else
 DEFINE_PER_CPU(struct task_struct *, current_task);
 DEFINE_PER_CPU(int, __preempt_count);
 DEFINE_PER_CPU_READ_MOSTLY(int, cpu_number);
-#endif
 DEFINE_PER_CPU_READ_MOSTLY(unsigned long, this_cpu_off);
+#endif
 unsigned long __per_cpu_offset[NR_CPUS];
 unsigned int nr_cpu_ids, vx_irqs_off;
 bool vx_is_crashing;

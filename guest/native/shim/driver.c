@@ -11,6 +11,8 @@
 
 #include VX_DRIVER
 
+#include <generated/vx-features.h>
+
 #include "../core/vx.h"
 
 const guid_t *vx_instance_of(struct pci_bus *bus);
@@ -37,6 +39,7 @@ u32 vx_wslot_of(const struct pci_dev *dev)
 	return devfn_to_wslot(dev->devfn);
 }
 
+#if !VX_PCI_CORE_HAS_EMULATED_DOMAINS
 u32 vx_domains_taken(void);
 
 /* How many domain numbers are given out; 0 is nobody's, and is marked from the beginning. */
@@ -48,6 +51,7 @@ u32 __no_sanitize_thread vx_domains_taken(void)
 		count += hweight_long(hvpci_dom_map[word]);
 	return count - (hvpci_dom_map[0] & 1);
 }
+#endif
 
 /* --- the module's own ends, for loading and unloading it --- */
 

@@ -49,6 +49,7 @@ struct vx_bus *vx_next_bus(struct vx_bus *after); /* of those that live; NULL: t
 void vx_look_for_added(struct vx_bus *bus);
 void vx_forget_children(const struct vx_bus *bus); /* which has gone, with them or without */
 void vx_look_for_removed(struct vx_bus *bus, const char *why);
+void vx_tell_domain(u32 relid, const struct vx_watched *inner); /* which may be about one */
 
 static inline u32 vx_relid(const struct hv_device *hdev)
 {

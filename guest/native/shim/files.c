@@ -20,7 +20,7 @@ struct vx_file {
 static struct vx_file *files;
 static struct vx_queue drained = { NULL, &drained.head, "kernfs_drain" };
 
-int sysfs_create_file_ns(struct kobject *kobj, const struct attribute *attr, const void *ns)
+int sysfs_create_file_ns(struct kobject *kobj, const struct attribute *attr, NAMESPACE *ns)
 {
 	struct vx_file **end = &files;
 	struct vx_file *file;
@@ -49,7 +49,7 @@ static void remove_file(struct vx_file **link)
 	vx_free(file);
 }
 
-void sysfs_remove_file_ns(struct kobject *kobj, const struct attribute *attr, const void *ns)
+void sysfs_remove_file_ns(struct kobject *kobj, const struct attribute *attr, NAMESPACE *ns)
 {
 	struct vx_file **link = &files;
 
@@ -89,14 +89,14 @@ void sysfs_remove_group(struct kobject *kobj, const struct attribute_group *grou
 		sysfs_remove_file_ns(kobj, group->attrs[i], NULL);
 }
 
-int sysfs_create_groups(struct kobject *kobj, const struct attribute_group **groups)
+int sysfs_create_groups(struct kobject *kobj, GROUPS *groups)
 {
 	for (; groups && *groups; groups++)
 		sysfs_create_group(kobj, *groups);
 	return 0;
 }
 
-void sysfs_remove_groups(struct kobject *kobj, const struct attribute_group **groups)
+void sysfs_remove_groups(struct kobject *kobj, GROUPS *groups)
 {
 	for (; groups && *groups; groups++)
 		sysfs_remove_group(kobj, *groups);

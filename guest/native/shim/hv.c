@@ -32,6 +32,13 @@ static u64 __attribute__((ms_abi, force_align_arg_pointer)) hypercall(u64 contro
 
 void *hv_hypercall_pg = hypercall;
 
+#if VX_HYPERCALLS_ARE_STATIC_CALLS
+u64 STATIC_CALL_TRAMP(hv_hypercall)(u64 control, u64 input, u64 output)
+{
+	return hypercall(control, input, output);
+}
+#endif
+
 bool hv_is_hyperv_initialized(void)
 {
 	return true;
@@ -111,14 +118,14 @@ u64 vx_message_page(unsigned int cpu)
 {
 	struct hv_per_cpu_context *context = per_cpu_ptr(hv_context.cpu_context, cpu);
 
-	return hv_context.cpu_context ? (u64)context->synic_message_page : 0;
+	return hv_context.cpu_context ? (u64)context->SYNIC_MESSAGE_PAGE : 0;
 }
 
 u64 vx_event_page(unsigned int cpu)
 {
 	struct hv_per_cpu_context *context = per_cpu_ptr(hv_context.cpu_context, cpu);
 
-	return hv_context.cpu_context ? (u64)context->synic_event_page : 0;
+	return hv_context.cpu_context ? (u64)context->SYNIC_EVENT_PAGE : 0;
 }
 
 /* --- device memory --- */

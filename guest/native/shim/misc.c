@@ -4,6 +4,7 @@
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/irq.h>
+#include <linux/irq_work.h>
 #include <linux/kernel_stat.h>
 #include <linux/kmsg_dump.h>
 #include <linux/moduleparam.h>
@@ -51,7 +52,11 @@ DEFINE_PER_CPU(struct kernel_stat, kstat);
 int __pm_runtime_idle(struct device *dev, int flags) { return 0; }
 int __pm_runtime_resume(struct device *dev, int flags) { return 0; }
 int __pm_runtime_set_status(struct device *dev, unsigned int status) { return 0; }
+#if VX_PM_BARRIER_SAYS_NOTHING
+void pm_runtime_barrier(struct device *dev) { }
+#else
 int pm_runtime_barrier(struct device *dev) { return 0; }
+#endif
 void pm_runtime_enable(struct device *dev) { }
 void pm_runtime_forbid(struct device *dev) { }
 void pm_runtime_init(struct device *dev) { }
@@ -75,6 +80,8 @@ bool async_schedule_dev_nocall(async_func_t function, struct device *dev)
 	return false;
 }
 
+void irq_work_sync(struct irq_work *work) { } /* irq_work_queue_on() is a stub: none is under way */
+void lockdep_assert_cpus_held(void) { }
 void async_synchronize_full(void) { }
 int sched_numa_find_nth_cpu(const struct cpumask *cpus, int cpu, int node) { return cpu; }
 void preempt_schedule_thunk(void) { }
@@ -85,6 +92,18 @@ int simple_pin_fs(struct file_system_type *type, struct vfsmount **mount, int *c
 void kcsan_disable_current(void) { vx_race_quiet(1); }
 void kcsan_enable_current(void) { vx_race_quiet(-1); }
 void kcsan_enable_current_nowarn(void) { vx_race_quiet(-1); }
+
+/* Model: CPUs share no caches. */
+const struct cpumask *cpu_clustergroup_mask(int cpu)
+{
+	return cpumask_of(cpu);
+}
+
+/* Model: the same each time, so that a schedule is all that a run depends on. */
+u32 __get_random_u32_below(u32 limit)
+{
+	return 0;
+}
 
 #if !SINCE(6, 9)
 struct io_tlb_mem io_tlb_default_mem;

@@ -39,9 +39,10 @@ kmem_buckets kmalloc_caches[NR_KMALLOC_TYPES];
 #define kmalloc_trace __kmalloc_cache_noprof
 #define kmalloc_node_trace __kmalloc_cache_node_noprof
 #define kmalloc_large __kmalloc_large_noprof
-#define kvmalloc_node __kvmalloc_node_noprof
+#define kvmalloc_node_of __kvmalloc_node_noprof
 #else
 struct kmem_cache *kmalloc_caches[NR_KMALLOC_TYPES][KMALLOC_SHIFT_HIGH + 1];
+#define kvmalloc_node_of kvmalloc_node
 #define OF_NODE(size) size_t size
 #endif
 
@@ -77,7 +78,11 @@ void *NOPROF(__kmalloc_node_track_caller)(OF_NODE(size), gfp_t flags, int node, 
 	return kmalloc_of(size, flags);
 }
 
-void *kvmalloc_node(OF_NODE(size), gfp_t flags, int node)
+#if VX_KVMALLOC_ALIGNS
+void *kvmalloc_node_of(OF_NODE(size), unsigned long align, gfp_t flags, int node)
+#else
+void *kvmalloc_node_of(OF_NODE(size), gfp_t flags, int node)
+#endif
 {
 	vx_check_node(node);
 	return kmalloc_of(size, flags);

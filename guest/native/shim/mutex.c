@@ -2,7 +2,11 @@
 /* Locks that sleep: mutexes, and semaphores for readers and writers. */
 #include "waiting.h"
 
+#if VX_MUTEX_INIT_IS_INLINE
+void vx_init_mutex(struct mutex *lock, const char *name)
+#else
 void __mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key)
+#endif
 {
 	atomic_long_set(&lock->owner, 0);
 	vx_name_lock(lock, name);

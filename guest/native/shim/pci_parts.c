@@ -15,6 +15,9 @@ void pci_save_aspm_l1ss_state(struct pci_dev *dev) { }
 void pci_restore_aspm_l1ss_state(struct pci_dev *dev) { }
 void pcim_release_region(struct pci_dev *dev, int bar) { }
 
+int devm_pm_runtime_enable(struct device *dev) { return 0; }
+void pm_runtime_no_callbacks(struct device *dev) { }
+
 #if !SINCE(6, 9)
 const struct device_type pci_dev_type;
 void pci_assign_irq(struct pci_dev *dev) { }

@@ -21,6 +21,8 @@ void device_wakeup_disable(struct device *dev) { }
 int device_wakeup_disable(struct device *dev) { return 0; }
 #endif
 void wake_up_all_idle_cpus(void) { }
+void pm_restrict_gfp_mask(void) { }
+void pm_restore_gfp_mask(void) { }
 #if SINCE(6, 9)
 void dpm_save_failed_dev(const char *name) { }
 void dpm_save_failed_step(enum suspend_stat_step step) { }
@@ -30,7 +32,10 @@ void dpm_save_failed_step(enum suspend_stat_step step) { }
 void pm_runtime_remove(struct device *dev) { }
 void __pm_runtime_disable(struct device *dev, bool check_resume) { }
 bool pm_runtime_need_not_resume(struct device *dev) { return false; }
-#if SINCE(6, 12)
+#if VX_PM_BLOCK_SAYS_WHETHER
+bool pm_runtime_block_if_disabled(struct device *dev) { return true; }
+void pm_runtime_unblock(struct device *dev) { }
+#elif SINCE(6, 12)
 void pm_runtime_block_if_disabled(struct device *dev) { }
 void pm_runtime_unblock(struct device *dev) { }
 bool pm_runtime_blocked(struct device *dev) { return false; }

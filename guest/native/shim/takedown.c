@@ -41,7 +41,18 @@ static void reach(struct multi_stop *stop)
 		vx_park(&others, others.name, VX_NEVER);
 }
 
-/* fixup_irqs() of arch/x86/kernel/irq.c: what waits here for a vector that has moved is raised where it is now. */
+/* Raise what waits here for a vector that has moved where it is now, if its chip can do that itself. */
+static void raise_elsewhere(struct irq_desc *desc)
+{
+	struct irq_chip *chip = irq_desc_get_chip(desc);
+
+	raw_spin_lock(&desc->lock);
+	if (chip->irq_retrigger)
+		chip->irq_retrigger(irq_desc_get_irq_data(desc));
+	raw_spin_unlock(&desc->lock);
+}
+
+/* fixup_irqs() of arch/x86/kernel/irq.c. */
 static void move_interrupts_away(void)
 {
 	unsigned int vector, cpu = smp_processor_id();
@@ -53,11 +64,8 @@ static void move_interrupts_away(void)
 
 		if (IS_ERR_OR_NULL(desc))
 			continue;
-		if (vx_interrupt_waits(cpu, vector)) {
-			raw_spin_lock(&desc->lock);
-			irq_desc_get_chip(desc)->irq_retrigger(irq_desc_get_irq_data(desc));
-			raw_spin_unlock(&desc->lock);
-		}
+		if (vx_interrupt_waits(cpu, vector))
+			raise_elsewhere(desc);
 		__this_cpu_write(vector_irq[vector], VECTOR_UNUSED);
 	}
 }

@@ -79,21 +79,12 @@ static void probe_begins(struct vx_watched *call)
 	call->kept[1] = vx_relid(device_argument(call));
 }
 
-static void chose_domain(struct vx_watched *call, const struct vx_watched *inner)
-{
-	if (inner->result != HVPCI_DOM_INVALID)
-		vx_tell(DOMAIN_CHOSEN, NULL, call->kept[1], (u16)inner->arguments[0],
-			(u16)inner->result);
-}
-
 static void part_ended(struct vx_watched *call, const struct vx_watched *inner)
 {
-	if (!strcmp(inner->what->function, "hv_get_dom_num"))
-		chose_domain(call, inner);
-	else if (!strcmp(inner->what->function, "hv_put_dom_num"))
-		vx_tell(DOMAIN_FREED, NULL, call->kept[1], (u16)inner->arguments[0]);
-	else if (!strcmp(inner->what->function, "hv_pci_protocol_negotiation"))
+	if (!strcmp(inner->what->function, "hv_pci_protocol_negotiation"))
 		call->kept[0] = (u64)vx_bus_of(vx_hbus_of(device_argument(call)));
+	else
+		vx_tell_domain(call->kept[1], inner);
 }
 
 static void probe_ends(struct vx_watched *call)
@@ -120,8 +111,6 @@ VX_WATCH(hv_pci_remove, .enter = begin, .look = look_at_state, .leave = remove_e
 	 .inner = part_ended);
 VX_WATCH(hv_pci_suspend, .enter = begin, .look = look_at_state, .leave = half_ends);
 VX_WATCH(hv_pci_resume, .enter = begin, .look = look_at_state, .leave = half_ends);
-VX_WATCH(hv_get_dom_num);
-VX_WATCH(hv_put_dom_num);
 
 static void root_bus_goes(struct vx_watched *call)
 {

@@ -55,7 +55,7 @@ void add_timer_on(struct timer_list *timer, int cpu)
 	mod_timer(timer, timer->expires);
 }
 
-int try_to_del_timer_sync(struct timer_list *timer)
+int TIMER_DELETE_SYNC_TRY(struct timer_list *timer)
 {
 	int pending = timer->entry.pprev != NULL;
 
@@ -74,7 +74,7 @@ void init_timer_key(struct timer_list *timer, void (*func)(struct timer_list *),
 
 void delayed_work_timer_fn(struct timer_list *timer)
 {
-	struct delayed_work *work = from_timer(work, timer, timer);
+	struct delayed_work *work = container_of(timer, struct delayed_work, timer);
 
 	clear_bit(WORK_STRUCT_PENDING_BIT, work_data_bits(&work->work));
 	queue_work_on(work->cpu, work->wq, &work->work);
@@ -97,4 +97,12 @@ bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq, struct delayed_wo
 			 unsigned long delay)
 {
 	return !queue_delayed_work_on(cpu, wq, work, delay);
+}
+
+bool cancel_delayed_work(struct delayed_work *work)
+{
+	if (!TIMER_DELETE_SYNC_TRY(&work->timer))
+		return false; /* Model: one that its timer has queued is left to run */
+	clear_bit(WORK_STRUCT_PENDING_BIT, work_data_bits(&work->work));
+	return true;
 }

@@ -8,8 +8,8 @@
 
 #define SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
-/* Per-CPU data that 6.2 put into one structure. */
-#if SINCE(6, 2)
+/* Per-CPU data that 6.2 put into one structure, and 6.15 took out again. */
+#if VX_HAS_PCPU_HOT
 #define CURRENT_TASK pcpu_hot.current_task
 #define PREEMPT_DEPTH pcpu_hot.preempt_count
 #define CPU_NUMBER pcpu_hot.cpu_number
@@ -38,6 +38,34 @@
 #define NOPROF(name) name##_noprof
 #else
 #define NOPROF(name) name
+#endif
+
+/* The pages that the hypervisor shares with VMBus, since a paravisor may share others. */
+#if VX_VMBUS_HAS_HYPERVISOR_PAGES
+#define SYNIC_MESSAGE_PAGE hyp_synic_message_page
+#define SYNIC_EVENT_PAGE hyp_synic_event_page
+#else
+#define SYNIC_MESSAGE_PAGE synic_message_page
+#define SYNIC_EVENT_PAGE synic_event_page
+#endif
+
+/* What sysfs calls a namespace, and whether it may change a list of groups. */
+#if VX_SYSFS_KNOWS_NAMESPACES
+#define NAMESPACE const struct ns_common
+#else
+#define NAMESPACE const void
+#endif
+#if VX_SYSFS_GROUPS_ARE_CONST
+#define GROUPS const struct attribute_group *const
+#else
+#define GROUPS const struct attribute_group *
+#endif
+
+/* Deleting a timer unless it runs, by its old name and its new one. */
+#if VX_TIMERS_ARE_DELETED
+#define TIMER_DELETE_SYNC_TRY timer_delete_sync_try
+#else
+#define TIMER_DELETE_SYNC_TRY try_to_del_timer_sync
 #endif
 
 /* Operations on devices that look at them only. */

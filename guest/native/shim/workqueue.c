@@ -32,7 +32,7 @@ struct workqueue_struct {
 };
 
 struct workqueue_struct *system_percpu_wq, *system_unbound_wq, *system_freezable_wq;
-struct workqueue_struct *system_wq; /* the name that the first of them had */
+struct workqueue_struct *system_wq, *system_dfl_wq; /* names of the first two, old and new */
 static LIST_HEAD(queues);
 
 static struct workqueue_struct *make_queue(const char *name, unsigned int flags, int active_max)
@@ -50,6 +50,11 @@ static struct workqueue_struct *make_queue(const char *name, unsigned int flags,
 	wq->unbound = flags & WQ_UNBOUND;
 	return wq;
 }
+
+#if VX_WORKQUEUES_ARE_PROFILED
+#undef alloc_workqueue
+#define alloc_workqueue alloc_workqueue_noprof
+#endif
 
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int active_max, ...)
 {
@@ -69,6 +74,7 @@ void vx_init_workqueues(void)
 	system_percpu_wq = make_queue("events", 0, 0);
 	system_wq = system_percpu_wq;
 	system_unbound_wq = make_queue("events_unbound", WQ_UNBOUND, 0);
+	system_dfl_wq = system_unbound_wq;
 	system_freezable_wq = make_queue("events_freezable", WQ_FREEZABLE, 0);
 }
 
