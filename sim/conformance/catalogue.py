@@ -23,6 +23,7 @@ from sim.conformance.guest_cases import (
     list_timing,
     malformed,
     multi_msi,
+    open_files,
     opening,
     polling,
     refused_interrupts,
@@ -52,7 +53,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     ),
     "retargeting": retargeting.CASES,
     "blocks": blocks.CASES,
-    "eject": eject.CASES,
+    "eject": (*eject.CASES, *open_files.CASES),
     "rescind": rescind.CASES,
     "ring": (
         *opening.CASES,
