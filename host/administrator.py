@@ -85,18 +85,21 @@ class Administrator:
         if worker is not None:
             worker.stall(self._clock.now_ns() + stall_ns)
 
-    def forge_packet(self, name: str, payload: bytes, len8: int | None = None) -> None:
+    def forge_packet(
+        self, name: str, payload: bytes, *, len8: int | None = None, offset8: int | None = None
+    ) -> None:
         """A hostile host: these bytes as an in-band packet, whatever they mean to the guest.
 
-        ``len8`` is how long the packet says it is, in units of 8 bytes; None is the truth.
+        ``len8`` is how long the packet says it is, ``offset8`` where its payload begins, in units
+        of 8 bytes; None is the truth.
         """
         worker = self.bus(name).worker
         if worker is None:
             return
-        if len8 is None:
+        if len8 is None and offset8 is None:
             worker.send(payload)
         else:
-            worker.forge_length(payload, len8)
+            worker.forge_lengths(payload, len8=len8, offset8=offset8)
 
     def forge_completion(self, name: str, transaction_id: int, payload: bytes) -> None:
         """A hostile host: these bytes as the answer to a request, asked or not."""

@@ -98,6 +98,11 @@ class ChannelWorker:
         self._cancel: Cancel | None = None
 
     @property
+    def rings(self) -> tuple[Ring, Ring]:
+        """The ring to the host and the one from it, for who looks at what is in them."""
+        return self._in, self._out
+
+    @property
     def packets_waiting(self) -> int:
         """Packets for the guest that wait for room in its ring."""
         return len(self._outbox)
@@ -129,12 +134,20 @@ class ChannelWorker:
             self._in.read_index = value
         self._emit(IndexForged(self.relid, ring, value))
 
-    def forge_length(self, payload: bytes, len8: int) -> None:
-        """A hostile host: send a packet at once, if there is room, that says it is so long."""
+    def forge_lengths(self, payload: bytes, *, len8: int | None, offset8: int | None) -> None:
+        """A hostile host: send a packet at once, if there is room, that says this of itself.
+
+        In units of 8 bytes; None is the truth.
+        """
         at = self._out.write_index
-        if self._publish(VM_PKT_DATA_INBAND, UNSOLICITED, payload):
-            self._out.forge_lengths(at, DESCRIPTOR_BYTES >> 3, len8)
-            self._emit(LengthForged(self.relid, DESCRIPTOR_BYTES >> 3, len8))
+        if not self._publish(VM_PKT_DATA_INBAND, UNSOLICITED, payload):
+            return
+        if offset8 is None:
+            offset8 = DESCRIPTOR_BYTES >> 3
+        if len8 is None:
+            len8 = packet_bytes(len(payload)) - TRAILER_BYTES >> 3
+        self._out.forge_lengths(at, offset8, len8)
+        self._emit(LengthForged(self.relid, offset8, len8))
 
     def request_turn(self, wslot: SlotNumber) -> None:
         """Call ``invalidation_due`` at a turn with room for the notice."""

@@ -61,6 +61,7 @@ from protocol.hypercall import (
 )
 from protocol.ids import ConnectionId, RelId, Vector, VpIndex
 from protocol.link import ChannelEvent, HypercallMade, InterruptDelivered, MessagePosted
+from protocol.ring import Ring
 from protocol.status import STATUS_SUCCESS, STATUS_UNSUCCESSFUL
 from protocol.synic import synic_message
 from protocol.vmbus import message_name
@@ -135,6 +136,11 @@ class Partition(Administrator):
     def messages_waiting(self) -> int:
         """Control messages of the guest that nobody has looked at yet."""
         return len(self._messages)
+
+    def rings(self) -> dict[RelId, tuple[Ring, Ring]]:
+        """Of each open channel the ring to the host and the one from it, as both ends have them."""
+        workers = ((relid, bus.worker) for relid, bus in self._by_relid.items())
+        return {relid: worker.rings for relid, worker in workers if worker is not None}
 
     # What the guest asks (HostPort)
 

@@ -67,6 +67,7 @@ if sys.byteorder != "little":
 
 _MAX_PAYLOAD_BYTES: Final = (LEN8_LIMIT << 3) - DESCRIPTOR_BYTES
 _WRITE, _READ, _MASK, _PENDING, _FEATURES = 0, 1, 2, 3, 16  # 32-bit words of the header page
+_RESERVED: Final = ((16, 64), (68, HEADER_BYTES))  # of its bytes: what those leave
 _DESCRIPTOR = struct.Struct("<HHHHQ")  # type, offset8, len8, flags, trans_id
 _LENGTHS = struct.Struct("<HH")  # of it: offset8, len8
 _LENGTHS_AT: Final = 2  # bytes into it
@@ -160,6 +161,11 @@ class Ring:
     @feature_bits.setter
     def feature_bits(self, value: int) -> None:
         self._words[_FEATURES] = value
+
+    def reserved_is_zero(self) -> bool:
+        """Whether nothing stands in the header page but the words above."""
+        page = self._shared[:HEADER_BYTES].tobytes()
+        return not any(page[first:end].strip(b"\0") for first, end in _RESERVED)
 
     # The functions of these names in ring_rules say what they count; here it is written out once
     # more, as both ends ask at every packet.

@@ -231,6 +231,7 @@ _STEP_ROWS: Final = (
             _DEVICE,
             Key("data", HEX, REQUIRED, "its payload, in hexadecimal"),
             Key("len8", number(0, 2**16 - 1), None, "its length, in 8 bytes; none: the true one"),
+            Key("offset8", number(0, 2**16 - 1), None, "where its payload begins, likewise"),
         ),
         "a hostile host: put these bytes into the bus's ring as a message",
     ),

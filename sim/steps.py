@@ -96,7 +96,10 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     ),
     "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
     "forge-packet": lambda stage, step: stage.partition.forge_packet(
-        _bus(stage, step), step.arguments["data"], step.arguments["len8"]
+        _bus(stage, step),
+        step.arguments["data"],
+        len8=step.arguments["len8"],
+        offset8=step.arguments["offset8"],
     ),
     "forge-completion": lambda stage, step: stage.partition.forge_completion(
         _bus(stage, step), step.arguments["request"], step.arguments["data"]

@@ -86,6 +86,7 @@ class World:
     without telling anything. With ``stacks`` a violation says where the object it is about was
     allocated and freed, or where the event that broke a law happened. ``laws`` judge the run once
     it is over. ``engine`` runs it, None: one that only plays; it has the chooser and the lates.
+    ``look`` is called behind each event, for what no event tells.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class World:
         laws: Sequence[LawFactory] = LAWS,
         guests: Guests | None = None,
         engine: Engine | None = None,
+        look: Callable[[World, Any], None] | None = None,
     ) -> None:
         self._guests = guests or ReferenceGuests(defects)
         self.scenario = scenario = self._guests.playable(with_needs(scenario, defects))
@@ -114,6 +116,8 @@ class World:
         emit = emitter(self.engine, self._happened, self.watch)
         if self._recorder is not None:
             emit = self._recorder.watching(emit)
+        if look is not None:
+            emit = self._looked_at(emit, look)
         self._emit = emit
         self.faults = self._fault_budget(emit)
         self._fine = fine
@@ -131,6 +135,17 @@ class World:
         )
         self.machine.load()
         self.actors = self._cast()
+
+    def _looked_at(
+        self, emit: Callable[[Any], None], look: Callable[[World, Any], None]
+    ) -> Callable[[Any], None]:
+        """``emit``, and a look behind it."""
+
+        def emit_and_look(event: Any) -> None:
+            emit(event)
+            look(self, event)
+
+        return emit_and_look
 
     @property
     def driver(self) -> str:

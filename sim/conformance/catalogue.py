@@ -32,6 +32,8 @@ from sim.conformance.guest_cases import (
     resources,
     retargeting,
     ring,
+    ring_limits,
+    ring_memory,
     suspend,
     vmbus_waits,
 )
@@ -61,6 +63,8 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
         *vmbus_waits.CASES,
         *channel_moves.CASES,
         *ring.CASES,
+        *ring_limits.CASES,
+        *ring_memory.CASES,
     ),
     "malformed": malformed.CASES,
 }

@@ -17,6 +17,7 @@ from protocol.versions import vpci_dialect
 from sim.actors import NeverHappened, StepRefused, UnplayedStep
 from sim.conformance.case import GuestCase, Nonconforming, NotOffered
 from sim.conformance.guest_cases.scenarios import ARRIVAL
+from sim.conformance.ring_looks import RingLooks
 from sim.conformance.seen import Seen
 from sim.guests import Guests
 from sim.peer.fault import PeerFault
@@ -45,6 +46,8 @@ GOT_AS_FAR_AS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """What a guest has done when an event of the host has happened that a case waits for."""
+
+OUR_END: Final = ("peer",)  # whose rings are ours: the guest in another process has none
 
 # What ends a guest: the rest of what a run can be blamed for is no case's business here, since the
 # laws and the leaks are read off a guest's inside, and a guest may wait for a silent host for ever.
@@ -91,11 +94,13 @@ def play(
         raise NotOffered(cannot)
     if guests is not None and case.offers == "up-to":
         _check_offer(scenario, guests)
-    world = World(scenario, guests=guests, laws=())
+    looks = RingLooks()
+    world = World(scenario, guests=guests, laws=(), look=looks)
     result, stopped = _played(world)
     if stopped is not None and not _comes_up(case, version, profile, guests):
         raise NotOffered(stopped)
-    return Played(Seen(result, vpci_dialect(version)), stopped)
+    rings = None if driver in OUR_END else looks.taken(world)
+    return Played(Seen(result, vpci_dialect(version), rings), stopped)
 
 
 def _comes_up(case: GuestCase, version: str, profile: str, guests: Guests | None) -> bool:

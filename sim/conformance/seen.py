@@ -19,7 +19,8 @@ from protocol.link import Direction, MessagePosted, PacketPublished
 from protocol.versions import Dialect
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND, ChannelMessageType
 from protocol.vpci import MessageType
-from sim.conformance.case import Nonconforming
+from sim.conformance.case import Nonconforming, NotOffered
+from sim.conformance.ring_looks import RingLook
 from sim.result import RunResult
 from sim.trace import Stamped
 
@@ -39,9 +40,15 @@ class SeenPacket(NamedTuple):
 
 
 class Seen:
-    """One run. ``dialect`` is the version that the case is about."""
+    """One run. ``dialect`` is the version that the case is about.
 
-    def __init__(self, result: RunResult, dialect: Dialect) -> None:
+    ``rings`` None: nobody sees those of a guest in another process.
+    """
+
+    def __init__(
+        self, result: RunResult, dialect: Dialect, rings: tuple[RingLook, ...] | None = None
+    ) -> None:
+        self._rings = rings
         self.result: Final = result
         self.dialect: Final = dialect
         self.trace: Final[tuple[Stamped, ...]] = result.trace
@@ -97,6 +104,13 @@ class Seen:
     def events(self, kind: type[E]) -> list[tuple[int, E]]:
         """The events of one kind, each with its place in the trace."""
         return [(s.seq, s.event) for s in self.trace if isinstance(s.event, kind)]
+
+    @property
+    def rings(self) -> tuple[RingLook, ...]:
+        """The rings' words, in order. Raises NotOffered where they cannot be seen."""
+        if self._rings is None:
+            raise NotOffered("the rings of a guest in another process cannot be seen")
+        return self._rings
 
     def _packets(self, direction: Direction, types: Iterable[MessageType]) -> list[SeenPacket]:
         wanted = frozenset(kind.name for kind in types)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Stories of a whole host partition, told by a guest that speaks bytes."""
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from host.events import (
     ConfigWindowRefused,
     IndexForged,
     InterruptDropped,
+    LengthForged,
 )
 from host.partition import MESSAGES_WAITING_MAX
 from host.settings import BusConfig, FunctionConfig, PartitionConfig
@@ -470,6 +472,27 @@ def test_a_hostile_host_sends_whatever_it_is_told_to(guest: FakeGuest) -> None:
     assert message.payload[:4] == b"\1\2\3\4"
     assert (answer.packet_type, answer.transaction_id) == (VM_PKT_COMP, 77)
     assert answer.payload[:4] == b"\5\6\7\10"
+
+
+@pytest.mark.parametrize(
+    ("said", "offset8", "len8"),
+    [({"len8": 7}, 2, 7), ({"offset8": 9}, 9, 3), ({"len8": 7, "offset8": 9}, 9, 7)],
+)
+def test_a_packet_of_a_hostile_host_says_anything_of_itself(
+    guest: FakeGuest, said: dict[str, int], offset8: int, len8: int
+) -> None:
+    relid = arrive(guest)
+    to_guest = guest.partition.rings()[relid][1]
+    at = to_guest.write_index
+    guest.partition.forge_packet("nvme0", b"\1\2\3\4", **said)
+    assert struct.unpack("<HHHH", to_guest.bytes_at(at, 8)) == (6, offset8, len8, 0)
+    assert guest.events[-1] == LengthForged(relid, offset8, len8)
+
+
+def test_the_rings_of_open_channels_can_be_looked_at(guest: FakeGuest) -> None:
+    guest.connect()
+    guest.partition.offer("nvme0")
+    assert guest.partition.rings() == {}
 
 
 @pytest.mark.parametrize("ring", ["to-guest", "to-host"])

@@ -159,6 +159,16 @@ def test_the_control_words_lie_where_the_other_side_looks() -> None:
     assert memory[4096 + 16 : 4096 + 24].tobytes() == b"12345678"
 
 
+@pytest.mark.parametrize("at", [16, 60, 68, r.HEADER_BYTES - 1])
+def test_what_stands_beside_the_control_words_is_noticed(at: int) -> None:
+    memory, ring = memory_and_ring(64, r.LINUX)
+    memory[:16] = b"\xff" * 16
+    memory[64:68] = memory[r.HEADER_BYTES : r.HEADER_BYTES + 4] = b"\xff" * 4
+    assert ring.reserved_is_zero()
+    memory[at] = 1
+    assert not ring.reserved_is_zero()
+
+
 @pytest.mark.parametrize("size", [0, r.HEADER_BYTES, r.HEADER_BYTES + 12])
 def test_memory_that_holds_no_ring_is_refused(size: int) -> None:
     with pytest.raises(LocalProtocolError):

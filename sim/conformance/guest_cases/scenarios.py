@@ -67,6 +67,11 @@ def forge(payload: bytes) -> str:
     return do("forge-packet", data=payload.hex())
 
 
+def repeated(count: int, *steps: str) -> str:
+    """These steps so often."""
+    return f"{{ repeat = {count}, steps = [{', '.join(steps)}] }}"
+
+
 def forge_message(message: WireRecord) -> str:
     """The host sends this control message."""
     return f'{{ do = "forge-message", data = "{message.build().hex()}" }}'

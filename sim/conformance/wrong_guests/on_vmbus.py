@@ -5,15 +5,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from guest.pci_hyperv.bus import HvPciBus
+from guest.pci_hyperv.driver import HvPciDriver
 from guest.vmbus.channel import VmbusChannel
 from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.post import vmbus_post_msg
+from protocol.ring import TRAILER_BYTES, Ring, RingFull, packet_bytes
 from protocol.vmbus import (
     MAX_SIZE_CHANNEL_MESSAGE,
     ChannelMessageType,
     VmbusChannelMessageHeader,
 )
-from sim.conformance.wrong_guests.record import WrongGuest, vmbus
+from sim.conformance.wrong_guests.record import WrongGuest, driver, vmbus
+
+# Control messages
 
 
 class PostsTooMuch(VmbusConnection):
@@ -30,7 +35,68 @@ class SleepsOn(VmbusConnection):
         pass
 
 
+# Rings
+
+
+class OtherRings(HvPciDriver):
+    """A guest with other rings than Linux: to the host, and from it."""
+
+    to_host: type[Ring] = Ring
+    to_guest: type[Ring] = Ring
+
+    async def open_channel(self, hbus: HvPciBus) -> int:
+        ret = await super().open_channel(hbus)
+        channel = hbus.hdev.channel
+        if not ret and channel.outbound is not None and channel.inbound is not None:
+            channel.outbound.__class__ = self.to_host
+            channel.inbound.__class__ = self.to_guest
+        return ret
+
+
+class GarblesAtTheEnd(Ring):
+    __slots__ = ()
+
+    def write(self, packet_type: int, flags: int, transaction_id: int, payload: bytes) -> bool:
+        if self.write_index + packet_bytes(len(payload)) > self.data_bytes:
+            payload = payload[::-1]
+        return super().write(packet_type, flags, transaction_id, payload)
+
+
+class FillsUp(Ring):
+    """What would leave nothing free is written all the same."""
+
+    __slots__ = ()
+
+    def write(self, packet_type: int, flags: int, transaction_id: int, payload: bytes) -> bool:
+        try:
+            return super().write(packet_type, flags, transaction_id, payload)
+        except RingFull:
+            if self.bytes_to_write() != packet_bytes(len(payload)):
+                raise
+        read_index = self.read_index
+        self.read_index = (read_index + TRAILER_BYTES) % self.data_bytes
+        signal = super().write(packet_type, flags, transaction_id, payload)
+        self.read_index = read_index
+        return signal
+
+
+class TellsNobody(Ring):
+    __slots__ = ()
+
+    def must_signal_space(self, bytes_read: int) -> bool:
+        del bytes_read
+        return False
+
+
+def rings(caught_by: str, does: str, **classes: type[Ring]) -> WrongGuest:
+    """A guest with such rings."""
+    return driver(caught_by, does, type("Rings", (OtherRings,), classes))
+
+
 WRONG: Final[tuple[WrongGuest, ...]] = (
     vmbus("messages-well-formed", "posts a message of 248 bytes", PostsTooMuch),
     vmbus("rescind-ends-an-open", "waits for a channel that has gone", SleepsOn),
+    rings("packets-across-the-end", "garbles what goes round its ring", to_host=GarblesAtTheEnd),
+    rings("ring-never-filled", "fills its ring to the last byte", to_host=FillsUp),
+    rings("host-told-of-room", "tells nobody that there is room", to_guest=TellsNobody),
 )

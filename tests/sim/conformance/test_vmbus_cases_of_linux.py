@@ -12,6 +12,7 @@ import pytest
 
 from tests.sim.conformance import answers_unlike_linux as answers
 from tests.sim.conformance import connections_unlike_linux as connections
+from tests.sim.conformance import rings_unlike_linux as rings
 from tests.sim.conformance.unlike import Unlike, name, wrong_of
 
 UNLIKE = (
@@ -38,6 +39,16 @@ UNLIKE = (
     Unlike("offers-waited-for-ten-seconds", answers.ResumesInHaste, "after 0 ns"),
     Unlike("crash-waits-100-s-for-unload", answers.DiesInHaste, "it waited 0 ns"),
     Unlike("crash-looks-every-10-ms", answers.LooksRarely, "ns after the answer"),
+    Unlike("host-told-of-room-once", rings.TellsAlways, "again before anything came"),
+    Unlike("read-index-published-packet-by-packet", rings.TellsInTheEnd, "16384 bytes were free"),
+    Unlike("ring-masked-while-read", rings.NeverMasks, "not masked while it was read"),
+    Unlike("rings-begin-zeroed", rings.HasNoFeature, "feature_bits=0"),
+    Unlike("indices-in-whole-words", rings.BeginsAtTheEnd, "an index is 16384"),
+    Unlike("no-wish-for-room", rings.WishesForRoom, "pending_send_sz is 48"),
+    Unlike("no-room-no-packet", rings.WaitsForRoom, "was sent later"),
+    Unlike("impossible-length-taken-for-4096-bytes", rings.HasLargeBuffer, "was not heard"),
+    Unlike("longer-packet-taken-for-two", rings.HasLargeBuffer, "was not heard"),
+    Unlike("impossible-offset-taken-for-16-bytes", rings.Believes, "was not heard"),
 )
 
 
