@@ -28,7 +28,7 @@ def unreachable(
     # The heap knows everything: not a way to reach it either.
     seen: set[int] = {id(heap), *(id(obj) for obj in outside)}
     pending = list(roots)
-    while pending:
+    while pending and lost:  # nobody is missed any more: the rest need not be walked
         obj = pending.pop()
         if id(obj) in seen:
             continue
