@@ -165,7 +165,7 @@ class Ring:
     def reserved_is_zero(self) -> bool:
         """Whether nothing stands in the header page but the words above."""
         page = self._shared[:HEADER_BYTES].tobytes()
-        return not any(page[first:end].strip(b"\0") for first, end in _RESERVED)
+        return all(page[first:end] == bytes(end - first) for first, end in _RESERVED)
 
     # The functions of these names in ring_rules say what they count; here it is written out once
     # more, as both ends ask at every packet.

@@ -114,4 +114,4 @@ def test_cases_of_one_world_come_to_the_same_alone_and_in_any_order(cases: list[
 def test_nothing_can_be_changed_of_what_was_seen(cases: list[GuestCase]) -> None:
     """What has a hash is unchangeable, with all that is in it."""
     seen = lives_of(cases[0]).life_for(cases[0], VERSION).seen
-    assert hash(seen.trace)
+    assert hash((seen.trace, seen.rings))
