@@ -188,10 +188,14 @@ class HostBench:
         with reaching("a list of functions"):
             return functions_in(self.list_functions())
 
-    def powered(self, window: int = WINDOW) -> None:
-        """Up to D0, the relations known."""
+    def listed(self) -> None:
+        """Up to the relations known."""
         self.ready()
         self.functions()
+
+    def powered(self, window: int = WINDOW) -> None:
+        """Up to D0."""
+        self.listed()
         self.entered(window)
 
     def entered(self, window: int = WINDOW) -> None:

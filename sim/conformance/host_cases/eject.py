@@ -98,8 +98,7 @@ def forced(host: HostBench) -> None:
 
 
 def early(host: HostBench) -> None:
-    host.ready()
-    host.functions()
+    host.listed()
     words = names_of(host.order("eject", wslot=0))
     told_of = ", ".join(words) or "nothing"
     raise Nonconforming(f"ejecting a function without resources brings {told_of}")

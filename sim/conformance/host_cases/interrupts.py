@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Granting interrupts and taking them back, as a host does it; moving them is ``retargeting``."""
+"""Granting interrupts and delivering them, as a host does it; moving them is ``retargeting``."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from msgspec.structs import replace
-
-from protocol.status import STATUS_SUCCESS
-from protocol.vpci import MessageType, TranIntDesc
-from sim.conformance.answers import BAD_DATA, completions_of
+from protocol.vpci import TranIntDesc
+from sim.conformance.answers import completions_of
 from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
-from sim.conformance.expecting import expect, expect_came, expect_count
+from sim.conformance.expecting import expect, expect_count
 from sim.conformance.host_bench import HostBench
 from sim.conformance.host_device import started
 from sim.conformance.host_interrupts import (
@@ -30,9 +27,7 @@ from sim.conformance.host_interrupts import (
     wired,
 )
 
-M = MessageType
 INTERRUPTS: Final = 3
-NO_MESSAGE: Final = TranIntDesc(0, 0, 0, 0)
 
 
 def granted(host: HostBench) -> None:
@@ -92,23 +87,6 @@ def block_counted(host: HostBench) -> None:
     expect("the count of messages", created(host, count=4).vector_count, 4)
 
 
-def deleted(host: HostBench) -> None:
-    host.assigned()
-    message = wired(host)
-    heard(host)
-    host.tell(delete_message(message))
-    expect("what reaches the processors", raised(host), ())
-
-
-def others_stay(host: HostBench) -> None:
-    host.assigned()
-    wired(host)
-    before = heard(host)
-    other = created(host, vector=VECTOR + 1)
-    host.tell(delete_message(other))
-    expect("what reaches the processors", raised(host), before)
-
-
 def created_behind_delete(host: HostBench) -> None:
     host.assigned()
     bar = started(host)
@@ -128,44 +106,6 @@ def created_behind_delete(host: HostBench) -> None:
 def _granted_in(body: bytes) -> TranIntDesc:
     expect("the status of the create request", int.from_bytes(body[:4], "little"), 0)
     return TranIntDesc.parse(body[8:])
-
-
-def delete_answered(host: HostBench) -> None:
-    host.assigned()
-    message = created(host)
-    expect("the status", host.ask(delete_message(message)).status, STATUS_SUCCESS)
-    expect("the status of the second", host.ask(delete_message(message)).status, BAD_DATA)
-
-
-def form_2_deletes(host: HostBench) -> None:
-    host.assigned()
-    request = delete_message(created(host), M.PCI_DELETE_INTERRUPT_MESSAGE2)
-    expect("the status", host.ask(request).status, STATUS_SUCCESS)
-
-
-def unknown_delete_silent(host: HostBench) -> None:
-    host.assigned()
-    packets = host.tell(delete_message(replace(NO_MESSAGE, address=0x1234))).packets
-    expect_came("what came", packets)
-
-
-def lowest_reused(host: HostBench) -> None:
-    host.assigned()
-    first, second = created(host), created(host, vector=VECTOR + 1)
-    created(host, vector=VECTOR + 2)
-    host.tell(delete_message(second))
-    host.tell(delete_message(first))
-    again = created(host, vector=VECTOR + 3)
-    expect("the address of the next", again.address, first.address)
-
-
-def after_close(host: HostBench) -> None:
-    host.assigned()
-    wired(host)
-    heard(host)
-    host.close()
-    host.host.order("raise-interrupt", host.channel, wslot=0, index=0)
-    expect("what reaches the processors", tuple(host.host.interrupts()), ())
 
 
 ASSIGNED: Final = "A bus in D0 with resources assigned"
@@ -249,24 +189,6 @@ CASES: Final = (
         check=block_counted,
     ),
     HostCase(
-        id="deleted-interrupt-ends",
-        strength="must",
-        given=DELIVERED,
-        when="the guest deletes it without wanting a completion, as Linux does",
-        then="the function's message is dropped",
-        source="pci-hyperv.c hv_int_desc_free(); OpenVMM apic_software_device",
-        check=deleted,
-    ),
-    HostCase(
-        id="other-interrupts-stay",
-        strength="must",
-        given="A function with two interrupts",
-        when="the guest deletes the second",
-        then="the first is still delivered",
-        source="pci-hyperv.c hv_int_desc_free(); OpenVMM device.rs, DeleteInterrupt",
-        check=others_stay,
-    ),
-    HostCase(
         id="requests-served-in-order",
         strength="must",
         given=DELIVERED,
@@ -274,55 +196,5 @@ CASES: Final = (
         then="the other is granted and delivered",
         source=f"{COMPOSE}, which deletes the old one first",
         check=created_behind_delete,
-    ),
-    HostCase(
-        id="delete-answered-if-asked",
-        strength="openvmm",
-        given="A granted interrupt",
-        when="the guest deletes it twice and wants completions",
-        then="the first is success, the second BAD_DATA",
-        source="OpenVMM device.rs, DeleteInterrupt",
-        versions=FROM_1_2,
-        check=delete_answered,
-    ),
-    HostCase(
-        id="delete-form-2",
-        strength="openvmm",
-        given="A granted interrupt",
-        when="the guest deletes it by DELETE_INTERRUPT_MESSAGE2",
-        then="the host answers with success",
-        source="OpenVMM device.rs, parse_packet()",
-        versions=FROM_1_2,
-        check=form_2_deletes,
-    ),
-    HostCase(
-        id="unknown-delete-is-silent",
-        strength="openvmm",
-        given=ASSIGNED,
-        when="the guest deletes a message that nobody gave it and wants no completion",
-        then="nothing comes",
-        source="OpenVMM device.rs, DeleteInterrupt",
-        versions=FROM_1_2,
-        check=unknown_delete_silent,
-    ),
-    HostCase(
-        id="lowest-entry-reused",
-        strength="openvmm",
-        given="Three interrupts of which the second and then the first were deleted",
-        when="the guest asks for another",
-        then="it has the address of the first",
-        source="OpenVMM test helpers, lowest free entry",
-        versions=FROM_1_2,
-        check=lowest_reused,
-    ),
-    HostCase(
-        id="interrupts-end-with-channel",
-        strength="openvmm",
-        given=DELIVERED,
-        when="the guest closes the channel and the function sends its message",
-        then="the message is dropped",
-        source="OpenVMM device.rs, close(); apic_software_device",
-        versions=FROM_1_2,
-        check=after_close,
     ),
 )

@@ -20,73 +20,68 @@ SHORT: Final = PciMessage(M.PCI_BUS_D0ENTRY)  # the ring makes eight bytes of it
 REQUIREMENTS: Final = PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0).build()
 
 
-def _ready(host: HostBench) -> None:
-    host.ready()
-    host.functions()
-
-
 def unknown_type(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.ask(PciMessage(UNKNOWN_TYPE))
     expect_alive(host)
 
 
 def unknown_type_status(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect("the status", host.ask(PciMessage(UNKNOWN_TYPE)).status, BAD_DATA)
 
 
 def unknown_type_seen(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     raise Nonconforming(f"an unknown type gets {told(host.ask(PciMessage(UNKNOWN_TYPE)))}")
 
 
 def unknown_type_silent(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect_came("what came", host.tell(PciMessage(UNKNOWN_TYPE)).packets)
 
 
 def short(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.ask(SHORT)
     expect_alive(host)
 
 
 def short_refused(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect_refused("a D0 entry without a window", host.ask(SHORT))
 
 
 def short_status(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect("the status", host.ask(SHORT).status, BAD_DATA)
 
 
 def short_seen(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     raise Nonconforming(f"a D0 entry without a window gets {told(host.ask(SHORT))}")
 
 
 def empty(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.ask(b"")
     expect_alive(host)
 
 
 def host_only(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.ask(PciDevIncoming(M.PCI_EJECT, 0))
     host.ask(PciDevIncoming(M.PCI_BUS_RELATIONS, 0))
     expect_alive(host)
 
 
 def host_only_status(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect("the status", host.ask(PciDevIncoming(M.PCI_EJECT, 0)).status, BAD_DATA)
 
 
 def _stray_completion(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.send(bytes(8), completion=False, transaction_id=1, packet_type=VM_PKT_COMP)
 
 
@@ -105,19 +100,19 @@ def completion_seen(host: HostBench) -> None:
 
 
 def packet_type_ends(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.send(bytes(8), packet_type=UNKNOWN_PACKET)
     expect_deaf(host)
 
 
 def flag_ends(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     host.host.send(host.channel, VM_PKT_DATA_INBAND, UNKNOWN_FLAG, 0, REQUIREMENTS)
     expect_deaf(host)
 
 
 def trailing(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect("the status", host.ask(REQUIREMENTS + b"\xa5" * 100).status, 0)
 
 

@@ -8,30 +8,18 @@ from typing import Final
 from protocol.openvmm import OvQueryProtocolVersionReply
 from protocol.status import STATUS_SUCCESS
 from protocol.versions import LINUX_VPCI_VERSIONS, VPCI_1_2, VPCI_1_3, VPCI_1_5, vpci_dialect
-from protocol.vpci import MessageType, PciMessage, PciVersionRequest
-from sim.conformance.answers import REVISION_MISMATCH, functions_in, relations_of, told
-from sim.conformance.case import (
-    ALL,
-    FROM_1_2,
-    FROM_1_3,
-    UNSOURCED,
-    HostCase,
-    Nonconforming,
-)
-from sim.conformance.expecting import expect, expect_came, expect_count, reaching
+from protocol.vpci import PciVersionRequest
+from sim.conformance.answers import REVISION_MISMATCH, functions_in
+from sim.conformance.case import ALL, FROM_1_2, FROM_1_3, HostCase, Nonconforming
+from sim.conformance.expecting import expect, reaching
 from sim.conformance.host_bench import HostBench
 
 UNKNOWN_VERSION: Final = 0x20000
-M = MessageType
 
 
 def opens(host: HostBench) -> None:
     host.close()
     expect("the status of opening the channel", host.open(), STATUS_SUCCESS)
-
-
-def silent_at_first(host: HostBench) -> None:
-    expect_came("what came unasked", host.receive())
 
 
 def accepted(host: HostBench) -> None:
@@ -108,37 +96,6 @@ def reopened_lower(host: HostBench) -> None:
     expect("bytes of an entry", size, VPCI_1_2.function_description.SIZE)
 
 
-def query_first(host: HostBench) -> None:
-    answer = host.ask(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
-    expect_came("what came", answer.packets)
-    expect_came("what came for a version query", host.negotiate().packets)
-    host.close()
-    host.open()
-    accepted(host)
-
-
-def request_first(host: HostBench) -> None:
-    answer = host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS)
-    raise Nonconforming(f"a request before the version gets {told(answer)}")
-
-
-def garbage_first(host: HostBench) -> None:
-    expect_came("what came", host.ask(b"\xff" * 4).packets)
-    expect_came("what came for a version query", host.negotiate().packets)
-
-
-def second_query_ends(host: HostBench) -> None:
-    host.ready()
-    expect_came("what came", host.negotiate().packets)
-    after = host.tell(PciMessage(M.PCI_QUERY_BUS_RELATIONS))
-    expect_count("lists that came afterwards", relations_of(after.packets), 0)
-
-
-def second_query(host: HostBench) -> None:
-    host.ready()
-    raise Nonconforming(f"a second version query gets {told(host.negotiate())}")
-
-
 FRESH: Final = "A channel that was just opened"
 AGREED: Final = "An agreed version"
 
@@ -151,15 +108,6 @@ CASES: Final = (
         then="the host answers with success",
         source="channel.c vmbus_open(); OpenVMM vmbus_server",
         check=opens,
-    ),
-    HostCase(
-        id="silent-before-version",
-        strength="must",
-        given=FRESH,
-        when="the guest says nothing",
-        then="the host says nothing, as nothing has a form before a version is agreed",
-        source="pci-hyperv.c hv_pci_protocol_negotiation(); OpenVMM device.rs state Init",
-        check=silent_at_first,
     ),
     HostCase(
         id="version-accepted",
@@ -273,53 +221,5 @@ CASES: Final = (
         source="pci-hyperv.c hv_pci_devices_present(); OpenVMM device.rs",
         versions=FROM_1_3,
         check=reopened_lower,
-    ),
-    HostCase(
-        id="query-before-version-ends-worker",
-        strength="openvmm",
-        given=FRESH,
-        when="the guest queries the relations before a version",
-        then="nothing is ever answered, until the channel is closed and opened again",
-        source="OpenVMM device.rs, UnexpectedPacketOrder",
-        versions=FROM_1_2,
-        check=query_first,
-    ),
-    HostCase(
-        id="request-before-version",
-        strength="unknown",
-        given=FRESH,
-        when="the guest asks for resource requirements before a version",
-        then="it is not established what the host answers",
-        source=UNSOURCED,
-        check=request_first,
-    ),
-    HostCase(
-        id="garbage-first-ends-worker",
-        strength="openvmm",
-        given=FRESH,
-        when="the first packet has four bytes that are no message",
-        then="nothing is ever answered",
-        source="OpenVMM device.rs, state Init",
-        versions=FROM_1_2,
-        check=garbage_first,
-    ),
-    HostCase(
-        id="second-version-query-ends-worker",
-        strength="openvmm",
-        given=AGREED,
-        when="the guest asks for it once more",
-        then="neither that nor what follows is answered",
-        source="OpenVMM device.rs, UnexpectedPacketOrder",
-        versions=FROM_1_2,
-        check=second_query_ends,
-    ),
-    HostCase(
-        id="second-version-query",
-        strength="unknown",
-        given=AGREED,
-        when="the guest asks for it once more",
-        then="it is not established what the host answers",
-        source=UNSOURCED,
-        check=second_query,
     ),
 )

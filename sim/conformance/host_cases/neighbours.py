@@ -17,8 +17,7 @@ def window_taken(host: HostBench) -> None:
     with reaching("configuration space"):
         expect("whether it answers", host.read_config(0) != ONES, True)
     host.take_second_offer()
-    host.ready()
-    host.functions()
+    host.listed()
     expect("the status of D0 entry", host.enter_d0().status, STATUS_SUCCESS)
     host.channel = first
     expect("whether the first still answers", host.read_config(0) != ONES, True)

@@ -13,8 +13,7 @@ from sim.conformance.host_bench import ONES, OTHER_WINDOW, HostBench
 
 
 def entered(host: HostBench) -> None:
-    host.ready()
-    host.functions()
+    host.listed()
     expect("the status", host.enter_d0().status, STATUS_SUCCESS)
 
 
@@ -73,8 +72,7 @@ def ends_with_close(host: HostBench) -> None:
 def _reopened(host: HostBench) -> None:
     host.close()
     host.open()
-    host.ready()
-    host.functions()
+    host.listed()
 
 
 def exit_seen(host: HostBench) -> None:

@@ -7,7 +7,6 @@ from typing import Final
 
 from protocol.openvmm import OvDeviceTranslate, OvPartialResourceDescriptor, ResourceType
 from protocol.status import STATUS_SUCCESS
-from protocol.vpci import MessageType
 from sim.conformance.answers import BAD_DATA, Answer
 from sim.conformance.case import FROM_1_2, HostCase
 from sim.conformance.expecting import expect
@@ -21,7 +20,6 @@ from sim.conformance.host_lists import (
     translated,
 )
 
-M = MessageType
 LARGE_40: Final = 1 << 9
 SHIFT_OF_FLAG: Final = {LARGE_40: 8, 1 << 10: 16, 1 << 11: 32}
 

@@ -28,8 +28,7 @@ def _requirements(host: HostBench) -> tuple[int, ...]:
 
 
 def required(host: HostBench) -> None:
-    host.ready()
-    host.functions()
+    host.listed()
     _requirements(host)
 
 
@@ -70,8 +69,7 @@ def assigned_twice(host: HostBench) -> None:
 
 
 def empty_slot_refused(host: HostBench) -> None:
-    host.ready()
-    host.functions()
+    host.listed()
     answer = host.ask_child(M.PCI_QUERY_RESOURCE_REQUIREMENTS, EMPTY_SLOT)
     expect_refused("a request for an empty slot", answer)
 
@@ -84,8 +82,7 @@ def slot_is_32_bits(host: HostBench) -> None:
 
 
 def assigned_early(host: HostBench) -> None:
-    host.ready()
-    host.functions()
+    host.listed()
     raise Nonconforming(f"assigning resources outside of D0 gets {told(host.assign())}")
 
 

@@ -1,43 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""Completions, transaction ids, order and room in the rings, as a host keeps them."""
+"""Completions, transaction ids and order in the rings, as a host keeps them."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND
-from protocol.vpci import MessageType, PciChildMessage, PciMessage
-from sim.conformance.answers import completions_of, names_of, told
-from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
-from sim.conformance.expecting import expect, expect_came, expect_count, expect_each
+from protocol.vpci import MessageType, PciChildMessage
+from sim.conformance.answers import completions_of, told
+from sim.conformance.case import FROM_1_2, HostCase, Nonconforming
+from sim.conformance.expecting import expect, expect_came, expect_each
 from sim.conformance.host_bench import HostBench
+from sim.conformance.host_requests import QUERY, REQUIREMENTS
 from sim.conformance.watched import Received
 
 LARGE_ID: Final = 0xFEDC_BA98_7654_3210
 AT_ONCE: Final = 64  # requests that Linux's table of ids has room for
-MORE_THAN_FIT: Final = 300  # lists of one function; a ring of Linux's size holds 256
-ROUNDS: Final = 530  # requests, by which both rings wrap
-BROKEN_INDEX: Final = 0xFFFF_FFF0
 M = MessageType
-
-REQUIREMENTS: Final = PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 0)
-QUERY: Final = PciMessage(M.PCI_QUERY_BUS_RELATIONS)
-
-
-def _ready(host: HostBench) -> None:
-    host.ready()
-    host.functions()
 
 
 def id_kept(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     packets = host.ask(REQUIREMENTS, transaction_id=LARGE_ID).packets
     ids = [f"{p.transaction_id:#x}" for p in packets if p.packet_type == VM_PKT_COMP]
     expect("the id of the completion", ids[:1], [f"{LARGE_ID:#x}"])
 
 
 def completed_once(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     for request in (REQUIREMENTS, PciChildMessage(M.PCI_QUERY_RESOURCE_REQUIREMENTS, 9)):
         number = host.send(request)
         answers = completions_of((*host.receive(), *host.receive()), number)
@@ -47,12 +37,12 @@ def completed_once(host: HostBench) -> None:
 
 
 def unasked_silent(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect_came("what came", host.tell(REQUIREMENTS).packets)
 
 
 def _unsolicited(host: HostBench) -> list[Received]:
-    _ready(host)
+    host.listed()
     packets = host.tell(QUERY).packets
     return [p for p in packets if p.packet_type == VM_PKT_DATA_INBAND]
 
@@ -68,7 +58,7 @@ def news_has_no_id(host: HostBench) -> None:
 
 
 def many_at_once(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     asked = {host.send(REQUIREMENTS): host.host.asked for _ in range(AT_ONCE)}
     answered = {p.transaction_id for p in host.receive() if p.packet_type == VM_PKT_COMP}
     missing = [number for number in asked if number not in answered]
@@ -76,100 +66,29 @@ def many_at_once(host: HostBench) -> None:
 
 
 def in_order(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     numbers = [host.send(REQUIREMENTS) for _ in range(8)]
     answers = [packet for packet in host.receive() if packet.packet_type == VM_PKT_COMP]
     answered = [answer.transaction_id for answer in answers]
     expect_each("the order of completions", answers, answered, numbers)
 
 
-def ring_wraps(host: HostBench) -> None:
-    _ready(host)
-    first = host.ask(REQUIREMENTS).completion
-    for nth in range(ROUNDS):
-        again = host.ask(REQUIREMENTS).completion
-        if again != first:
-            raise Nonconforming(f"the answer to request {nth + 2} differs from the first")
-
-
-def full_ring_waited_for(host: HostBench) -> None:
-    _ready(host)
-    for _ in range(MORE_THAN_FIT):
-        host.send(QUERY, completion=False)
-    host.let_act()
-    lists = [p for p in host.receive() if p.packet_type == VM_PKT_DATA_INBAND]
-    expect_count("lists", lists, MORE_THAN_FIT)
-
-
-def signals_news(host: HostBench) -> None:
-    _ready(host)
-    before = host.signals
-    host.send(REQUIREMENTS)
-    host.let_act()
-    if host.signals == before:
-        raise Nonconforming("no signal came")
-
-
-def reads_only_with_room(host: HostBench) -> None:
-    _ready(host)
-    host.send(QUERY, completion=False)
-    host.let_act()
-    number = host.send(REQUIREMENTS)
-    host.let_act()
-    if host.to_host.empty():
-        raise Nonconforming("a request was read while a packet lay in the ring to the guest")
-    expect_count("completions once it was read", completions_of(host.receive(), number), 1)
-
-
-def reading_seen(host: HostBench) -> None:
-    _ready(host)
-    host.send(QUERY, completion=False)
-    host.let_act()
-    host.send(REQUIREMENTS)
-    host.let_act()
-    read = "read" if host.to_host.empty() else "not read"
-    raise Nonconforming(f"behind a packet that the guest has not taken, the next request is {read}")
-
-
 def id_zero_silent(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     expect("what comes for id 0", told(host.ask(REQUIREMENTS, transaction_id=0)), "nothing")
 
 
 def id_zero_answered(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     answer = host.ask(REQUIREMENTS, transaction_id=0)
     expect("what comes for id 0", told(answer), "status 0x00000000")
 
 
 def id_reused(host: HostBench) -> None:
-    _ready(host)
+    host.listed()
     for _ in range(3):
         answer = host.ask(REQUIREMENTS, transaction_id=1)
         expect("whether a completion came", answer.completion is not None, True)
-
-
-def _break_ring(host: HostBench) -> None:
-    host.to_host.write_index = BROKEN_INDEX
-    host.host.signal(host.channel)
-
-
-def broken_ring(host: HostBench) -> None:
-    _ready(host)
-    _break_ring(host)
-    host.let_act()
-    host.close()
-    host.open()
-    expect("the status of the version query", host.negotiate().status, 0)
-
-
-def broken_ring_seen(host: HostBench) -> None:
-    _ready(host)
-    _break_ring(host)
-    words = names_of(host.receive())
-    what = ", ".join(words) or "nothing"
-    gone = "is rescinded" if host.rescinded else "stays offered"
-    raise Nonconforming(f"after an index out of range {what} comes, and the channel {gone}")
 
 
 AGREED: Final = "An agreed version and the relations known"
@@ -251,52 +170,6 @@ CASES: Final = (
         check=in_order,
     ),
     HostCase(
-        id="rings-wrap",
-        strength="must",
-        given=AGREED,
-        when="the guest asks the same 530 times, by which both rings have wrapped",
-        then="the answer is always the same",
-        source="ring_buffer.c hv_copyto_ringbuffer(); OpenVMM vmbus_ring",
-        check=ring_wraps,
-    ),
-    HostCase(
-        id="full-ring-waited-for",
-        strength="must",
-        given=AGREED,
-        when="the guest reads nothing until the lists of 300 queries no longer fit the ring",
-        then="all come once it reads: the host waits for room and drops nothing",
-        source="ring_buffer.c hv_pkt_iter_close(), pending_send_sz; OpenVMM vmbus_ring",
-        check=full_ring_waited_for,
-    ),
-    HostCase(
-        id="empty-ring-signalled",
-        strength="must",
-        given="A guest that has read all that came",
-        when="the host writes a completion",
-        then="it signals the channel; nobody looks into the ring otherwise",
-        source="ring_buffer.c hv_signal_on_write(); OpenVMM vmbus_ring",
-        check=signals_news,
-    ),
-    HostCase(
-        id="reads-only-with-room",
-        strength="openvmm",
-        given="A packet that the guest has not taken from the ring",
-        when="the guest sends a request",
-        then="the host does not read it until the largest completion would fit",
-        source="OpenVMM device.rs, MAXIMUM_PACKET_SIZE",
-        versions=FROM_1_2,
-        check=reads_only_with_room,
-    ),
-    HostCase(
-        id="reading-without-room",
-        strength="unknown",
-        given="A packet that the guest has not taken from the ring",
-        when="the guest sends a request",
-        then="it is not established whether the host reads it",
-        source=UNSOURCED,
-        check=reading_seen,
-    ),
-    HostCase(
         id="id-0-not-answered",
         strength="hyperv",
         given=AGREED,
@@ -314,23 +187,5 @@ CASES: Final = (
         source=OV,
         versions=FROM_1_2,
         check=id_zero_answered,
-    ),
-    HostCase(
-        id="broken-ring-is-not-the-end",
-        strength="must",
-        given="A channel on which the guest has put an index out of range",
-        when="the guest closes it, opens it and asks for a version",
-        then="the host answers with success",
-        source="OpenVMM device.rs, WorkerError; ring_buffer.c hv_ringbuffer_write()",
-        check=broken_ring,
-    ),
-    HostCase(
-        id="broken-ring",
-        strength="unknown",
-        given=AGREED,
-        when="the guest puts an index out of range",
-        then="it is not established what a Windows host does; OpenVMM's worker ends in silence",
-        source=UNSOURCED,
-        check=broken_ring_seen,
     ),
 )

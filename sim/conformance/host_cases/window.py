@@ -12,8 +12,7 @@ from sim.conformance.host_bench import ONES, OTHER_WINDOW, HostBench
 
 
 def window_unaligned(host: HostBench) -> None:
-    host.ready()
-    host.functions()
+    host.listed()
     answer = host.enter_d0(OTHER_WINDOW + 0x800)
     raise Nonconforming(f"a window that is not page-aligned gets {told(answer)}")
 
