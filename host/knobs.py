@@ -55,6 +55,22 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         VmbusVersion,
         _doc("Newest VMBus version the host accepts; 5.0 and later have a second port."),
     ] = "5.3"
+    message_connection_id: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=UINT32_MAX),
+        _doc(
+            "Connection that an answer to a contact at VMBus 5.0 and later names for what follows,"
+            " and where it is then heard; 0: that of the contact. Linux goes by the answer."
+        ),
+    ] = 0
+    messages_refused: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=1_000),
+        _doc(
+            "How many messages the hypervisor has no buffer for before it takes the first. Linux"
+            " posts each up to 100 times (vmbus_post_msg)."
+        ),
+    ] = 0
     reoffer: Annotated[
         Literal["after-release", "at-once"],
         _doc(

@@ -35,6 +35,7 @@ from protocol.versions import VMBUS_DIALECTS, VmbusDialect
 from protocol.vmbus import (
     VMBUS_MESSAGE_CONNECTION_ID,
     VMBUS_MESSAGE_SINT,
+    ChannelMessageType,
     VmbusChannelOffer,
     VmbusChannelOfferChannel,
     VmbusChannelOpenResult,
@@ -44,6 +45,7 @@ from protocol.vmbus import (
 # Model: real numbering is not established; SINT 2 in bits 12-15 over the relid, as OpenVMM does.
 CONNECTION_ID_BASE: Final = VMBUS_MESSAGE_SINT << 12
 OFFERS_KEPT: Final = 256  # 196 bytes each; more than the largest built-in scenario has devices
+_CONTACT: Final = bytes([ChannelMessageType.CHANNELMSG_INITIATE_CONTACT])  # a message's first byte
 _NO_MONITOR: Final = 0xFF  # monitorid of a channel that has no monitor page slot
 _HELD: Final = (
     *(ChannelState.OFFERED, ChannelState.OPENING, ChannelState.OPEN, ChannelState.RESCINDED),
@@ -92,12 +94,15 @@ class OfferedChannels:
         unknown_gpadl: UnknownGpadl = UnknownGpadl.REFUSED,
         rescinds_also_to: Collection[VpIndex] = (),
         unload_ignored: bool = False,
+        message_connection_id: int = 0,
     ) -> None:
         """``vps``: VP indices that exist; ``dialects``: accepted versions by wire number.
 
         ``rescinds_also_to``: VPs that get each rescind beside the one that gets all messages.
-        ``unload_ignored``: the host never comes to answering UNLOAD.
+        ``unload_ignored``: the host never comes to answering UNLOAD. ``message_connection_id``:
+        where messages are to be posted that follow on a contact, 0 where that was posted.
         """
+        self._message_connection_id = message_connection_id
         self._unload_ignored = unload_ignored
         self._rescinds_also_to = tuple(rescinds_also_to)
         self._renumber = renumber
@@ -110,15 +115,25 @@ class OfferedChannels:
         self._channels = ChannelBook(reoffer)
         self._gpadls = GpadlTable()
         self._effects: list[Effect] = []
-        # Where messages may be posted to (HVCALL_POST_MESSAGE); others are INVALID_CONNECTION_ID,
-        # by which Linux learns that a host is older than 5.0.
-        self.connection_ids = frozenset(
+        self._contact_ids = frozenset(
             {VMBUS_MESSAGE_CONNECTION_ID, *(d.message_connection_id for d in dialects.values())}
         )
 
     @property
     def session(self) -> SessionState:
         return self._session
+
+    def hears(self, connection_id: ConnectionId, payload: bytes) -> bool:
+        """Whether a message posted there (HVCALL_POST_MESSAGE) is taken by somebody.
+
+        Where not, that is INVALID_CONNECTION_ID, by which Linux learns that a host is older than
+        5.0.
+        """
+        named, dialect = self._message_connection_id, self._dialect
+        if not named or dialect is None or not dialect.reply_names_connection_id:
+            return connection_id in self._contact_ids
+        contact = payload[:1] == _CONTACT
+        return connection_id in self._contact_ids if contact else connection_id == named
 
     @property
     def lists_held(self) -> int:

@@ -130,6 +130,7 @@ class Partition(Administrator):
         )
         self._by_relid: dict[RelId, VpciBus] = {}
         self._messages: deque[bytes] = deque()
+        self._messages_refused = knobs.messages_refused  # as many are still to be
         self._serving = False
 
     @property
@@ -165,7 +166,10 @@ class Partition(Administrator):
 
         An error status without room for it, or if nobody has that connection id.
         """
-        if connection_id not in self.server.connection_ids:
+        if self._messages_refused:
+            self._messages_refused -= 1
+            return HV_STATUS_INSUFFICIENT_BUFFERS
+        if not self.server.hears(connection_id, payload):
             return HV_STATUS_INVALID_CONNECTION_ID
         if len(self._messages) >= MESSAGES_WAITING_MAX:
             return HV_STATUS_INSUFFICIENT_BUFFERS
@@ -350,6 +354,7 @@ def _server_of(vps: Sequence[VpIndex], knobs: Knobs) -> VmbusServer:
         unknown_gpadl=UnknownGpadl(knobs.gpadl_of_unknown_channel),
         rescinds_also_to=vps[-1:] if knobs.repeat_rescind else (),
         unload_ignored=knobs.unload_ignored,
+        message_connection_id=knobs.message_connection_id,
     )
 
 

@@ -97,7 +97,8 @@ class VmbusServer(OfferedChannels):
             return
         # Before 5.0 the word repeats the version (OpenVMM selected_version_or_connection_id).
         names_id = dialect.reply_names_connection_id
-        word = dialect.message_connection_id if names_id else dialect.version
+        named = self._message_connection_id or dialect.message_connection_id
+        word = named if names_id else dialect.version
         self._post(VmbusChannelVersionResponse(version_supported=1, msg_conn_id=word))
 
     def _request_offers(self, payload: bytes) -> None:

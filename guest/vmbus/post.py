@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from guest.vmbus.channel import VmbusChannel
 
 _NAMES: Mapping[int, str] = {message.value: message.name for message in ChannelMessageType}
+US_PER_MS = 1000
 POST_TRIES = 100
 POST_DOUBLINGS = 21  # the delay grows from 1 us to 2.097 s and stays there
 
@@ -53,6 +54,8 @@ class ChannelMessageInfo(Allocated):
 class Posting:
     """What posting needs of the connection."""
 
+    post_tries = POST_TRIES
+    post_doublings = POST_DOUBLINGS
     kernel: Kernel
     msg_conn_id: int
     chn_msg_list: ListHead[ChannelMessageInfo]
@@ -70,7 +73,7 @@ async def vmbus_post_msg(vmbus: Posting, payload: bytes) -> int:
     filled_in = call[:POSTED_PAYLOAD_AT] + payload
     delay_us = 1
     error = 0
-    for attempt in range(POST_TRIES):
+    for attempt in range(vmbus.post_tries):
         if kernel.crowded:
             await ops.offer(kernel, "post_message")
         page = kernel.current_cpu().input_page
@@ -88,11 +91,11 @@ async def vmbus_post_msg(vmbus: Posting, payload: bytes) -> int:
         else:
             kernel.log("err", f"hv_post_msg() failed; error code:{status}")
             return -EINVAL
-        if delay_us > 1000:
-            await ops.usleep(kernel, delay_us)
+        if delay_us > US_PER_MS:
+            await ops.msleep(kernel, delay_us // US_PER_MS)
         else:
             await ops.udelay(kernel, delay_us)
-        if attempt < POST_DOUBLINGS:
+        if attempt < vmbus.post_doublings:
             delay_us *= 2
     return error
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sim.conformance.case import GuestCase
 from sim.conformance.guest_cases import (
+    block_results,
     blocks,
     channel_moves,
     configuration,
@@ -26,6 +27,7 @@ from sim.conformance.guest_cases import (
     open_files,
     opening,
     polling,
+    posting,
     refused_interrupts,
     relations,
     rescind,
@@ -54,12 +56,13 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
         *interrupts.CASES,
     ),
     "retargeting": retargeting.CASES,
-    "blocks": blocks.CASES,
+    "blocks": (*blocks.CASES, *block_results.CASES),
     "eject": (*eject.CASES, *open_files.CASES),
     "rescind": rescind.CASES,
     "ring": (
         *opening.CASES,
         *control_answers.CASES,
+        *posting.CASES,
         *vmbus_waits.CASES,
         *channel_moves.CASES,
         *ring.CASES,

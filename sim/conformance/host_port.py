@@ -6,7 +6,7 @@ Ours in this process and somebody else's behind a socket stand behind the same p
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from protocol.hypercall import HypercallResult
@@ -14,6 +14,8 @@ from protocol.ids import Vector, VpIndex
 from protocol.ring import Packet, Ring
 from sim.trace import Stamped
 
+NO_ANSWER: Final = -1
+"""In place of a status: the host does not answer."""
 Channel = int  # a relid, or what another process calls it
 
 
@@ -31,7 +33,7 @@ class HostUnderTest(Protocol):
         """The instance ids of what is offered and not rescinded, oldest first."""
 
     def open(self, channel: Channel) -> int:
-        """Open a channel; the status of the answer, 0 for success."""
+        """Open a channel; the status of the answer, 0 for success, or NO_ANSWER."""
 
     def close(self, channel: Channel) -> None:
         """Close it."""

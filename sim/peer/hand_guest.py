@@ -35,13 +35,13 @@ from protocol.vmbus import (
     VmbusChannelOpenResult,
     message_type,
 )
+from sim.conformance.host_port import NO_ANSWER
 from sim.peer.bench_clock import BenchClock
 
 RING_BYTES: Final = 20480  # as Linux has it: a header page and four of data
 FIRST_GPADL: Final = 0xE1E10
 FIRST_RING_GPA: Final = 0x10_0000
 FIRST_CONNECTION_ID: Final = 0x2000  # as our host numbers them, by relid
-NO_ANSWER: Final = -1
 BSP: Final = VpIndex(0)
 
 C = ChannelMessageType

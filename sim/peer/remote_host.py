@@ -81,7 +81,9 @@ class RemoteHost:
         return dict(self._offers)
 
     def open(self, channel: Channel) -> int:
-        """OPEN, and the status of OPENED."""
+        """OPEN, and the status of OPENED. Raises NotOffered for a channel that was rescinded."""
+        if channel not in self._offers:
+            raise NotOffered("over the peer port nobody opens a channel that was rescinded")
         return self._ask(Open(channel), Opened, lambda answer: answer.channel == channel).status
 
     def close(self, channel: Channel) -> None:

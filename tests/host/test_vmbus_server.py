@@ -347,10 +347,26 @@ def test_an_unknown_version_is_refused_and_a_known_one_may_follow() -> None:
 def test_an_older_host_knows_no_newer_version_and_no_newer_connection_id() -> None:
     old = {number: VMBUS_DIALECTS[number] for number in (0x20004, 0x30000, 0x40000)}
     server = VmbusServer(VPS, dialects=old)
-    assert server.connection_ids == {1}
+    assert [server.hears(ConnectionId(number), b"") for number in (1, 4)] == [True, False]
     assert Guest(server).contact().version_supported == 0
     assert Guest(server).contact(VMBUS_DIALECTS[0x40000]).version_supported == 1
-    assert VmbusServer(VPS).connection_ids == {1, 4}
+    assert all(VmbusServer(VPS).hears(ConnectionId(number), b"") for number in (1, 4))
+
+
+def test_a_host_that_names_a_connection_hears_there_and_contacts_elsewhere() -> None:
+    named, of_contacts = ConnectionId(7), ConnectionId(4)
+    server = VmbusServer(VPS, message_connection_id=named)
+    contact = VmbusChannelInitiateContact(vmbus_version_requested=NEWEST.version).build()
+    ask = VmbusChannelMessageHeader(msgtype=ChannelMessageType.CHANNELMSG_REQUESTOFFERS).build()
+    assert Guest(server).contact().msg_conn_id == named
+    assert [server.hears(named, each) for each in (contact, ask)] == [False, True]
+    assert [server.hears(of_contacts, each) for each in (contact, ask)] == [True, False]
+
+
+def test_what_a_host_before_5_0_answers_names_no_connection() -> None:
+    server = VmbusServer(VPS, message_connection_id=7)
+    assert Guest(server).contact(VMBUS_DIALECTS[0x40000]).msg_conn_id != 7
+    assert server.hears(ConnectionId(1), b"")
 
 
 @pytest.mark.parametrize("interrupt_page", [0, 3, 0x0102])

@@ -32,6 +32,7 @@ from sim.conformance.host_cases import (
     resources,
     retargeting,
     ring,
+    ring_limits,
     ring_packets,
     ring_room,
     ring_words,
@@ -60,7 +61,13 @@ THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
     "blocks": blocks.CASES,
     "eject": eject.CASES,
     "rescind": rescind.CASES,
-    "ring": (*ring.CASES, *ring_room.CASES, *ring_words.CASES, *ring_packets.CASES),
+    "ring": (
+        *ring.CASES,
+        *ring_room.CASES,
+        *ring_words.CASES,
+        *ring_packets.CASES,
+        *ring_limits.CASES,
+    ),
     "malformed": malformed.CASES,
     "limits": limits.CASES,
 }

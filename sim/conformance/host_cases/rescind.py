@@ -12,6 +12,7 @@ from sim.conformance.case import FROM_1_2, UNSOURCED, HostCase, Nonconforming
 from sim.conformance.expecting import expect, expect_came, reaching
 from sim.conformance.host_bench import ONES, HostBench
 from sim.conformance.host_interrupts import VECTOR, VP, heard, retarget, wired
+from sim.conformance.host_port import NO_ANSWER
 
 M = MessageType
 
@@ -100,6 +101,14 @@ def interrupts_stop(host: HostBench) -> None:
     expect("what reaches the processors", tuple(host.host.interrupts()), ())
 
 
+def opened_too_late(host: HostBench) -> None:
+    host.close()
+    host.host.order("rescind", host.channel)
+    with reaching("a rescind"):
+        expect("whether the channel is rescinded", host.rescinded, True)
+    expect("the answer to the open", host.open(), NO_ANSWER)
+
+
 LENT: Final = "A bus in D0 with resources assigned"
 GONE: Final = "A channel that was rescinded"
 
@@ -112,6 +121,15 @@ CASES: Final = (
         then="the channel is rescinded",
         source="channel_mgmt.c vmbus_onoffer_rescind(); OpenVMM vmbus_server revoke",
         check=withdrawn,
+    ),
+    HostCase(
+        id="late-open-not-answered",
+        strength="hyperv",
+        given=GONE,
+        when="the guest opens it, as it has not heard of that",
+        then="no answer comes: the rescind is on its way",
+        source="vmbus_drv.c vmbus_on_msg_dpc(), comment; OpenVMM vmbus_server: Revoked",
+        check=opened_too_late,
     ),
     HostCase(
         id="ring-left-after-rescind",

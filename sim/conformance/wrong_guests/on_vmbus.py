@@ -35,6 +35,15 @@ class SleepsOn(VmbusConnection):
         pass
 
 
+class StaysWhereItWas(VmbusConnection):
+    """It posts everything where it has posted the contact."""
+
+    async def request_offers(self) -> int:
+        if self.dialect is not None:
+            self.msg_conn_id = self.dialect.message_connection_id
+        return await super().request_offers()
+
+
 # Rings
 
 
@@ -94,6 +103,11 @@ def rings(caught_by: str, does: str, **classes: type[Ring]) -> WrongGuest:
 
 
 WRONG: Final[tuple[WrongGuest, ...]] = (
+    vmbus(
+        "messages-go-where-the-answer-says",
+        "posts all its messages where it has made contact",
+        StaysWhereItWas,
+    ),
     vmbus("messages-well-formed", "posts a message of 248 bytes", PostsTooMuch),
     vmbus("rescind-ends-an-open", "waits for a channel that has gone", SleepsOn),
     rings("packets-across-the-end", "garbles what goes round its ring", to_host=GarblesAtTheEnd),

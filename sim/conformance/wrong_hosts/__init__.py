@@ -26,6 +26,7 @@ from sim.conformance.wrong_hosts import (
     relations,
     resources,
     ring,
+    ring_limits,
     ring_words,
 )
 from sim.conformance.wrong_hosts.row import WrongHost
@@ -41,6 +42,7 @@ WRONG_HOSTS: Final[tuple[WrongHost, ...]] = tuple(
         leaving.ROWS,
         ring.ROWS,
         ring_words.ROWS,
+        ring_limits.ROWS,
         profiles.ROWS,
     )
 )

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from protocol.ids import Vector, VpIndex
 from protocol.ring import DESCRIPTOR_BYTES, Packet
+from protocol.status import STATUS_UNSUCCESSFUL, unsigned
 from protocol.vmbus import VM_PKT_COMP
 from protocol.vpci import MessageType, message_type
 from sim.conformance.host_interrupts import VECTOR, VP
-from sim.conformance.host_port import Channel
+from sim.conformance.host_port import NO_ANSWER, Channel
 from sim.conformance.wrong_hosts.lists import is_list
 from sim.conformance.wrong_hosts.meddled import (
     WINDOWS,
@@ -118,6 +119,12 @@ class OffersAnother(Meddled):
         return {channel: UUID(int=instance.int ^ 1) for channel, instance in offers.items()}
 
 
+class AnswersLateOpens(Meddled):
+    def open(self, channel: Channel) -> int:
+        status = super().open(channel)
+        return unsigned(STATUS_UNSUCCESSFUL) if status == NO_ANSWER else status
+
+
 def _answers_still(host: Meddled, gpa: int, _size: int, value: int) -> int:
     in_window = any(gpa in window for window in WINDOWS)
     return 0 if in_window and "rescind" in host.done else value
@@ -215,6 +222,12 @@ ROWS: Final = (
         does="does not rescind",
         catches=("rescind-withdraws",),
         wrap=OrdersNothing,
+    ),
+    WrongHost(
+        id="answers-late-opens",
+        does="answers the opening of a channel that it has rescinded",
+        catches=("late-open-not-answered",),
+        wrap=AnswersLateOpens,
     ),
     WrongHost(
         id="answers-after-rescind",

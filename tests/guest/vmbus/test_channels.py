@@ -93,8 +93,9 @@ def test_posting_is_tried_a_hundred_times_with_a_delay_that_doubles_to_two_secon
     host.kernel.spawn_thread("request", request())
     host.engine.run()
     assert errors == [-ENOBUFS]
-    doubling_us = sum(1 << n for n in range(21))
-    assert host.kernel.now_ns() == (doubling_us + 79 * (1 << 21)) * 1000
+    busy_us = sum(1 << n for n in range(10))
+    asleep_ms = sum((1 << n) // 1000 for n in range(10, 21)) + 79 * ((1 << 21) // 1000)
+    assert host.kernel.now_ns() == (busy_us + 1000 * asleep_ms) * 1000
 
 
 @pytest.mark.wire_note("1.4a", "1.4c", "1.4e", "1.4g")

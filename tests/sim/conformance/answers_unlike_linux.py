@@ -133,6 +133,20 @@ class DiesInHaste(VmbusConnection):
         return super().disconnect()
 
 
+class TriesTenTimes(VmbusConnection):
+    post_tries = 10
+
+
+class TriesForEver(VmbusConnection):
+    post_tries = 200
+
+
+class LosesPatience(VmbusConnection):
+    """Its delays do not grow beyond a second."""
+
+    post_doublings = 20
+
+
 class LooksRarely(VmbusInterrupts):
     """A kernel of it that crashes looks for the host's answer once a second."""
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import ETIMEDOUT
 
+from msgspec.structs import replace
+
 from guest.kernel.sync import Completion
 from guest.pci_core.types import PciDev
 from guest.pci_hyperv.assignment import HIGHEST_SLOT
+from guest.pci_hyperv.blocks import HvReadConfigCompl
 from guest.pci_hyperv.bus import HvPciBus, HvPciBusState, hv_get_drvdata
 from guest.pci_hyperv.channel import Incoming
 from guest.pci_hyperv.device import HvPciDev, HvPciDevDescription
@@ -25,7 +28,7 @@ from protocol.pci_regs import PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_ROM_ADD
 from protocol.ring import Packet
 from protocol.status import STATUS_REVISION_MISMATCH
 from protocol.versions import Dialect
-from protocol.vpci import CONFIG_BLOCK_BYTES_MAX, MessageType, PciBusRelations2
+from protocol.vpci import CONFIG_BLOCK_BYTES_MAX, MessageType, PciBusRelations2, PciResponse
 
 M = MessageType
 PATIENCE_MS = 60_000
@@ -221,6 +224,25 @@ class GoesByRevision(HvPciDriver):
 class TellsNoDriver(HvPciDriver):
     async def invalidate_block(self, _hpdev: HvPciDev, _block_mask: int) -> None:
         pass
+
+
+class TakesAnySuccess(HvPciDriver):
+    """Every status of a block that is not negative is 0 to it."""
+
+    async def hv_pci_read_config_compl(
+        self, context: HvReadConfigCompl, packet: Packet, size: int
+    ) -> None:
+        await super().hv_pci_read_config_compl(context, _succeeded(packet), size)
+
+    async def hv_pci_write_config_compl(
+        self, context: HvPciCompl, packet: Packet, size: int
+    ) -> None:
+        await super().hv_pci_write_config_compl(context, _succeeded(packet), size)
+
+
+def _succeeded(packet: Packet) -> Packet:
+    status = PciResponse.parse(packet.payload).status
+    return replace(packet, payload=bytes(4) + packet.payload[4:]) if status > 0 else packet
 
 
 class CutsBlocks(HvPciDriver):

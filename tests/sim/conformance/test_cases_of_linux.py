@@ -52,6 +52,8 @@ UNLIKE = (
     Unlike("retry-waits-ten-seconds", drivers.RetriesAnyway, "D0 exit was not answered"),
     Unlike("poll-ends-when-function-gone", interrupts.NeverLooks, "vendor id 0 times"),
     Unlike("poll-ends-when-function-gone", interrupts.LooksOn, "looked again"),
+    Unlike("block-read-at-status-0-only", drivers.TakesAnySuccess, "taken for a success"),
+    Unlike("block-written-at-status-0-only", drivers.TakesAnySuccess, "taken for a success"),
     Unlike("block-beyond-128-bytes-not-written", drivers.CutsBlocks, "128 bytes were written"),
     Unlike(EARLY_LIST, drivers.ContentWithAnyList, "on the strength of the early list"),
     Unlike("empty-list-obeyed", drivers.IgnoresEmptyLists, "not taken for a new one"),
