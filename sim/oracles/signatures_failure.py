@@ -131,7 +131,7 @@ class InvalidatedWhileLeaving(Signature):
     item = "O11"
     kinds = frozenset({"null-dereference", "use-after-free"})
     where = (CALLBACK,)
-    what = ("block_invalidate", "FunctionInstance.", "WorkQueue.")
+    what = ("block_invalidate", "FunctionInstance.", "WorkQueue.", "read_stale_blocks")
 
     def _notice(self, _event: BlockInvalidateSent, *_: object) -> None:
         self.possible = True

@@ -65,6 +65,17 @@ static void init_core(void)
 	platform_bus_init();
 }
 
+/* Of what the kernel sets up before its drivers nothing fails: it has no other way than to succeed. */
+static void call_initcall(initcall_t call)
+{
+	const char *name = vx_function_name(call);
+
+	if (!strcmp(name, "hv_acpi_init")) /* VMBus's, the first of the drivers here */
+		vx_begin_faults();
+	if (call())
+		vx_log(name);
+}
+
 static void boot(void *argument)
 {
 	initcall_t *call;
@@ -75,10 +86,8 @@ static void boot(void *argument)
 	for_each_online_cpu(cpu)
 		vx_on_cpu(cpu, init_cpu);
 	vx_add_vmbus_device();
-	vx_begin_faults();
 	for (call = vx_initcalls_start; call < vx_initcalls_end; call++)
-		if ((*call)())
-			vx_log(vx_function_name(*call));
+		call_initcall(*call);
 }
 
 /* On the last CPU: VMBus's interrupts come in on the first, and meet it from there. */

@@ -67,7 +67,7 @@ static const char *find_name(const void *caller)
 
 static bool begun;
 
-/* From here on; what the kernel sets up before its drivers has no other way than to succeed. */
+/* From here on. */
 void vx_begin_faults(void)
 {
 	begun = true;
