@@ -19,6 +19,9 @@ class HostPort(Protocol):
     def mmio_read(self, gpa: int, size: int) -> int:
         """Read 1, 2, 4 or 8 bytes; all ones where nobody answers."""
 
+    def take_read_hold(self) -> int:
+        """For how many nanoseconds the read just made, by either way, holds the CPU: mostly 0."""
+
     def read_iar(self, vp: VpIndex) -> int:
         """arm64: read ICC_IAR1_EL1, the interrupt that waits; 1023 if there is none."""
 

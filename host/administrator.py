@@ -6,6 +6,7 @@ Scenario actors call these by name. Knows no channel and no message; offering is
 
 from host.bus import VpciBus
 from host.clock import Clock
+from host.deferral import BOTH, NEVER
 from host.events import RequestIgnored, RequestMisanswered
 from host.settings import BusConfig
 from host.vsp import inputs
@@ -78,6 +79,17 @@ class Administrator:
         bus, message_type = self.bus(name), _type_of(message)
         if bus.worker is not None and message_type in bus.kept:
             bus.worker.complete(bus.kept[message_type], answer)
+
+    def defer_access(
+        self, name: str, wslot: int = 0, kind: str = BOTH, for_ns: int = NEVER
+    ) -> None:
+        """A function puts off its next access to configuration space, ``read``, ``write`` or both.
+
+        It answers after so many nanoseconds. If it never does, or the host's patience
+        (``access_patience_ns``) ends before, a read gives all ones and a write is lost. Raises
+        ValueError for another kind.
+        """
+        self.bus(name).deferral.arm(SlotNumber(wslot), kind, for_ns)
 
     def stall(self, name: str, stall_ns: int) -> None:
         """Let the bus's channel rest for so many nanoseconds."""

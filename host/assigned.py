@@ -13,6 +13,7 @@ import msgspec
 
 from host.address_map import AddressMap, Read, Write
 from host.clock import Clock
+from host.deferral import ReadHold
 from host.events import (
     BarsMapped,
     BarsUnmapped,
@@ -39,7 +40,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What every bus and function of a partition shares.
 
     ``addresses`` are where BARs answer, ``windows`` where configuration windows do;
-    ``framebuffer`` is where the VM has one, both ends included.
+    ``read_hold`` is how long a read holds its VP; ``framebuffer`` is where the VM has one, both
+    ends included.
     """
 
     addresses: AddressMap
@@ -49,6 +51,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     interrupts: InterruptController
     emit: Callable[[object], None]
     latency_ns: Mapping[str, WindowNs]
+    read_hold: ReadHold
     framebuffer: tuple[int, int] | None = None
 
 

@@ -16,6 +16,7 @@ from host.carry import CARRY
 from host.channel_worker import ChannelWorker
 from host.clock import Cancel
 from host.config_window import ConfigWindow
+from host.deferral import Deferral
 from host.function import Function, layout_of
 from host.settings import BusConfig, FunctionConfig
 from host.vsp import FunctionFacts, Vsp, VspState, initial_state
@@ -32,7 +33,8 @@ class VpciBus:
 
     ``on_rescind`` is the partition's way to withdraw the offer.
     ``functions`` are the live ones by slot; ``state`` is the VSP's. Others read, never write.
-    ``kept`` has by message type the id of the request that an armed fault met last.
+    ``kept`` has by message type the id of the request that an armed fault met last, ``deferral``
+    what the functions put off.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class VpciBus:
         "_stepping",
         "around",
         "config",
+        "deferral",
         "functions",
         "kept",
         "name",
@@ -69,7 +72,11 @@ class VpciBus:
         self.kept: dict[int, TransactionId] = {}
         self.timers: dict[tuple[str, int], Cancel] = {}
         self.functions: dict[int, AssignedFunction] = {}
-        self.window = ConfigWindow(config.name, self.functions, vsp.rules.knobs, around.emit)
+        knobs = vsp.rules.knobs
+        self.deferral = Deferral(
+            config.name, around.clock, around.emit, around.read_hold, knobs.access_patience_ns
+        )
+        self.window = ConfigWindow(config.name, self.functions, knobs, around.emit, self.deferral)
         self._step = vsp.begin_life()
         self._on_rescind = on_rescind
         self._inbox: list[Input] = []

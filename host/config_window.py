@@ -6,10 +6,12 @@ no message; what a write sets off goes to a hook.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from host.address_map import AddressMap, all_ones
 from host.assigned import AssignedFunction
+from host.deferral import Deferral
 from host.knobs import Knobs
 from protocol.hypercall import HV_HYP_PAGE_SHIFT, HV_HYP_PAGE_SIZE
 from protocol.ids import SlotNumber
@@ -28,7 +30,16 @@ Emit = Callable[[object], None]
 class ConfigWindow:
     """One bus's window over its live functions, ``functions`` being the owner's dictionary."""
 
-    __slots__ = ("_bounds", "_bus", "_emit", "_functions", "_page", "_readable", "_slot")
+    __slots__ = (
+        "_bounds",
+        "_bus",
+        "_deferral",
+        "_emit",
+        "_functions",
+        "_page",
+        "_readable",
+        "_slot",
+    )
 
     def __init__(
         self,
@@ -36,10 +47,12 @@ class ConfigWindow:
         functions: Mapping[int, AssignedFunction],
         knobs: Knobs,
         emit: Emit,
+        deferral: Deferral,
     ) -> None:
         self._bus = bus
         self._functions = functions
         self._emit = emit
+        self._deferral = deferral
         self._bounds = _BOUNDS[knobs.unaligned_config_refused, knobs.last_dword_refused]
         self._readable = knobs.slot_page_readable
         self._slot = SlotNumber(0)
@@ -92,12 +105,27 @@ class ConfigWindow:
             value = _ONES[size]
         else:
             value = function.read(offset, size)
+            if self._deferral.armed:
+                value = self._deferral.read(slot, size, value)
         self._emit(ConfigRead(self._bus, slot, offset, size, value))
         return value
 
     def write_config(self, offset: int, size: int, value: int) -> int:
         """Write the selected function; nanoseconds the VP is held."""
         slot = self._slot
+        if self._deferral.armed and slot in self._functions:
+            late = partial(self._write_late, slot, offset, size, value)
+            held_ns = self._deferral.write(slot, late)
+            if held_ns:
+                return held_ns
+        return self._write(slot, offset, size, value)
+
+    def _write_late(self, slot: SlotNumber, offset: int, size: int, value: int) -> None:
+        """What was put off is done now, if the function is still there."""
+        if slot in self._functions:
+            self._write(slot, offset, size, value)
+
+    def _write(self, slot: SlotNumber, offset: int, size: int, value: int) -> int:
         function = self._functions.get(slot)
         self._emit(ConfigWritten(self._bus, slot, offset, size, value))
         last, misaligned = self._bounds[size]

@@ -194,6 +194,16 @@ class BarsUnmapped(FunctionEvent, frozen=True, gc=False):
 # Interrupts
 
 
+class AccessDeferred(FunctionEvent, frozen=True, gc=False):
+    """The function put off a ``read`` or ``write`` of its configuration space.
+
+    The processor that made it stands still for ``held_ns``.
+    """
+
+    access: str
+    held_ns: int
+
+
 class InterruptCreated(FunctionEvent, frozen=True, gc=False):
     address: int
     data: int

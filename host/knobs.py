@@ -291,6 +291,16 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         bool, _doc("Reads of the slot page give the selected slot. Off: all ones.")
     ] = True
 
+    access_patience_ns: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=DAY_NS),
+        _doc(
+            "How long the host waits for a device that puts an access off (`defer-access`); then a"
+            " read gives all ones and a write is lost. Model: not established; OpenVMM waits as"
+            " long as its device does."
+        ),
+    ] = 10 * SECOND_NS
+
     # Flow control
     reply_room_bytes: Annotated[
         int,

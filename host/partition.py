@@ -15,6 +15,7 @@ from host.assigned import Surroundings
 from host.bus import VpciBus
 from host.channel_book import Renumber, Reoffer
 from host.clock import Clock, GuestMemory, GuestPort
+from host.deferral import ReadHold
 from host.events import (
     ChannelClosed,
     ChannelMoved,
@@ -117,6 +118,8 @@ class Partition(Administrator):
         self.mmio_write: Final = mmio.write
         self.called_read: Final = mmio.called_read
         self.called_write: Final = mmio.called_write
+        read_hold = ReadHold()
+        self.take_read_hold: Final = read_hold.take
         self._interrupts = arch.controller(vps, mmio.addresses, self._deliver)
         self._around = Surroundings(
             mmio.addresses,
@@ -126,6 +129,7 @@ class Partition(Administrator):
             self._interrupts,
             emit,
             self._latency_ns,
+            read_hold,
             config.framebuffer,
         )
         self._by_relid: dict[RelId, VpciBus] = {}

@@ -11,9 +11,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from protocol.errors import RemoteProtocolError
 from protocol.vpci import MessageType
 
-Shape: TypeAlias = Literal["number", "numbers", "bytes", "message", "ring"]
+Shape: TypeAlias = Literal["number", "numbers", "bytes", "message", "ring", "access"]
 Value: TypeAlias = int | str | bytes | tuple[int, ...]
 RINGS: Final = ("to-guest", "to-host")  # as words: 0 and 1
+ACCESSES: Final = ("read", "write", "both")  # as words: 0, 1 and 2
+NAMES: Final[Mapping[str, Sequence[str]]] = {"ring": RINGS, "access": ACCESSES}
 REST: Final = ("numbers", "bytes")  # take all words that are left
 
 
@@ -65,6 +67,11 @@ HOST_ORDERS: Final[Mapping[str, OrderKind]] = {
     ),
     "forge-index": OrderKind(
         13, "write an index of a ring", (Argument("ring", "ring"), Argument("value"))
+    ),
+    "defer-access": OrderKind(
+        14,
+        "put off the next access to a function's configuration space; 0 ns: never answer it",
+        (WSLOT, Argument("kind", "access"), Argument("for_ns")),
     ),
 }
 GUEST_ORDERS: Final[Mapping[str, OrderKind]] = {
@@ -132,7 +139,7 @@ def _words(shape: Shape, value: Value) -> Sequence[int]:
     if isinstance(value, (bytes, tuple)):
         return list(value)
     if isinstance(value, str):
-        return [MessageType[value] if shape == "message" else RINGS.index(value)]
+        return [MessageType[value] if shape == "message" else NAMES[shape].index(value)]
     return [value]
 
 
@@ -142,8 +149,8 @@ def _value(name: str, argument: Argument, words: list[int]) -> Value:
             return bytes(words)
         if argument.shape == "message":
             return MessageType(words[0]).name
-        if argument.shape == "ring":
-            return RINGS[words[0]]
+        if argument.shape in NAMES:
+            return NAMES[argument.shape][words[0]]
     except (ValueError, IndexError):
         raise RemoteProtocolError(f"the order {name} has no such {argument.name}") from None
     return tuple(words) if argument.shape == "numbers" else words[0]

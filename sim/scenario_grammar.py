@@ -42,6 +42,7 @@ ARCHITECTURES: Final = ("x86-64", "arm64")
 DRIVERS: Final = ("model", "kernel")
 ISOLATIONS: Final = ("none", "cvm")
 RINGS: Final = ("to-guest", "to-host")
+ACCESSES: Final = ("read", "write", "both")
 OPEN_ITEMS: Final = tuple(f"O{number}" for number in range(1, 40))
 FRAMEBUFFER: Final = ("told", "guessed", "unknown")  # guessed: at the lowest address for BARs
 VIOLATION_KINDS: Final = (
@@ -223,6 +224,16 @@ _STEP_ROWS: Final = (
         (_DEVICE, _REQUEST, Key("data", HEX, REQUIRED, "the answer's payload, in hexadecimal")),
         "answer, or answer again, the last request of this kind that a step above was about",
     ),
+    StepRow(
+        "defer-access",
+        "host",
+        (
+            _DEVICE,
+            Key("kind", one_of(ACCESSES), "both", "which access"),
+            Key("for_ns", DURATION_NS, 0, "for so long; 0: it never answers"),
+        ),
+        "let the device put off its next read and write of configuration space",
+    ),
     StepRow("stall", "host", (_DEVICE, _NS), "let the host answer nothing on this bus for a while"),
     StepRow(
         "forge-packet",
@@ -354,6 +365,7 @@ CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "eject-queued": ("eject", "forge-packet"),
     "eject-completed": ("eject", "forge-packet"),
     "rescinded": ("rescind", "eject", "surprise-remove"),
+    "access-deferred": ("defer-access",),
     "block-invalidate-sent": ("invalidate-block",),
     "block-invalidated": ("invalidate-block",),
     "processes-frozen": ("suspend",),

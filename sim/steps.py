@@ -94,6 +94,9 @@ HOST_STEPS: Mapping[str, Callable[[Stage, Do], object]] = {
     "answer-late": lambda stage, step: stage.partition.answer_late(
         _bus(stage, step), step.arguments["message"], step.arguments["data"]
     ),
+    "defer-access": lambda stage, step: stage.partition.defer_access(
+        _bus(stage, step), _wslot(stage, step), step.arguments["kind"], step.arguments["for_ns"]
+    ),
     "stall": lambda stage, step: stage.partition.stall(_bus(stage, step), step.arguments["ns"]),
     "forge-packet": lambda stage, step: stage.partition.forge_packet(
         _bus(stage, step),

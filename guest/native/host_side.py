@@ -57,7 +57,9 @@ class HostSide:
         if request is Request.HYPERCALL:
             return self._hypercall(context.cpu.vp, trap)
         if request is Request.MMIO_READ:
-            return self._port.mmio_read(trap.a, trap.size)
+            value = self._port.mmio_read(trap.a, trap.size)
+            trap.held_ns = self._port.take_read_hold()
+            return value
         trap.held_ns = self._port.mmio_write(trap.a, trap.size, trap.b)
         return 0
 
@@ -69,7 +71,7 @@ class HostSide:
             c.memmove(trap.c, result.output, len(result.output))
         if call_code(control) == HVCALL_POST_MESSAGE and not result.status:
             self._emit(MessagePosted("guest-to-host", _posted(data)))
-        trap.held_ns = result.held_ns
+        trap.held_ns = result.held_ns or self._port.take_read_hold()
         return result.register
 
     # --- what the host delivers ---

@@ -130,8 +130,7 @@ class Config(Device):
         if locked:
             await hpdev.hbus.config_lock.lock_irqsave()
         value = self._read_now(hpdev, where, size)
-        if locked:
-            await hpdev.hbus.config_lock.unlock_irqrestore()
+        await self._let_go(hpdev.hbus, self.kernel.port.take_read_hold(), locked=locked)
         return value
 
     async def _hv_pcifront_write_config(
@@ -142,10 +141,14 @@ class Config(Device):
         if locked:
             await hpdev.hbus.config_lock.lock_irqsave()
         held_ns = self._write_now(hpdev, where, size, value)
+        await self._let_go(hpdev.hbus, held_ns, locked=locked)
+
+    async def _let_go(self, hbus: HvPciBus, held_ns: int, *, locked: bool) -> None:
+        """An access is made: the host lets the CPU go, and that ``config_lock`` if it has it."""
         if held_ns:
-            await self._stand_still(hpdev.hbus, held_ns, locked=locked)
+            await self._stand_still(hbus, held_ns, locked=locked)
         elif locked:
-            await hpdev.hbus.config_lock.unlock_irqrestore()
+            await hbus.config_lock.unlock_irqrestore()
 
     async def _stand_still(self, hbus: HvPciBus, held_ns: int, *, locked: bool) -> None:
         """The host holds the CPU, which holds ``config_lock``."""
@@ -153,6 +156,12 @@ class Config(Device):
             await hbus.config_lock.lock_irqsave()
         await ops.burn_ns(self.kernel, held_ns, "host holds the CPU")
         await hbus.config_lock.unlock_irqrestore()
+
+    async def _hold_alone(self, hbus: HvPciBus, hpdev: HvPciDev, held_ns: int) -> None:
+        """The same where nobody else was there so far: from here on somebody may come."""
+        self.get_pcichild(hpdev)
+        await self._stand_still(hbus, held_ns, locked=False)
+        await self.put_pcichild(hpdev)
 
     async def hv_pcifront_get_vendor_id(self, hpdev: HvPciDev) -> int:
         """The vendor id the host shows now, 0xFFFF if the device has gone.
@@ -164,8 +173,7 @@ class Config(Device):
         if locked:
             await hpdev.hbus.config_lock.lock_irqsave()
         vendor_id = self._window_read(hpdev.hbus, hpdev.desc.win_slot, PCI_VENDOR_ID, 2)
-        if locked:
-            await hpdev.hbus.config_lock.unlock_irqrestore()
+        await self._let_go(hpdev.hbus, self.kernel.port.take_read_hold(), locked=locked)
         if vendor_id is None:
             raise Uninitialised("hv_pcifront_get_vendor_id(): val read before anybody wrote it")
         return vendor_id
@@ -188,7 +196,11 @@ class Config(Device):
         hbus: HvPciBus = bus.sysdata
         hpdev = self._lone_child(hbus, devfn)
         if hpdev is not None:
-            return PCIBIOS_SUCCESSFUL, self._read_now(hpdev, where, size) or UNTOUCHED
+            value = self._read_now(hpdev, where, size)
+            held_ns = self.kernel.port.take_read_hold()
+            if held_ns:
+                await self._hold_alone(hbus, hpdev, held_ns)
+            return PCIBIOS_SUCCESSFUL, value or UNTOUCHED
         hpdev = await self.get_pcichild_wslot(hbus, self.devfn_to_wslot(devfn))
         if hpdev is None:
             return PCIBIOS_DEVICE_NOT_FOUND, _error_response(size)
@@ -205,9 +217,7 @@ class Config(Device):
         if hpdev is not None:
             held_ns = self._write_now(hpdev, where, size, value)
             if held_ns:
-                self.get_pcichild(hpdev)
-                await self._stand_still(hbus, held_ns, locked=False)
-                await self.put_pcichild(hpdev)
+                await self._hold_alone(hbus, hpdev, held_ns)
             return PCIBIOS_SUCCESSFUL
         hpdev = await self.get_pcichild_wslot(hbus, self.devfn_to_wslot(devfn))
         if hpdev is None:

@@ -19,6 +19,16 @@ NO_ANSWER: Final = -1
 Channel = int  # a relid, or what another process calls it
 
 
+class Access(Protocol):
+    """A register access that was begun; its processor waits, and others do not."""
+
+    def ended(self) -> bool:
+        """Whether the host has let the processor go on."""
+
+    def value(self) -> int:
+        """What a read gave, once it has ended."""
+
+
 class HostUnderTest(Protocol):
     """One host, fresh. What it cannot do raises :class:`~sim.conformance.case.NotOffered`."""
 
@@ -63,6 +73,12 @@ class HostUnderTest(Protocol):
 
     def mmio_write(self, gpa: int, size: int, value: int) -> None:
         """Write it."""
+
+    def begin_read(self, gpa: int, size: int) -> Access:
+        """Begin :meth:`mmio_read` on one processor, and go on with another."""
+
+    def begin_write(self, gpa: int, size: int, value: int) -> Access:
+        """:meth:`mmio_write` likewise."""
 
     def hypercall(self, control: int, data: bytes) -> HypercallResult:
         """Issue a hypercall."""

@@ -20,7 +20,7 @@ from protocol.ring import Packet, Ring
 from sim.conformance.case import HostCase, NotOffered
 from sim.conformance.host_port import Channel
 from sim.identity import instance_id
-from sim.peer.bare_guest import BareGuest
+from sim.peer.bare_guest import BareGuest, Begun
 from sim.trace import Stamped
 
 NAME: Final = "disk"
@@ -113,12 +113,26 @@ class OwnHost:
         self._guest.signal(RelId(channel))
 
     def mmio_read(self, gpa: int, size: int) -> int:
-        """An intercepted read."""
-        return self._guest.mmio_read(gpa, size)
+        """An intercepted read, to its end."""
+        return self._ended(self._guest.begin_read(gpa, size)).value()
 
     def mmio_write(self, gpa: int, size: int, value: int) -> None:
+        """An intercepted write, to its end."""
+        self._ended(self._guest.begin_write(gpa, size, value))
+
+    def begin_read(self, gpa: int, size: int) -> Begun:
+        """An intercepted read."""
+        return self._guest.begin_read(gpa, size)
+
+    def begin_write(self, gpa: int, size: int, value: int) -> Begun:
         """An intercepted write."""
-        self._guest.mmio_write(gpa, size, value)
+        return self._guest.begin_write(gpa, size, value)
+
+    def _ended(self, access: Begun) -> Begun:
+        """The same, once as much time has passed as it takes."""
+        if not access.ended():
+            self._guest.clock.run_until(access.end_ns)
+        return access
 
     def hypercall(self, control: int, data: bytes) -> HypercallResult:
         """On VP 0."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from protocol.hypercall import HypercallResult
 from protocol.ids import Vector, VpIndex
 from protocol.ring import Packet, Ring
-from sim.conformance.host_port import Channel, HostUnderTest
+from sim.conformance.host_port import Access, Channel, HostUnderTest
 from sim.trace import Stamped
 
 
@@ -59,6 +59,12 @@ class Wrapped:
 
     def mmio_write(self, gpa: int, size: int, value: int) -> None:
         self._host.mmio_write(gpa, size, value)
+
+    def begin_read(self, gpa: int, size: int) -> Access:
+        return self._host.begin_read(gpa, size)
+
+    def begin_write(self, gpa: int, size: int, value: int) -> Access:
+        return self._host.begin_write(gpa, size, value)
 
     def hypercall(self, control: int, data: bytes) -> HypercallResult:
         return self._host.hypercall(control, data)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from host.events import AccessDeferred
 from host.settings import PartitionConfig
 from protocol.ids import RelId, VpIndex
 from protocol.link import MessagePosted, PacketPublished
@@ -23,6 +24,7 @@ from protocol.vmbus import (
     VmbusChannelRescindOffer,
     message_type,
 )
+from sim.peer.bench_clock import BenchClock
 from sim.peer.hand_guest import HandGuest
 from sim.trace import Stamped
 
@@ -35,6 +37,22 @@ class Offered(NamedTuple):
     relid: RelId
     connection_id: int
     instance_id: UUID
+
+
+class Begun(NamedTuple):
+    """An access to a register that the host may hold up: until ``end_ns``."""
+
+    clock: BenchClock
+    end_ns: int
+    given: int
+
+    def ended(self) -> bool:
+        """Whether its processor goes on."""
+        return self.clock.now_ns() >= self.end_ns
+
+    def value(self) -> int:
+        """What a read gave."""
+        return self.given
 
 
 class BareGuest(HandGuest):
@@ -105,13 +123,17 @@ class BareGuest(HandGuest):
         if must_signal:
             self.signal(relid)
 
-    def mmio_read(self, gpa: int, size: int) -> int:
+    def begin_read(self, gpa: int, size: int) -> Begun:
         """Read guest-physical memory that the host answers for."""
-        return self.partition.mmio_read(gpa, size)
+        value = self.partition.mmio_read(gpa, size)
+        return Begun(self.clock, self.clock.now_ns() + self.partition.take_read_hold(), value)
 
-    def mmio_write(self, gpa: int, size: int, value: int) -> None:
-        """Write it."""
-        self.partition.mmio_write(gpa, size, value)
+    def begin_write(self, gpa: int, size: int, value: int) -> Begun:
+        """Write it. Here BARs are mapped in no time, and only what a device puts off takes some."""
+        before = len(self.trace)
+        held_ns = self.partition.mmio_write(gpa, size, value)
+        late = any(isinstance(each.event, AccessDeferred) for each in self.trace[before:])
+        return Begun(self.clock, self.clock.now_ns() + held_ns * late, 0)
 
     def run(self) -> None:
         """Let the host do what it has to do, in its own name."""

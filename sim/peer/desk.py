@@ -162,7 +162,9 @@ class Desk:
 
     async def mmio_read(self, frame: MmioRead) -> WireRecord:
         check_size(frame.size)
-        return MmioValue(frame.request, 0, self.kernel.mmio_read(frame.gpa, frame.size))
+        value = self.kernel.mmio_read(frame.gpa, frame.size)
+        await self._stand_still(self.kernel.port.take_read_hold())
+        return MmioValue(frame.request, 0, value)
 
     async def mmio_write(self, frame: MmioWrite) -> WireRecord:
         check_size(frame.size)
@@ -177,9 +179,13 @@ class Desk:
         result = HypercallResult(HV_STATUS_ACCESS_DENIED)
         if call_code(frame.control) not in VMBUS_CALLS:
             result = self.kernel.port.hypercall(vp, frame.control, frame.data)
-        if result.held_ns:
-            await ops.burn_ns(self.kernel, result.held_ns, "host holds the CPU")
+        await self._stand_still(result.held_ns or self.kernel.port.take_read_hold())
         return HypercallDone(frame.request, 0, result.register, result.output)
+
+    async def _stand_still(self, held_ns: int) -> None:
+        """The host holds the CPU, if it does."""
+        if held_ns:
+            await ops.burn_ns(self.kernel, held_ns, "host holds the CPU")
 
     async def done(self, frame: Done) -> None:
         self._done[frame.request] = frame

@@ -47,6 +47,7 @@ from protocol.status import STATUS_SUCCESS
 from sim.conformance.case import NotOffered
 from sim.conformance.host_port import Channel
 from sim.conformance.own_host import OwnHost
+from sim.peer.bare_guest import Begun
 from sim.peer.fault import PeerFault, PeerLeft, nonsense
 from sim.peer.limits import EVENTS_MAX
 from sim.peer.remote_host import BUS_NUMBERS, USUAL_BUS
@@ -70,6 +71,7 @@ class HostServer:
         self._known: dict[Channel, None] = {}
         self._open: dict[Channel, None] = {}
         self._opens = 0
+        self._begun: list[tuple[Begun, WireRecord]] = []  # accesses, and what tells of their end
         self._told = 0  # events whose packets were sent
         self.host = make(USUAL_BUS)
 
@@ -109,6 +111,7 @@ class HostServer:
             raise unexpected(frame)
         taken(self, frame)
         self._offers()
+        self._end_accesses()
         if len(self.host.trace()) > EVENTS_MAX or self._opens > OPENS_MAX:
             raise PeerFault("the peer floods: this life is too long for one trace")
 
@@ -118,6 +121,7 @@ class HostServer:
             self.host.receive(channel)  # makes room; the trace has the packets without padding
         self.host.interrupts()
         self._offers()
+        self._end_accesses()
         trace = self.host.trace()
         for stamped in trace[self._told :]:
             frame = _frame_of(stamped.event)
@@ -135,6 +139,12 @@ class HostServer:
             if channel not in self._known:
                 self._known[channel] = None
                 self._talk.tell(Offered(channel, 0, instance))
+
+    def _end_accesses(self) -> None:
+        """Tell those processors whose accesses have ended."""
+        for ended in [begun for begun in self._begun if begun[0].ended()]:
+            self._begun.remove(ended)
+            self._talk.tell(ended[1])
 
     # What the guest says
 
@@ -174,13 +184,14 @@ class HostServer:
 
     def mmio_read(self, frame: MmioRead) -> None:
         check_size(frame.size)
-        value = self.host.mmio_read(frame.gpa, frame.size)
-        self._talk.tell(MmioValue(frame.request, 0, value))
+        access = self.host.begin_read(frame.gpa, frame.size)
+        self._begun.append((access, MmioValue(frame.request, 0, access.value())))
 
     def mmio_write(self, frame: MmioWrite) -> None:
         check_size(frame.size)
-        self.host.mmio_write(frame.gpa, frame.size, frame.value & (1 << 8 * frame.size) - 1)
-        self._talk.tell(MmioWritten(frame.request))
+        value = frame.value & (1 << 8 * frame.size) - 1
+        access = self.host.begin_write(frame.gpa, frame.size, value)
+        self._begun.append((access, MmioWritten(frame.request)))
 
     def hypercall(self, frame: Hypercall) -> None:
         result = self.host.hypercall(frame.control, frame.data)
@@ -193,6 +204,7 @@ class HostServer:
     def ordered(self, frame: Order) -> None:
         status, why = self._order(frame)
         self._offers()  # before DONE, so that who gave the order knows
+        self._end_accesses()
         self._talk.tell(Done(frame.request, status, why.encode()[:TEXT_BYTES_MAX]))
 
     def _order(self, frame: Order) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from protocol.codec import WireRecord
@@ -39,7 +39,7 @@ from protocol.peer_port import (
 )
 from protocol.ring import DESCRIPTOR_BYTES, Packet, Ring
 from sim.conformance.case import HostCase, NotOffered
-from sim.conformance.host_port import Channel, HostUnderTest
+from sim.conformance.host_port import Access, Channel, HostUnderTest
 from sim.conformance.own_host import BUSES, VCPUS
 from sim.peer.peers import Peers
 from sim.peer.port_trace import PortTrace
@@ -67,6 +67,7 @@ class RemoteHost:
         self._came: defaultdict[Channel, deque[Packet]] = defaultdict(deque)
         self._interrupts: list[tuple[VpIndex, Vector]] = []
         self._requests = 0
+        self._begun: dict[int, int | None] = {}  # accesses, and what they gave
         self.name: Final = talk.name
         if bus != USUAL_BUS:
             self.order("configure", 0, bus=BUS_NUMBERS[bus])
@@ -132,6 +133,24 @@ class RemoteHost:
         """MMIO_WRITE, until it is done."""
         request = self._request()
         self._ask(MmioWrite(request, size, gpa, value), MmioWritten, _answers(request))
+
+    def begin_read(self, gpa: int, size: int) -> Access:
+        """MMIO_READ, without waiting."""
+        return self._begin(MmioRead(self._request(), size, gpa))
+
+    def begin_write(self, gpa: int, size: int, value: int) -> Access:
+        """MMIO_WRITE, without waiting."""
+        return self._begin(MmioWrite(self._request(), size, gpa, value))
+
+    def _begin(self, frame: MmioRead | MmioWrite) -> Access:
+        self._begun[frame.request] = None
+        self._tell(frame)
+        return _Begun(self, frame.request)
+
+    def look(self, request: int) -> int | None:
+        """What an access that was begun gave, 0 for a write; None while it goes on."""
+        self._talk.settle(self._take)
+        return self._begun[request]
 
     def hypercall(self, control: int, data: bytes) -> HypercallResult:
         """HYPERCALL of processor 0, and its result."""
@@ -207,8 +226,28 @@ class RemoteHost:
         )
         self._came[frame.channel].append(packet)
 
+    def accessed(self, frame: MmioValue | MmioWritten) -> None:
+        if self._begun.get(frame.request, 0) is not None:
+            raise unexpected(frame)
+        self._begun[frame.request] = frame.value if isinstance(frame, MmioValue) else 0
+
     def interrupted(self, frame: Interrupt) -> None:
         self._interrupts.append((VpIndex(frame.vp), Vector(frame.vector)))
+
+
+class _Begun(NamedTuple):
+    """An access that was begun."""
+
+    host: RemoteHost
+    request: int
+
+    def ended(self) -> bool:
+        """Whether its answer has come."""
+        return self.host.look(self.request) is not None
+
+    def value(self) -> int:
+        """What it was answered with."""
+        return self.host.look(self.request) or 0
 
 
 def _answers(request: int) -> Callable[[Any], bool]:
@@ -220,6 +259,8 @@ _TAKE: Final[Mapping[type[WireRecord], Callable[[RemoteHost, Any], None]]] = {
     Rescind: RemoteHost.rescinded,
     PacketFrame: RemoteHost.packet,
     Interrupt: RemoteHost.interrupted,
+    MmioValue: RemoteHost.accessed,
+    MmioWritten: RemoteHost.accessed,
 }
 
 

@@ -8,10 +8,12 @@ import pytest
 from host.address_map import AddressMap
 from host.assigned import AssignedFunction
 from host.config_window import ConfigWindow
+from host.deferral import Deferral, ReadHold
 from host.profiles import HYPERV, OPENVMM
 from host.vsp.rules import Profile
 from protocol.ids import SlotNumber
 from protocol.link import ConfigRead, ConfigWritten
+from sim.peer.bench_clock import BenchClock
 
 ONES = 0xFFFF_FFFF
 
@@ -34,8 +36,13 @@ class Rig:
     def __init__(self, profile: Profile = HYPERV) -> None:
         self.events: list[object] = []
         self.recorder = Recorder()
-        functions = {0: cast(AssignedFunction, self.recorder)}
-        self.window = ConfigWindow("nvme0", functions, profile.knobs, self.events.append)
+        self.functions = {0: cast(AssignedFunction, self.recorder)}
+        self.hold = ReadHold()
+        self.clock = BenchClock()
+        patience_ns = profile.knobs.access_patience_ns
+        emit = self.events.append
+        self.deferral = Deferral("nvme0", self.clock, emit, self.hold, patience_ns)
+        self.window = ConfigWindow("nvme0", self.functions, profile.knobs, emit, self.deferral)
 
 
 @pytest.mark.wire_note("7.1a")
@@ -116,3 +123,24 @@ def test_a_window_that_overlaps_another_is_not_mapped_at_all() -> None:
     second.unmap(addresses)
     first.unmap(addresses)
     assert second.map(addresses, 0xF800_0000)
+
+
+def test_what_a_device_puts_off_is_written_in_the_end_if_it_is_still_there() -> None:
+    rig = Rig()
+    for still_there in (True, False):
+        rig.recorder.written.clear()
+        rig.deferral.arm(SlotNumber(0), "write", 1_000)
+        assert rig.window.write_config(0x04, 2, 6) > 1_000
+        assert rig.recorder.written == []
+        if not still_there:
+            rig.functions.clear()
+        rig.clock.pass_time(1_000)
+        assert rig.recorder.written == ([(4, 2, 6)] if still_there else [])
+
+
+def test_an_empty_slot_puts_nothing_off() -> None:
+    rig = Rig()
+    rig.deferral.arm(SlotNumber(1), "both", 1_000)
+    rig.window.write_slot(0, 4, 1)
+    assert (rig.window.read_config(0, 4), rig.hold.take()) == (ONES, 0)
+    assert rig.window.write_config(4, 2, 6) == 0

@@ -24,6 +24,7 @@ GIVEN: Sequence[tuple[str, dict[str, Value], tuple[int, ...]]] = (
     ("relations", {"wslots": ()}, ()),
     ("fail-next", {"message": "PCI_BUS_D0ENTRY", "status": 0xC0000001}, (0x42490007, 0xC0000001)),
     ("forge-index", {"ring": "to-host", "value": 7}, (1, 7)),
+    ("defer-access", {"kind": "write", "for_ns": 9}, (0, 1, 9)),
     ("forge-packet", {"payload": b"\1\2"}, (1, 2)),
     ("write-block", {"wslot": 0, "block": 2, "data": b"\xff"}, (0, 2, 255)),
     ("set-affinity", {"vector": 1, "cpus": (0, 2)}, (0, 1, 0, 2)),
@@ -47,6 +48,7 @@ def test_arguments_are_words_and_come_back(
         ("rescind", (1,), "1 words too many"),
         ("forge-packet", (256,), "no such payload"),
         ("forge-index", (2, 0), "no such ring"),
+        ("defer-access", (0, 3, 9), "no such kind"),
         ("fail-next", (1, 0), "no such message"),
     ],
 )

@@ -11,6 +11,7 @@ from sim.conformance.host_cases import (
     base_registers,
     blocks,
     configuration,
+    deferred,
     eject,
     function_power,
     interrupt_deletion,
@@ -51,7 +52,12 @@ THEMES: Final[Mapping[str, tuple[HostCase, ...]]] = {
         *interrupt_records.CASES,
         *releasing.CASES,
     ),
-    "configuration": (*configuration.CASES, *slots.CASES, *base_registers.CASES),
+    "configuration": (
+        *configuration.CASES,
+        *slots.CASES,
+        *base_registers.CASES,
+        *deferred.CASES,
+    ),
     "interrupts": (
         *interrupts.CASES,
         *interrupt_deletion.CASES,

@@ -18,6 +18,7 @@ from sim.conformance.own_host import hosts_of
 from sim.conformance.suite import MakeHost, run_host_case
 from sim.conformance.wrong_hosts import (
     configuration,
+    deferred,
     interrupts,
     leaving,
     negotiation,
@@ -38,6 +39,7 @@ WRONG_HOSTS: Final[tuple[WrongHost, ...]] = tuple(
         power.ROWS,
         resources.ROWS,
         configuration.ROWS,
+        deferred.ROWS,
         interrupts.ROWS,
         leaving.ROWS,
         ring.ROWS,

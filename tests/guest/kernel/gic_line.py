@@ -25,6 +25,9 @@ class GicPort(FakePort):
         self.gic = gic
         self.written: list[int] = []
 
+    def take_read_hold(self) -> int:
+        return 0
+
     def mmio_read(self, gpa: int, size: int) -> int:
         offset = gpa - GICD_BASE
         if 0 <= offset < GICD_BYTES:

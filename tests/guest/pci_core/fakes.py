@@ -120,6 +120,9 @@ class FakePort(X86Port):
     def power_off(self) -> None:
         raise AssertionError("nobody switches this machine off")
 
+    def take_read_hold(self) -> int:
+        return 0
+
     def mmio_read(self, gpa: int, size: int) -> int:
         value = self.memory.get(gpa, (1 << 8 * size) - 1)
         self.log.append(("r", gpa, value))

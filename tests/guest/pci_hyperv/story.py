@@ -137,6 +137,9 @@ class FakeHost(X86Port):
     def power_off(self) -> None:
         """HostPort: nothing of this host depends on it."""
 
+    def take_read_hold(self) -> int:
+        return 0
+
     def mmio_read(self, gpa: int, size: int) -> int:
         ones = (1 << 8 * size) - 1
         offset = gpa - self.window - CONFIG_PAGE

@@ -107,6 +107,9 @@ class ScriptedHost(X86Port):
     def power_off(self) -> None:
         """HostPort: nothing of this host depends on it."""
 
+    def take_read_hold(self) -> int:
+        return 0
+
     def mmio_read(self, gpa: int, size: int) -> int:
         return (1 << (8 * size)) - 1 if gpa else 0
 
