@@ -27,6 +27,8 @@ STRENGTHS: Final = ("must", "linux", "hyperv", "openvmm", "unknown")
 ALL: Final = tuple(dialect.name for dialect in (VPCI_1_1, VPCI_1_2, VPCI_1_3, VPCI_1_4))
 FROM_1_2: Final = ALL[1:]
 FROM_1_3: Final = ALL[2:]
+ONCE: Final = ALL[-1:]
+"""What VMBus does is the same at all of them, and some lives are long."""
 UNSOURCED: Final = "none: no source tells what a Windows host does"
 """The source of a case of strength ``unknown``, where there is no more to say."""
 

@@ -31,6 +31,7 @@ from sim.conformance.guest_cases import (
     refused_interrupts,
     relations,
     rescind,
+    rescind_waits,
     resources,
     retargeting,
     ring,
@@ -58,7 +59,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "retargeting": retargeting.CASES,
     "blocks": (*blocks.CASES, *block_results.CASES),
     "eject": (*eject.CASES, *open_files.CASES),
-    "rescind": rescind.CASES,
+    "rescind": (*rescind.CASES, *rescind_waits.CASES),
     "ring": (
         *opening.CASES,
         *control_answers.CASES,

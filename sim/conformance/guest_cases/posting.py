@@ -10,7 +10,7 @@ from typing import Final
 from protocol.hypercall import HV_STATUS_INVALID_CONNECTION_ID, HVCALL_POST_MESSAGE
 from protocol.link import HypercallMade
 from protocol.vmbus import ChannelMessageType, VmbusChannelInitiateContact
-from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.opening import FROM_5_0, messages
 from sim.conformance.guest_cases.reading import premise
 from sim.conformance.guest_cases.scenarios import ARRIVAL, administrator, knobs
@@ -83,6 +83,7 @@ CASES: Final = (
         then="it tries all of them for 5.3, and the next one for 5.2",
         source="connection.c vmbus_post_msg(): retries",
         scenario=REFUSED,
+        versions=ONCE,
         check=versions_posted,
     ),
     GuestCase(
@@ -93,6 +94,7 @@ CASES: Final = (
         then="it waits 1 us at first, twice as long each time up to 2 s, and then 2 s each time",
         source="connection.c vmbus_post_msg(): usec",
         scenario=REFUSED,
+        versions=ONCE,
         check=delays_double,
     ),
 )

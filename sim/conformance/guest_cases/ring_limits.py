@@ -23,7 +23,7 @@ from protocol.vpci import (
     PciDevInvalBlock,
     PciWriteBlock,
 )
-from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.blocks import count_of
 from sim.conformance.guest_cases.reading import premise, since, status_of
 from sim.conformance.guest_cases.scenarios import (
@@ -188,6 +188,7 @@ CASES: Final = (
         then="at least one byte stays free: a full ring would look as if it were empty",
         source="ring_buffer.c hv_ringbuffer_write(); OpenVMM vmbus_ring",
         scenario=FULL,
+        versions=ONCE,
         check=never_filled,
     ),
     GuestCase(
@@ -198,6 +199,7 @@ CASES: Final = (
         then="what finds no room is not sent later either, when there is some",
         source="ring_buffer.c hv_ringbuffer_write(): -EAGAIN; pci-hyperv.c hv_int_desc_free()",
         scenario=FULL,
+        versions=ONCE,
         check=given_up,
     ),
     GuestCase(

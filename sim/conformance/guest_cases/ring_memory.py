@@ -15,7 +15,7 @@ from protocol.hypercall import HVCALL_SIGNAL_EVENT
 from protocol.link import HypercallMade, PacketPublished
 from protocol.ring import packet_bytes
 from protocol.ring_rules import FEATURE_PENDING_SEND_SZ
-from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import premise
 from sim.conformance.guest_cases.ring_limits import FULL
 from sim.conformance.guest_cases.scenarios import (
@@ -200,6 +200,7 @@ CASES: Final = (
         then="each index is a multiple of 8 and less than the ring's size",
         source="ring_buffer.c hv_ringbuffer_write(), hv_pkt_iter_close()",
         scenario=FULL,
+        versions=ONCE,
         check=in_whole_words,
     ),
     GuestCase(
@@ -210,6 +211,7 @@ CASES: Final = (
         then="pending_send_sz stays 0: it does not ask to be told of room",
         source="ring_buffer.c hv_ringbuffer_write(): only others set it",
         scenario=FULL,
+        versions=ONCE,
         check=wishes_nothing,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Final
 
 from protocol.link import Direction, MessagePosted
 from protocol.vmbus import ChannelMessageType
-from sim.conformance.case import GuestCase, Nonconforming
+from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import premise
 from sim.conformance.guest_cases.scenarios import (
     ASSIGNED,
@@ -117,6 +117,7 @@ CASES: Final = (
         then="it posts nothing more each time until the answer has come",
         source="connection.c, channel.c: wait_for_completion() without a limit",
         scenario=SLOW,
+        versions=ONCE,
         check=answers_waited_for,
     ),
     GuestCase(
@@ -127,6 +128,7 @@ CASES: Final = (
         then="it waits for the answer: it makes contact again after that and not before",
         source="channel_mgmt.c vmbus_initiate_unload()",
         scenario=SLOW,
+        versions=ONCE,
         check=unload_waited_for,
     ),
     GuestCase(
@@ -137,6 +139,7 @@ CASES: Final = (
         then="it goes on without them after 10 s",
         source="vmbus_drv.c vmbus_bus_resume(): ready_for_resume_event",
         scenario=SLOW,
+        versions=ONCE,
         check=offers_waited_for,
     ),
     GuestCase(
@@ -147,6 +150,7 @@ CASES: Final = (
         then="the dead one gives the host 100 s before that",
         source="channel_mgmt.c vmbus_wait_for_unload(): UNLOAD_WAIT_LOOPS",
         scenario=knobs(unload_ignored=True) + CRASHES,
+        versions=ONCE,
         check=unload_given_up,
     ),
     GuestCase(
@@ -157,6 +161,7 @@ CASES: Final = (
         then="the dead one notices the answer within two looks, which are 10 ms apart",
         source="channel_mgmt.c vmbus_wait_for_unload(): UNLOAD_DELAY_UNIT_MS",
         scenario=slow_messages(CRASH_ANSWER_NS) + CRASHES,
+        versions=ONCE,
         check=unload_noticed,
     ),
 )

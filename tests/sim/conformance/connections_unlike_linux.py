@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from guest.kernel import ops
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.pci_hyperv.parts import PCI_RING_BYTES
@@ -47,6 +48,14 @@ class AsksForOffersAgain(VmbusConnection):
     async def request_offers(self) -> int:
         await super().request_offers()
         return await super().request_offers()
+
+
+class LooksRarely(VmbusConnection):
+    """Ten times a second it looks whether the probe of a channel that has gone has ended."""
+
+    async def wait_for_probe(self, channel: VmbusChannel) -> None:
+        while not channel.probe_done:
+            await ops.msleep(self.kernel, 100)
 
 
 class CountsHandlesDown(VmbusConnection):

@@ -34,6 +34,7 @@ UNLIKE = (
     Unlike("gpadl-answer-matched", answers.TakesAnyGpadl, "own GPADL had been created"),
     Unlike("open-answer-matched", answers.TakesAnyOpen, "own open was answered"),
     Unlike("teardown-answer-matched", answers.TakesAnyTeardown, "had been torn down"),
+    Unlike("rescind-looks-every-ms", connections.LooksRarely, "after 100000000 ns"),
     Unlike("message-posted-100-times", answers.TriesTenTimes, "gave up"),
     Unlike("message-posted-100-times", answers.TriesForEver, "it asked for 0x50003"),
     Unlike("message-posted-after-delays", answers.LosesPatience, "after 1048000000 ns"),
