@@ -11,8 +11,11 @@ import gc
 from collections import Counter
 from collections.abc import Iterable
 from types import FunctionType, MethodType, ModuleType
+from typing import Final
 
 from guest.kernel.memory import Heap, is_dead
+
+ATOMS: Final = frozenset({int, str, bytes, float, bool, type(None)})  # which refer to nothing
 
 
 def unreachable(
@@ -30,7 +33,7 @@ def unreachable(
     pending = list(roots)
     while pending and lost:  # nobody is missed any more: the rest need not be walked
         obj = pending.pop()
-        if id(obj) in seen:
+        if type(obj) in ATOMS or id(obj) in seen:
             continue
         seen.add(id(obj))
         lost.pop(id(obj), None)
