@@ -115,12 +115,12 @@ def entry_complaints(partition: Partition, bus: VpciBus) -> Iterator[str]:
         yield f"{entries} remapping entries for {vectors} vectors"
 
 
-def bound_complaints(partition: Partition, bus: VpciBus) -> Iterator[str]:
-    """What has grown beyond its bound."""
+def bound_complaints(partition: Partition, bus: VpciBus, lists: int) -> Iterator[str]:
+    """What has grown beyond its bound; ``lists`` of memory may have been given."""
     counts = {
         "functions": (len(bus.functions), len(bus.config.functions)),
         "timers": (len(bus.timers), len(bus.config.functions) + 1),
-        "memory lists": (partition.server.lists_held, MAX_GPADLS),
+        "memory lists": (partition.server.lists_held, min(lists, MAX_GPADLS)),
         "memory lists that are gone": (
             partition.server.lists_named - partition.server.lists_held,
             0,
@@ -135,13 +135,18 @@ def bound_complaints(partition: Partition, bus: VpciBus) -> Iterator[str]:
             yield f"{there} {what} where {allowed} may be"
 
 
-def complaints(profile: str, partition: Partition, bus: VpciBus) -> list[str]:
-    """Everything that is wrong with a partition whose only bus this is."""
+def complaints(
+    profile: str, partition: Partition, bus: VpciBus, lists: int = MAX_GPADLS
+) -> list[str]:
+    """Everything that is wrong with a partition whose only bus this is.
+
+    ``lists`` is how many lists of memory its guest may have given it since it connected.
+    """
     found = [*state_complaints(bus.state), *profile_complaints(profile, bus.state)]
     found += bus_complaints(bus)
     if not found:  # the entries are looked for by what has been checked so far
         found += entry_complaints(partition, bus)
-    return found + list(bound_complaints(partition, bus))
+    return found + list(bound_complaints(partition, bus, lists))
 
 
 def leftovers(partition: Partition, bus: VpciBus) -> list[str]:

@@ -52,6 +52,7 @@ class HostLife:
         self.guest = HandGuest(self.setting.machine(), self.events.append)
         self.relid = self.guest.partition.offer(BUS)
         self._number = 0
+        self.posted = 0  # control messages of any kind since the guest connected
         self._written: list[RawPacket] = []  # and not yet judged
 
     @property
@@ -67,6 +68,7 @@ class HostLife:
         self.trail.step("start")
         partition.power_off()
         guest.run()
+        self.posted = 0
         if self.bus.state.phase is Phase.GONE:
             partition.offer(BUS)
         guest.connect()
@@ -185,7 +187,8 @@ class HostLife:
 
     def check(self, found: list[str]) -> None:
         """Raises Broken for what was found, and for what is unlawful now; else all is survived."""
-        found = found + complaints(self.setting.profile, self.guest.partition, self.bus)
+        lists = 1 + self.posted  # at most: that of the rings, and one a message
+        found = found + complaints(self.setting.profile, self.guest.partition, self.bus, lists)
         if found:
             raise self.trail.broken([f"{self.setting}", *found])
         written, self._written = self._written, []

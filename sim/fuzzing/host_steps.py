@@ -114,6 +114,7 @@ def post(life: HostLife) -> None:
         payload = packet.payload[:MESSAGE_BYTES_MAX]
         life.events.clear()
         life.trail.message(payload)
+        life.posted += 1
         life.guest.post(payload)
         life.guest.run()
         events = tuple(life.events)

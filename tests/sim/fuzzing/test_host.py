@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from host.channel_worker import ChannelWorker
 from host.effects import StopWorker
 from host.events import PacketRefused
+from host.gpadls import GpadlTable
 from host.profiles import vsp_of
 from host.vsp import FunctionPhase, Phase, Vsp, VspState, conversation, initial_state, replies
 from host.vsp.inputs import PacketReceived
@@ -106,6 +107,14 @@ def test_a_host_that_reads_on_without_room_for_its_answers_is_found(
     recorded("guest-to-host")  # by a host that waits
     monkeypatch.setattr(ChannelWorker, "_take_turn", read_on)
     assert f"packets where {PACKETS_WAITING_MAX} may be" in "".join(broken_lives())
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_host_that_keeps_the_lists_of_a_guest_that_is_gone_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(GpadlTable, "clear", lambda _: None)
+    assert "memory lists where" in "".join(broken_lives())
 
 
 @pytest.mark.usefixtures("forgetful")
