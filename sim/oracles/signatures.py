@@ -41,12 +41,14 @@ from sim.oracles.signatures_removal import (
     OvertakenEject,
     RepeatedEject,
     RescindedChildren,
+    SlotOfRevived,
 )
 
 SIGNATURES: Final[Sequence[type[Signature]]] = (
     OvertakenEject,
     ListThenEject,
     RepeatedEject,
+    SlotOfRevived,
     PolledPastTheGate,
     FailedProbe,
     FailedHibernation,

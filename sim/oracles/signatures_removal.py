@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 from guest.events import (
     ChildAdded,
     ChildRemoved,
+    ChildSlotDestroyed,
     DriverRemoved,
     EjectCompleted,
     EjectQueued,
@@ -120,6 +121,23 @@ class RepeatedEject(Signature):
         self._asked.clear()
 
     sees: ClassVar[Sees] = {ChildAdded: _added, EjectQueued: _queued}
+
+
+class SlotOfRevived(Signature):
+    """A scan adds a function again, with its slot, which the eject then destroys.
+
+    That a function is used which was added so, the laws about dead functions tell. This is about the
+    scan itself: what it adds is on no list of the bus yet, where the slot's end looks for its users.
+    """
+
+    item = "O5"
+    kinds = frozenset({"use-after-free"})
+    what = ("PciSlot.",)
+
+    def _destroyed(self, *_: object) -> None:
+        self.possible = True
+
+    sees: ClassVar[Sees] = {ChildSlotDestroyed: _destroyed}
 
 
 class _LostChildren(Signature):

@@ -15,6 +15,7 @@ REAL_DRIVERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "FunctionInstance.": ("of an object of step_probe",),
         "HvPciBus.": ("of an object of hv_pci_probe",),
+        "PciSlot.": ("of an object of pci_create_slot",),
         "Requestor.": ("of an object of bitmap_alloc", "of an object of vmbus_alloc_requestor"),
         "SpinLock.": ("of an object of hv_pci_probe",),
         "WorkQueue.": ("of an object of make_queue",),
