@@ -126,8 +126,8 @@ class RepeatedEject(Signature):
 class SlotOfRevived(Signature):
     """A scan adds a function again, with its slot, which the eject then destroys.
 
-    That a function is used which was added so, the laws about dead functions tell. This is about the
-    scan itself: what it adds is on no list of the bus yet, where the slot's end looks for its users.
+    The laws about dead functions tell of a function that was added so. This is about the scan
+    itself: what it adds is on no list of the bus yet, where the slot's end looks for its users.
     """
 
     item = "O5"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from guest.events import ChildSlotDestroyed
+from protocol.ids import SlotNumber
 from sim.violation import Violation
 from tests.sim.oracles.test_known import ONE, seen
 
@@ -17,7 +18,7 @@ READ = Violation(
 
 
 def test_a_scan_may_use_the_slot_that_an_eject_has_destroyed() -> None:
-    assert seen((ChildSlotDestroyed(ONE, 0),), "O5").explaining(READ) == {"O5"}
+    assert seen((ChildSlotDestroyed(ONE, SlotNumber(0)),), "O5").explaining(READ) == {"O5"}
 
 
 def test_before_that_it_is_nobodys_item() -> None:
