@@ -143,13 +143,10 @@ def _retarget(
     if len(data) < wanted_bytes:
         return HypercallResult(HV_STATUS_INVALID_HYPERCALL_INPUT)
     request = HvRetargetDeviceInterrupt.parse(data[:wanted_bytes])
+    refused = _refuses(request)
+    if refused is not None:
+        return HypercallResult(refused)
     entry, target = request.int_entry, request.int_target
-    if request.partition_id != HV_PARTITION_ID_SELF:
-        return HypercallResult(HV_STATUS_INVALID_PARTITION_ID)
-    if entry.source != HV_INTERRUPT_SOURCE_MSI or entry.reserved1 or request.reserved2:
-        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
-    if target.flags & ~_TARGET_FLAGS:
-        return HypercallResult(HV_STATUS_INVALID_PARAMETER)
     if target.flags & HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET:
         targets = _set_targets(hypervisor, target.vp_mask, target.set_words)
     else:
@@ -166,6 +163,18 @@ def _retarget(
         )
     )
     return HypercallResult(status)
+
+
+def _refuses(request: HvRetargetDeviceInterrupt) -> int | None:
+    """The status for a request that is wrong whatever its targets are; None for a right one."""
+    entry = request.int_entry
+    if request.partition_id != HV_PARTITION_ID_SELF:
+        return HV_STATUS_INVALID_PARTITION_ID
+    if entry.source != HV_INTERRUPT_SOURCE_MSI or entry.reserved1 or request.reserved2:
+        return HV_STATUS_INVALID_PARAMETER
+    if request.int_target.flags & ~_TARGET_FLAGS:
+        return HV_STATUS_INVALID_PARAMETER
+    return None
 
 
 def _set_targets(

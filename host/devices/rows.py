@@ -98,6 +98,12 @@ def endpoint(
     image[PCI_INTERRUPT_PIN] = interrupt_pin
     for bar in bars:
         _put(image, bar.offset, 4, bar.flags)
+    _put_capabilities(image, capabilities)
+    return DeviceProfile(name, bytes(image), tuple(bars), tuple((blocks or {}).items()))
+
+
+def _put_capabilities(image: bytearray, capabilities: Sequence[Placed]) -> None:
+    """Their registers, and the two chains that lead to them."""
     standard = [one for one in capabilities if one.at < CONVENTIONAL_BYTES]
     extended = [one for one in capabilities if one.at >= CONVENTIONAL_BYTES]
     if standard:
@@ -110,7 +116,6 @@ def endpoint(
     for one, following in _linked(extended):
         _put(image, one.at, 4, one.layout.id | one.version << 16 | following << 20)
     assert not extended or extended[0].at == CONVENTIONAL_BYTES, "the extended chain starts there"
-    return DeviceProfile(name, bytes(image), tuple(bars), tuple((blocks or {}).items()))
 
 
 def _linked(chain: Sequence[Placed]) -> list[tuple[Placed, int]]:
