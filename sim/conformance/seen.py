@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What a guest's case reads: a run, as packets, register accesses and hypercalls.
 
-Only what crossed the border counts, so that the same check judges the reference guest, the real
-driver and a guest in another process. Knows no case.
+What crossed the border counts, so that the same check judges the reference guest, the real driver
+and a guest in another process. There are two exceptions: what the rings' words were, which nobody
+sees of a guest in another process, and what whoever asked a driver for something was told, which
+``result.errors`` has. Knows no case.
 """
 
 from __future__ import annotations

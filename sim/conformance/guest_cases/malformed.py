@@ -92,6 +92,8 @@ def waits_on(seen: Seen) -> None:
     packets = seen.events(PacketPublished)
     forged = [seq for seq, packet in packets if packet.transaction_id == NOBODYS_ID]
     premise(forged, "the completion of what nobody asked for")
+    entered = [packet.seq for packet in seen.sent(M.PCI_BUS_D0ENTRY)]
+    premise(entered and entered[0] < forged[0], "waiting for D0 entry by then")
     for packet in since(seen.sent(*ASSIGNED_FORMS), forged[0]):
         raise Nonconforming(f"{packet.name} was sent, though D0 entry has no answer", packet.seq)
 

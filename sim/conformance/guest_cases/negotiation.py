@@ -19,6 +19,7 @@ from sim.conformance.guest_cases.reading import (
     premise,
     reopened,
     since,
+    status_of,
     succeeded,
     waits_for_ever,
 )
@@ -69,6 +70,12 @@ def agreed(seen: Seen) -> SeenPacket | None:
     return accepted[-1] if accepted else None
 
 
+def _refused(seen: Seen) -> None:
+    """Raise NotOffered unless the host has refused a version."""
+    statuses = [status_of(seen, query) for query in queries(seen)]
+    premise(any(status is not None and status < 0 for status in statuses), "a refused version")
+
+
 def version_asked_first(seen: Seen) -> None:
     packet = first(seen.sent(), "packet")
     if packet.name != M.PCI_QUERY_PROTOCOL_VERSION.name:
@@ -93,6 +100,7 @@ def not_asked_again(seen: Seen) -> None:
         if version_of(query) in refused:
             raise Nonconforming(f"{version_of(query):#x} was asked for again", query.seq)
         refused.add(version_of(query))
+    _refused(seen)
 
 
 def query_waited_for(seen: Seen) -> None:
@@ -105,6 +113,7 @@ def nothing_but_queries(seen: Seen) -> None:
     for packet in seen.sent():
         if packet.name != M.PCI_QUERY_PROTOCOL_VERSION.name:
             raise Nonconforming(f"{packet.name} was sent without a version", packet.seq)
+    _refused(seen)
 
 
 def only_once_accepted(seen: Seen) -> None:
@@ -113,6 +122,7 @@ def only_once_accepted(seen: Seen) -> None:
         is_query = packet.name == M.PCI_QUERY_PROTOCOL_VERSION.name
         if not is_query and not any(place < packet.seq for place in places):
             raise Nonconforming(f"{packet.name} was sent without a version", packet.seq)
+    _refused(seen)
 
 
 def asked_once(seen: Seen) -> None:

@@ -78,6 +78,8 @@ def nothing_deleted_that_was_refused(seen: Seen) -> None:
     for delete in seen.sent(*DELETE):
         if not mapping_of(delete)[0]:
             raise Nonconforming("an interrupt that was refused is deleted", delete.seq)
+    answered = any(seen.answer_to(create) for create in seen.sent(*CREATE))
+    premise(answered, "asking for an interrupt that it does not get")
 
 
 def late_answer_dropped(seen: Seen) -> None:

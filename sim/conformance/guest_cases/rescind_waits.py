@@ -24,6 +24,8 @@ from sim.conformance.seen import Seen
 from sim.trace import Stamped
 
 M = MessageType
+OPEN: Final = ChannelMessageType.CHANNELMSG_OPENCHANNEL
+RELID: Final = slice(8, 12)  # behind the message's head
 SLOW_NS: Final = 10_000_000  # of each control message
 OPENING_NS: Final = 3 * SLOW_NS + SLOW_NS // 2  # contact, offers and GPADL have been answered
 LOOKS_NS: Final = 2_000_000  # two of them
@@ -61,7 +63,7 @@ def lets_go(seen: Seen) -> None:
 def taken_back_while_opening(seen: Seen) -> Stamped:
     """The rescind, of a channel whose open was not answered."""
     message = taken_back(seen)
-    asked = seen.posted(ChannelMessageType.CHANNELMSG_OPENCHANNEL)
+    asked = seen.posted(OPEN)
     premise(asked and asked[0].seq < message.seq, "opening the channel by then")
     return message
 
@@ -76,11 +78,19 @@ def released_soon(seen: Seen) -> None:
 
 
 def gets_on(seen: Seen) -> None:
-    """Whether by giving the relid back or by taking the next offer up, it says something."""
+    """Whether it gives the relid back or opens another: to open this one again is no progress."""
     message = taken_back_while_opening(seen)
-    posted = seen.events(MessagePosted)
-    if all(each.direction == "host-to-guest" for seq, each in posted if seq > message.seq):
+    gone = _relid_of(message)
+    released = [s.seq for s in seen.posted(RELEASED) if _relid_of(s) == gone]
+    opened = [s.seq for s in seen.posted(OPEN) if _relid_of(s) != gone]
+    if all(seq < message.seq for seq in (*released, *opened)):
         raise Nonconforming("it waits for an answer that cannot come any more", message.seq)
+
+
+def _relid_of(message: Stamped) -> bytes:
+    """That of a RESCIND_CHANNELOFFER, RELID_RELEASED or OPENCHANNEL: all have it in one place."""
+    assert isinstance(message.event, MessagePosted), "a control message was looked for"
+    return message.event.payload[RELID]
 
 
 def noticed_soon(seen: Seen) -> None:

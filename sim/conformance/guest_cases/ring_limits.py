@@ -137,17 +137,24 @@ def _sent_while_stalled(seen: Seen) -> list[SeenPacket]:
     return [p for p in seen.sent() if p.seq >= writes[0].seq and p.at_ns < end_ns]
 
 
+def filled(seen: Seen) -> None:
+    """Raise NotOffered unless there was no room for one more delete."""
+    lying = sum(packet_bytes(len(packet.payload)) for packet in _sent_while_stalled(seen))
+    premise(lying > RING_BYTES - LEAST_FREE - DELETE_BYTES, "a ring without room")
+
+
 def never_filled(seen: Seen) -> None:
     lying = 0
     for packet in _sent_while_stalled(seen):
         lying += packet_bytes(len(packet.payload))
         if lying > RING_BYTES - LEAST_FREE:
             raise Nonconforming(f"{lying} bytes lie in a ring of {RING_BYTES}", packet.seq)
-    premise(lying > RING_BYTES - LEAST_FREE - DELETE_BYTES, "a ring without room")
+    filled(seen)
 
 
 def given_up(seen: Seen) -> None:
     """The unbinding is long over when the host reads on."""
+    filled(seen)
     last = _sent_while_stalled(seen)[-1]
     for packet in since(seen.sent(M.PCI_DELETE_INTERRUPT_MESSAGE), last.seq):
         raise Nonconforming("what had found no room was sent later", packet.seq)

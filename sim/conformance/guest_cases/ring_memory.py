@@ -17,7 +17,7 @@ from protocol.ring import packet_bytes
 from protocol.ring_rules import FEATURE_PENDING_SEND_SZ
 from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.reading import premise
-from sim.conformance.guest_cases.ring_limits import FULL
+from sim.conformance.guest_cases.ring_limits import FULL, filled
 from sim.conformance.guest_cases.scenarios import (
     ARRIVAL,
     ASSIGNED,
@@ -132,6 +132,7 @@ def in_whole_words(seen: Seen) -> None:
         for index in (words.write_index, words.read_index):
             if index % 8 or index >= words.data_bytes:
                 raise Nonconforming(f"an index is {index}", seq)
+    filled(seen)
 
 
 def wishes_nothing(seen: Seen) -> None:
@@ -140,6 +141,7 @@ def wishes_nothing(seen: Seen) -> None:
         if look.to_host.pending_send_sz:
             what = f"pending_send_sz is {look.to_host.pending_send_sz}"
             raise Nonconforming(what, look.seq)
+    filled(seen)
 
 
 CASES: Final = (

@@ -63,8 +63,12 @@ def _silent_until_answered(seen: Seen, asked: Stamped, answer: T) -> None:
             raise Nonconforming(f"it went on after {waited_ns} ns", stamped.seq)
 
 
+def _contacts_after(seen: Seen, before: Stamped) -> list[Stamped]:
+    return [s for s in seen.posted(T.CHANNELMSG_INITIATE_CONTACT) if s.seq > before.seq]
+
+
 def _contact_after(seen: Seen, before: Stamped) -> Stamped:
-    later = [s for s in seen.posted(T.CHANNELMSG_INITIATE_CONTACT) if s.seq > before.seq]
+    later = _contacts_after(seen, before)
     premise(later, "a second contact")
     return later[0]
 
@@ -77,6 +81,9 @@ def answers_waited_for(seen: Seen) -> None:
 def unload_waited_for(seen: Seen) -> None:
     asked = _first(seen, T.CHANNELMSG_UNLOAD)
     _silent_until_answered(seen, asked, T.CHANNELMSG_UNLOAD_RESPONSE)
+    answered = _first(seen, T.CHANNELMSG_UNLOAD_RESPONSE, "host-to-guest")
+    if not _contacts_after(seen, answered):
+        raise Nonconforming("it never made contact again", answered.seq)
 
 
 def offers_waited_for(seen: Seen) -> None:
