@@ -16,8 +16,10 @@ from sim.conformance.guest_cases import (
     control_answers,
     d0_entry,
     d0_exit,
+    d0_exit_timeout,
     d0_refusal,
     eject,
+    interrupt_answers,
     interrupt_requests,
     interrupts,
     list_changes,
@@ -46,7 +48,13 @@ from sim.conformance.host_cases import THEMES as HOST_THEMES
 GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
     "negotiation": guest_negotiation.CASES,
     "relations": (*relations.CASES, *list_timing.CASES, *list_changes.CASES),
-    "power": (*d0_entry.CASES, *d0_refusal.CASES, *d0_exit.CASES, *suspend.CASES),
+    "power": (
+        *d0_entry.CASES,
+        *d0_refusal.CASES,
+        *d0_exit.CASES,
+        *d0_exit_timeout.CASES,
+        *suspend.CASES,
+    ),
     "resources": resources.CASES,
     "configuration": configuration.CASES,
     "interrupts": (
@@ -54,6 +62,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
         *multi_msi.CASES,
         *polling.CASES,
         *refused_interrupts.CASES,
+        *interrupt_answers.CASES,
         *interrupts.CASES,
     ),
     "retargeting": retargeting.CASES,

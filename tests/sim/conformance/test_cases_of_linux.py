@@ -18,6 +18,7 @@ from sim.conformance.guest_cases.scenarios import ASSIGNED, actor, do
 from sim.conformance.guest_play import judged, play
 from tests.sim.conformance import drivers_unlike_linux as drivers
 from tests.sim.conformance import interrupts_unlike_linux as interrupts
+from tests.sim.conformance import requests_unlike_linux as requests
 from tests.sim.conformance.unlike import BY_ID, Unlike, name, wrong_of
 
 EARLY_LIST = "list-before-it-was-asked-for-wakes-nobody"
@@ -71,6 +72,10 @@ UNLIKE = (
     Unlike("new-serial-is-a-new-function", drivers.GoesByIds, "1 resource queries"),
     Unlike("new-revision-is-no-new-function", drivers.GoesByRevision, "2 .* were sent"),
     Unlike("stale-block-told", drivers.TellsNoDriver, "was not read again"),
+    Unlike("interrupt-answer-without-address", requests.TakesHalfAnswers, "half an answer"),
+    Unlike("interrupt-answer-padded-out", requests.WantsAnAddress, "not that of the answer"),
+    Unlike("unanswered-d0-exit-ends-suspending", requests.LeavesWithoutAnswer, "was closed"),
+    Unlike("id-taken-back-at-time-out", requests.KeepsTheId, "has the id 2, D0 exit had 1"),
 )
 STOPS_SHORT = (
     Unlike("retry-releases-from-above", drivers.NeverRetries, "a second D0 entry"),
