@@ -128,6 +128,7 @@ def only_once_accepted(seen: Seen) -> None:
 def asked_once(seen: Seen) -> None:
     if len(queries(seen)) > 1:
         raise Nonconforming("another version was asked for", queries(seen)[1].seq)
+    _refused(seen)
 
 
 def goes_on_to_the_list(seen: Seen) -> None:

@@ -38,6 +38,7 @@ SENDS_NOTHING: Final = (
     "refused-version-not-asked-again",
     "no-version-no-further",
     "failed-query-is-no-agreement",
+    "failed-query-ends-it",
     "completion-finds-its-request",
     "refused-interrupt-not-deleted",
     "short-interrupt-answer",
