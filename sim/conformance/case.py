@@ -89,9 +89,11 @@ class GuestCase(Case, frozen=True, kw_only=True):
 
     ``scenario`` is TOML as in a scenario file, without name and story; without a device it gets
     ``nvme0``, an NVMe SSD with its driver. The guest ``offers`` the version that the case is played
-    at, and no other, or all ``up-to`` it.
+    at, and no other, or all ``up-to`` it. What is ``about`` VMBus, its rings and signals among it,
+    is no matter of a guest in another process, for which vpcisim plays all of that.
     """
 
     scenario: str
     check: Callable[[Seen], None]
+    about: Literal["vpci", "vmbus"] = "vpci"
     offers: Literal["one", "up-to"] = "one"

@@ -21,7 +21,7 @@ from protocol.link import Direction, MessagePosted, PacketPublished
 from protocol.versions import Dialect
 from protocol.vmbus import VM_PKT_COMP, VM_PKT_DATA_INBAND, ChannelMessageType
 from protocol.vpci import MessageType
-from sim.conformance.case import Nonconforming, NotOffered
+from sim.conformance.case import Nonconforming
 from sim.conformance.ring_looks import RingLook
 from sim.result import RunResult
 from sim.trace import Stamped
@@ -42,15 +42,12 @@ class SeenPacket(NamedTuple):
 
 
 class Seen:
-    """One run. ``dialect`` is the version that the case is about.
-
-    ``rings`` None: nobody sees those of a guest in another process.
-    """
+    """One run at the version that the case is about; ``rings`` are their words, in order."""
 
     def __init__(
-        self, result: RunResult, dialect: Dialect, rings: tuple[RingLook, ...] | None = None
+        self, result: RunResult, dialect: Dialect, rings: tuple[RingLook, ...] = ()
     ) -> None:
-        self._rings = rings
+        self.rings: Final = rings
         self.result: Final = result
         self.dialect: Final = dialect
         self.trace: Final[tuple[Stamped, ...]] = result.trace
@@ -106,13 +103,6 @@ class Seen:
     def events(self, kind: type[E]) -> list[tuple[int, E]]:
         """The events of one kind, each with its place in the trace."""
         return [(s.seq, s.event) for s in self.trace if isinstance(s.event, kind)]
-
-    @property
-    def rings(self) -> tuple[RingLook, ...]:
-        """The rings' words, in order. Raises NotOffered where they cannot be seen."""
-        if self._rings is None:
-            raise NotOffered("the rings of a guest in another process cannot be seen")
-        return self._rings
 
     def _packets(self, direction: Direction, types: Iterable[MessageType]) -> list[SeenPacket]:
         wanted = frozenset(kind.name for kind in types)

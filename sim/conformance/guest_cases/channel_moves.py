@@ -73,6 +73,7 @@ CASES: Final = (
     GuestCase(
         id="answer-to-a-move-awaited",
         strength="linux",
+        about="vmbus",
         given="A guest and a host that speak VMBus 5.3",
         when="another processor is to take the channel's interrupts, and then the first again",
         then="it names the virtual processor, and moves again when the host has answered",
@@ -83,6 +84,7 @@ CASES: Final = (
     GuestCase(
         id="no-answer-to-a-move-awaited",
         strength="linux",
+        about="vmbus",
         given="A guest and a host that speak VMBus 5.2, where no move is answered",
         when="another processor is to take the channel's interrupts, and then the first again",
         then="it moves twice all the same",
@@ -93,6 +95,7 @@ CASES: Final = (
     GuestCase(
         id="no-move-before-4.1",
         strength="linux",
+        about="vmbus",
         given="A guest and a host that speak VMBus 4.0",
         when="another processor is to take the channel's interrupts",
         then="it posts nothing",

@@ -183,6 +183,7 @@ CASES: Final = (
     GuestCase(
         id="messages-well-formed",
         strength="must",
+        about="vmbus",
         given="A guest that comes up and is taken off its bus",
         when="it posts a message",
         then="that has 240 bytes at most, and so the hypervisor takes it",
@@ -193,6 +194,7 @@ CASES: Final = (
     GuestCase(
         id="any-contact-answer-taken",
         strength="linux",
+        about="vmbus",
         given="A guest that waits for the answer to its contact",
         when="one comes that says yes, and behind it the host's own no",
         then="it goes by the first: an answer does not say which contact it is for",
@@ -203,6 +205,7 @@ CASES: Final = (
     GuestCase(
         id="end-of-offers-not-answered",
         strength="linux",
+        about="vmbus",
         given="A guest at work",
         when="it hears that there are no more offers",
         then="it does nothing",
@@ -213,6 +216,7 @@ CASES: Final = (
     GuestCase(
         id="gpadl-answer-matched",
         strength="linux",
+        about="vmbus",
         given="A guest that has told the host its rings",
         when="another GPADL of its channel is said to be created, and this one of another channel",
         then="it goes on waiting for its own, and opens the channel when that has come",
@@ -223,6 +227,7 @@ CASES: Final = (
     GuestCase(
         id="open-answer-matched",
         strength="linux",
+        about="vmbus",
         given="A guest that opens its channel",
         when="another open of its channel is answered, and this one of another channel",
         then="it goes on waiting for its own, and uses the channel when that has come",
@@ -233,6 +238,7 @@ CASES: Final = (
     GuestCase(
         id="teardown-answer-matched",
         strength="linux",
+        about="vmbus",
         given="A guest that tears its rings' GPADL down and will open the channel again",
         when="another GPADL is said to be torn down; such an answer names no channel",
         then="it goes on waiting for its own, and shares rings again when that has come",

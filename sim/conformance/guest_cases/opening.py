@@ -184,6 +184,7 @@ CASES: Final = (
     GuestCase(
         id="vmbus-versions-from-above",
         strength="linux",
+        about="vmbus",
         given="A host that knows VMBus up to 5.0",
         when="a guest makes contact",
         then="it asks for 5.3, 5.2, 5.1 and 5.0 in 40 bytes each, and wants messages at SINT 2",
@@ -194,6 +195,7 @@ CASES: Final = (
     GuestCase(
         id="vmbus-versions-down-to-2.4",
         strength="linux",
+        about="vmbus",
         given="A host that knows VMBus 2.4 only, and so no connection of 5.0",
         when="a guest makes contact",
         then="it asks for 4.1, 4.0, 3.0 and 2.4 elsewhere, in 40 bytes with an interrupt page each",
@@ -204,6 +206,7 @@ CASES: Final = (
     GuestCase(
         id="unknown-connection-tried-once",
         strength="linux",
+        about="vmbus",
         given="A host that has no connection for VMBus 5.0 and later",
         when="a guest tries to make contact there",
         then="it tries once for each of four versions, and then the older ones elsewhere",
@@ -214,6 +217,7 @@ CASES: Final = (
     GuestCase(
         id="offers-asked-for-once",
         strength="linux",
+        about="vmbus",
         given="A guest and a host that have agreed on a version of VMBus",
         when="the guest goes on",
         then="it asks once for what is offered, in 8 bytes",
@@ -224,6 +228,7 @@ CASES: Final = (
     GuestCase(
         id="pages-told-before-opening",
         strength="linux",
+        about="vmbus",
         given="A bus that was just offered",
         when="the guest opens its channel",
         then="it names a GPADL of that channel, which the host has created by then",
@@ -234,6 +239,7 @@ CASES: Final = (
     GuestCase(
         id="ten-pages-in-one-header",
         strength="linux",
+        about="vmbus",
         given="A bus that was just offered",
         when="the guest tells the host its rings",
         then="one header of 108 bytes has all ten pages, of 40960 bytes",
@@ -244,6 +250,7 @@ CASES: Final = (
     GuestCase(
         id="rings-split-in-the-middle",
         strength="linux",
+        about="vmbus",
         given="A bus that was just offered",
         when="the guest opens its channel",
         then="the ring from the host begins at the sixth of its ten pages",
@@ -254,6 +261,7 @@ CASES: Final = (
     GuestCase(
         id="gpadl-handles-count-up",
         strength="linux",
+        about="vmbus",
         given="A guest that has hibernated and opens its channel for the second time",
         when="it tells the host its rings",
         then="the first GPADL is 0xe1e10 and the second 0xe1e11",
@@ -264,6 +272,7 @@ CASES: Final = (
     GuestCase(
         id="channel-aimed-at-cpu-0",
         strength="linux",
+        about="vmbus",
         given=f"A VM whose CPU 0 is virtual processor {FIRST_VP}",
         when="the guest opens its channel",
         then="it names that processor for the channel's interrupt",
@@ -274,6 +283,7 @@ CASES: Final = (
     GuestCase(
         id="signals-name-the-connection",
         strength="linux",
+        about="vmbus",
         given="A guest whose channel is open",
         when="it signals that it has written a packet",
         then="the hypercall names the connection of the channel's offer",

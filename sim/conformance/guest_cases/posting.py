@@ -68,6 +68,7 @@ CASES: Final = (
     GuestCase(
         id="messages-go-where-the-answer-says",
         strength="must",
+        about="vmbus",
         given=f"A host whose answer to a contact at 5.3 names the connection {NAMED}",
         when="the guest goes on",
         then="it posts there: the host hears nothing elsewhere but contacts",
@@ -78,6 +79,7 @@ CASES: Final = (
     GuestCase(
         id="message-posted-100-times",
         strength="linux",
+        about="vmbus",
         given=f"A hypervisor that has no buffer for {TRIES} messages",
         when="the guest makes contact",
         then="it tries all of them for 5.3, and the next one for 5.2",
@@ -89,6 +91,7 @@ CASES: Final = (
     GuestCase(
         id="message-posted-after-delays",
         strength="linux",
+        about="vmbus",
         given=f"A hypervisor that has no buffer for {TRIES} messages",
         when="the guest posts again and again",
         then="it waits 1 us at first, twice as long each time up to 2 s, and then 2 s each time",

@@ -114,6 +114,7 @@ CASES: Final = (
     GuestCase(
         id="rescind-ends-an-open",
         strength="must",
+        about="vmbus",
         given="A guest that waits for the answer to the opening of its channel",
         when="the host takes the offer back, and does not answer any more",
         then="the guest waits no longer and can take up what is offered next",
@@ -124,6 +125,7 @@ CASES: Final = (
     GuestCase(
         id="rescind-looks-every-ms",
         strength="linux",
+        about="vmbus",
         given="A guest that waits for the answer to the opening of its channel",
         when="the host takes the offer back, and does not answer any more",
         then="the relid is back within 2 ms: each ms it is looked whether the probe has ended",

@@ -231,6 +231,7 @@ CASES: Final = (
     GuestCase(
         id="signalled-sparingly",
         strength="linux",
+        about="vmbus",
         given="A guest at work",
         when="it writes into the ring",
         then="it signals the host once for a packet at most",
@@ -256,6 +257,7 @@ CASES: Final = (
     GuestCase(
         id="open-id-is-the-relid",
         strength="linux",
+        about="vmbus",
         given="A bus that was just offered",
         when="the guest opens its channel",
         then="the open id is the channel's number",
@@ -266,6 +268,7 @@ CASES: Final = (
     GuestCase(
         id="gpadl-torn-down-after-close",
         strength="linux",
+        about="vmbus",
         given="A guest at work",
         when="the driver is taken off the bus",
         then="the ring's GPADL is torn down after the channel was closed",

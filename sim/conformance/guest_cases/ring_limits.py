@@ -180,6 +180,7 @@ CASES: Final = (
     GuestCase(
         id="packets-across-the-end",
         strength="must",
+        about="vmbus",
         given="A function with configuration blocks",
         when=f"{ROUNDS} are read and as many written, so that both rings go round",
         then="each read and each write is understood",
@@ -190,6 +191,7 @@ CASES: Final = (
     GuestCase(
         id="ring-never-filled",
         strength="must",
+        about="vmbus",
         given="A host that stands still",
         when="a guest has more to send than its ring holds",
         then="at least one byte stays free: a full ring would look as if it were empty",
@@ -201,6 +203,7 @@ CASES: Final = (
     GuestCase(
         id="no-room-no-packet",
         strength="linux",
+        about="vmbus",
         given="A host that stands still",
         when="a guest has more to send than its ring holds",
         then="what finds no room is not sent later either, when there is some",
@@ -212,6 +215,7 @@ CASES: Final = (
     GuestCase(
         id="impossible-length-taken-for-4096-bytes",
         strength="linux",
+        about="vmbus",
         given="A packet of 4096 bytes that says it has 524280, and an EJECT behind it",
         when="the guest reads",
         then="it takes 4096 bytes for the first, and hears the EJECT",
@@ -224,6 +228,7 @@ CASES: Final = (
     GuestCase(
         id="longer-packet-taken-for-two",
         strength="linux",
+        about="vmbus",
         given="A packet of more than 4096 bytes, which holds another one where these end",
         when="the guest reads",
         then="it loses its step and hears the EJECT in the packet within",
@@ -234,6 +239,7 @@ CASES: Final = (
     GuestCase(
         id="impossible-offset-taken-for-16-bytes",
         strength="linux",
+        about="vmbus",
         given="An EJECT whose packet says that it begins beyond the packet's end",
         when="the guest reads",
         then="it finds the message behind 16 bytes",

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rings as memory that a guest shares: what it writes into their control words, and when.
-
-Looked at where both ends see them, so a guest in another process is not put to what asks for that.
-"""
+"""The rings as memory that a guest shares: what it writes into their control words, and when."""
 
 from __future__ import annotations
 
@@ -148,6 +145,7 @@ CASES: Final = (
     GuestCase(
         id="host-told-of-room",
         strength="must",
+        about="vmbus",
         given=WAITS,
         when="the guest reads what fits",
         then="it signals the host, which says in pending_send_sz that it waits for room",
@@ -158,6 +156,7 @@ CASES: Final = (
     GuestCase(
         id="host-told-of-room-once",
         strength="linux",
+        about="vmbus",
         given=WAITS,
         when="the guest reads on",
         then="it signals once for what the host waits for: when there is room and was none before",
@@ -168,6 +167,7 @@ CASES: Final = (
     GuestCase(
         id="ring-masked-while-read",
         strength="linux",
+        about="vmbus",
         given=WAITS,
         when="the guest reads what fits",
         then="interrupt_mask is 1 meanwhile, and 0 when the ring is empty",
@@ -178,6 +178,7 @@ CASES: Final = (
     GuestCase(
         id="read-index-published-packet-by-packet",
         strength="linux",
+        about="vmbus",
         given=WAITS,
         when="the guest reads what fits",
         then="the read index moves behind each packet, so that the host hears of room early",
@@ -188,6 +189,7 @@ CASES: Final = (
     GuestCase(
         id="rings-begin-zeroed",
         strength="linux",
+        about="vmbus",
         given="A bus that was just offered",
         when="the guest has opened its channel",
         then="the pages of both rings' words are zero but for feature bit 0",
@@ -198,6 +200,7 @@ CASES: Final = (
     GuestCase(
         id="indices-in-whole-words",
         strength="linux",
+        about="vmbus",
         given="A guest whose ring to the host is full and has gone round before",
         when="either end reads and writes",
         then="each index is a multiple of 8 and less than the ring's size",
@@ -209,6 +212,7 @@ CASES: Final = (
     GuestCase(
         id="no-wish-for-room",
         strength="linux",
+        about="vmbus",
         given="A guest whose ring to the host is full",
         when="it has more to send",
         then="pending_send_sz stays 0: it does not ask to be told of room",

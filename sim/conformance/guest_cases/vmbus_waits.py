@@ -119,6 +119,7 @@ CASES: Final = (
     GuestCase(
         id="vmbus-answers-waited-for",
         strength="linux",
+        about="vmbus",
         given="A host that takes 500 s over each control message",
         when="the guest makes contact, tells its rings and opens its channel",
         then="it posts nothing more each time until the answer has come",
@@ -130,6 +131,7 @@ CASES: Final = (
     GuestCase(
         id="unload-waited-for",
         strength="linux",
+        about="vmbus",
         given="A host that takes 500 s over each control message",
         when="the guest hibernates and posts UNLOAD",
         then="it waits for the answer: it makes contact again after that and not before",
@@ -141,6 +143,7 @@ CASES: Final = (
     GuestCase(
         id="offers-waited-for-ten-seconds",
         strength="linux",
+        about="vmbus",
         given="A host that takes 500 s over each control message",
         when="the guest has resumed and asks for the offers of before",
         then="it goes on without them after 10 s",
@@ -152,6 +155,7 @@ CASES: Final = (
     GuestCase(
         id="crash-waits-100-s-for-unload",
         strength="linux",
+        about="vmbus",
         given="A host that never answers UNLOAD",
         when="the guest's kernel dies and another is booted in its place",
         then="the dead one gives the host 100 s before that",
@@ -163,6 +167,7 @@ CASES: Final = (
     GuestCase(
         id="crash-looks-every-10-ms",
         strength="linux",
+        about="vmbus",
         given="A host that answers UNLOAD after 5 s",
         when="the guest's kernel dies and another is booted in its place",
         then="the dead one notices the answer within two looks, which are 10 ms apart",

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The rings are looked at whenever something passes, and those of nobody else's guest are not."""
+"""The rings are looked at whenever something passes."""
 
 from __future__ import annotations
 
-import pytest
-
 from host.events import ChannelOpened
 from protocol.link import PacketPublished
-from protocol.versions import VPCI_1_4
-from sim.conformance.case import NotOffered
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.guest_play import play
-from sim.conformance.seen import Seen
 
 ARRIVAL = next(case for case in GUEST_CASES if case.id == "rings-begin-zeroed")
 
@@ -31,9 +26,3 @@ def test_a_look_tells_what_lies_in_a_ring() -> None:
     words = next(look for look in seen.rings if look.seq == first).to_host
     assert (words.write_index, words.read_index, words.unread_bytes) == (32, 0, 32)
     assert seen.rings[-1].to_host.unread_bytes == 0
-
-
-def test_the_rings_of_a_guest_in_another_process_are_not_seen() -> None:
-    seen = play(ARRIVAL, "1.4").seen
-    with pytest.raises(NotOffered, match="cannot be seen"):
-        _ = Seen(seen.result, VPCI_1_4).rings

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A world whose guest is in another process: fakes that do one thing, and what becomes of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from protocol.codec import WireRecord
 from protocol.link import MessagePosted, PacketPublished
-from protocol.peer_orders import mask_of
 from protocol.peer_port import (
     DONE_OK,
-    ROLE_GUEST,
     Close,
     Done,
-    Hello,
     Hypercall,
     HypercallDone,
     MmioRead,
@@ -24,8 +21,6 @@ from protocol.peer_port import (
     Opened,
     Order,
     PacketFrame,
-    Ping,
-    Pong,
     Released,
     Rescind,
 )
@@ -33,37 +28,17 @@ from protocol.vmbus import VM_PKT_DATA_INBAND, ChannelMessageType, message_type
 from protocol.vpci import PciVersionRequest
 from sim.conformance.case import NotOffered
 from sim.peer.fault import PeerFault
-from sim.peer.peers import Peers
 from sim.peer.remote_guest import RemoteGuests
-from sim.peer.wire import Wire
 from sim.scenario_reader import parse_scenario
 from sim.world import World
-from tests.sim.peer.ends import InThread
+from tests.sim.peer.fake_guests import GuestFake, in_thread
 
 M = ChannelMessageType
-GuestFake = Callable[[WireRecord], list[WireRecord]]
 DEVICE = '[[device]]\nname = "nvme0"\nprofile = "nvme-ssd"\ndriver = "nvme"\n'
 ARRIVAL = '[[actor]]\nname = "admin"\nsteps = [{ do = "offer", device = "nvme0" }]\n'
 RESCIND = ARRIVAL.replace("}]", '}, { after_ns = 1000000 }, { do = "rescind", device = "nvme0" }]')
 VERSION = PciVersionRequest(protocol_version=0x10004).build()
 ASK_VERSION = PacketFrame(1, VM_PKT_DATA_INBAND, 1, 77, VERSION)
-
-
-def in_thread(says: GuestFake, *orders: str) -> Peers:
-    """A guest that answers each frame with some, and every PING."""
-
-    def guest(wire: Wire) -> None:
-        wire.send(Hello(role=ROLE_GUEST, orders=mask_of(orders), name=b"fake"))
-        while (frame := wire.next(None)) is not None:
-            answers = [Pong(frame.token)] if isinstance(frame, Ping) else says(frame)
-            for answer in answers:
-                wire.send(answer)
-
-    def until_we_leave(wire: Wire) -> None:
-        with pytest.raises(PeerFault):
-            guest(wire)
-
-    return Peers(InThread(until_we_leave))
 
 
 def play(steps: str, says: GuestFake, *orders: str) -> World:
