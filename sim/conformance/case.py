@@ -74,11 +74,13 @@ class HostCase(Case, frozen=True, kw_only=True):
     """A case for a host. ``bus`` is what it must offer, a name of ``own_host.BUSES``.
 
     ``knobs`` are those of ``host.knobs`` that the case needs turned; what is no host of ours, and
-    cannot be set up so, raises NotOffered where it is made. ``broken_by`` gives, by profile, why a
-    host of that profile is known not to keep the rule.
+    cannot be set up so, raises NotOffered where it is made. The check ``begins`` with an open
+    channel, or before any offer was looked for. ``broken_by`` gives, by profile, why a host of that
+    profile is known not to keep the rule.
     """
 
     check: Callable[[HostBench], None]
+    begins: Literal["opened", "connected"] = "opened"
     bus: str = "one"
     knobs: dict[str, object] = {}
     broken_by: dict[str, str] = {}

@@ -82,10 +82,8 @@ def play(
 ) -> Played:
     """Play the case's scenario. ``guests`` None: to the reference model.
 
-    Raises NotOffered where it cannot be, and where the guest stops on the way to where the case
-    begins, if it does so where nothing else is asked of it, too: the ``must`` cases about coming up
-    wait for nothing. Raises PeerFault with the trace so far for a guest in another process that
-    does what none may.
+    Raises NotOffered where it cannot be, and PeerFault with the trace so far for a guest in another
+    process that does what none may.
     """
     scenario = scenario_of(case, version, profile)
     driver = "model" if guests is None else guests.driver
@@ -99,13 +97,14 @@ def play(
     looks = RingLooks()
     world = World(scenario, guests=guests, laws=(), look=looks)
     result, stopped = _played(world)
-    if stopped is not None and not _comes_up(case, version, profile, guests):
-        raise NotOffered(stopped)
     return Played(Seen(result, vpci_dialect(version), looks.taken(world)), stopped)
 
 
-def _comes_up(case: GuestCase, version: str, profile: str, guests: Guests | None) -> bool:
-    """Whether such a guest comes up with one function and a host that does as usual."""
+def comes_up(case: GuestCase, version: str, *, profile: str, guests: Guests | None) -> bool:
+    """Whether such guests come up with one function and a host that does as usual.
+
+    Asked because of the case, which lends its name. Raises PeerFault as :func:`play` does.
+    """
     plain = scenario_of(replace(case, scenario=ARRIVAL, offers="one"), version, profile)
     return _played(World(plain, guests=guests, laws=()))[1] is None
 

@@ -40,15 +40,16 @@ M = MessageType
 
 
 class HostBench:
-    """A host with one of its channels open. ``dialect`` is the version that is spoken on it."""
+    """A host, and once an offer was taken one of its channels.
+
+    ``dialect`` is the version that is spoken on it; ``open_status`` that of the last opening.
+    """
 
     def __init__(self, host: Watched, dialect: Dialect) -> None:
-        """Opens the first channel offered. Raises NotOffered if there is none."""
         self.host: Final = host
         self.dialect = dialect
         self._next_id = 1
-        self._open_status = STATUS_SUCCESS
-        self.take_offer()
+        self.open_status = STATUS_SUCCESS
 
     def take_offer(self) -> None:
         """Open the oldest channel that is offered now. Raises NotOffered if there is none."""
@@ -70,8 +71,8 @@ class HostBench:
 
     def open(self) -> int:
         """Open the channel; the status of that. Nothing is sent on one that is not open."""
-        self._open_status = self.host.open(self.channel)
-        return self._open_status
+        self.open_status = self.host.open(self.channel)
+        return self.open_status
 
     def close(self) -> None:
         """Close it; :meth:`open` opens it again."""
@@ -89,8 +90,8 @@ class HostBench:
 
         Raises NotOffered if the channel did not open.
         """
-        if self._open_status != STATUS_SUCCESS:
-            raise NotOffered(f"the channel does not open: {self._open_status:#x}")
+        if self.open_status != STATUS_SUCCESS:
+            raise NotOffered(f"the channel does not open: {self.open_status:#x}")
         if transaction_id is None:
             transaction_id = self._next_id if completion else 0
             self._next_id += completion
@@ -171,6 +172,12 @@ class HostBench:
         return self.ask(self.dialect.resources_assigned(self.dialect.assigned_message, wslot))
 
     # The way to where a case begins; each raises NotOffered where the host does not get so far
+
+    def opened(self) -> None:
+        """Up to an open channel, the first that is offered."""
+        self.take_offer()
+        with reaching("an open channel"):
+            expect("the status of opening it", self.open_status, STATUS_SUCCESS)
 
     def ready(self) -> None:
         """Up to the agreed version."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sim.conformance.case import GuestCase, NotOffered
-from sim.conformance.guest_play import Played, play
+from sim.conformance.guest_play import Played, comes_up, play
 from sim.guests import Guests
 
 
@@ -33,7 +33,7 @@ class Lives:
     """The lives of guests of one kind, opposite a host of one profile.
 
     ``planned`` are all the cases that will ask for one, each with its version: a life is kept until
-    the last of its cases has asked.
+    the last of its cases has asked. A case that was not planned gets a life of its own.
     """
 
     def __init__(
@@ -43,12 +43,19 @@ class Lives:
         self._guests = guests
         self._asking = Counter(world_of(case, version) for case, version in planned)
         self._kept: dict[WorldKey, Played | str] = {}
+        self._come_up: dict[str, bool] = {}  # by version
 
     def life_for(self, case: GuestCase, version: str) -> Played:
-        """The life that the case is judged by. Raises NotOffered, PeerFault as ``play`` does."""
+        """The life that the case is judged by. Raises NotOffered, PeerFault as ``play`` does.
+
+        NotOffered, too, where the guest stops on the way to where the case begins, if it does so
+        where nothing else is asked of it: the ``must`` cases about coming up wait for nothing.
+        """
         world = world_of(case, version)
         self._asking[world] -= 1
-        life = self._kept.pop(world, None) or self._lived(case, version)
+        life = self._kept.pop(world, None)
+        if life is None:
+            life = self._lived(case, version)
         if self._asking[world] > 0:
             self._kept[world] = life
         if isinstance(life, str):
@@ -58,6 +65,17 @@ class Lives:
     def _lived(self, case: GuestCase, version: str) -> Played | str:
         """A life, or why there is none."""
         try:
-            return play(case, version, profile=self._profile, guests=self._guests)
+            life = play(case, version, profile=self._profile, guests=self._guests)
         except NotOffered as missing:
             return str(missing)
+        if life.stopped is not None and not self._comes_up(case, version):
+            return life.stopped
+        return life
+
+    def _comes_up(self, case: GuestCase, version: str) -> bool:
+        """Tried once for each version, with the first case that needs to know."""
+        if version not in self._come_up:
+            self._come_up[version] = comes_up(
+                case, version, profile=self._profile, guests=self._guests
+            )
+        return self._come_up[version]

@@ -56,7 +56,10 @@ def run_host_case(case: HostCase, version: str, target: Target, make: MakeHost) 
     host: Watched | None = None
     try:
         host = Watched(make(case, version))
-        case.check(HostBench(host, vpci_dialect(version)))
+        bench = HostBench(host, vpci_dialect(version))
+        if case.begins == "opened":
+            bench.opened()
+        case.check(bench)
     except NotOffered as missing:
         return Outcome(case, version, "skipped", str(missing), (), None)
     except Nonconforming as wrong:
@@ -92,16 +95,23 @@ def run_guest_cases(
     planned: Iterable[tuple[GuestCase, str]], target: Target, guests: Guests | None
 ) -> Iterator[Outcome]:
     """Each case against a fresh guest."""
-    return (run_guest_case(case, version, target, guests) for case, version in planned)
+    lives = _lives((), target, guests)
+    return (_outcome_of_guest(case, version, target, lives) for case, version in planned)
 
 
 def run_guest_cases_together(
     planned: Sequence[tuple[GuestCase, str]], target: Target, guests: Guests | None
 ) -> Iterator[Outcome]:
     """Each case against a guest that lives in the case's world, once for all cases about it."""
-    assert target.profile is not None, "a host of a known profile stands opposite a guest"
-    lives = Lives(planned, target.profile, guests)
+    lives = _lives(planned, target, guests)
     return (_outcome_of_guest(case, version, target, lives) for case, version in planned)
+
+
+def _lives(
+    kept_for: Iterable[tuple[GuestCase, str]], target: Target, guests: Guests | None
+) -> Lives:
+    assert target.profile is not None, "a host of a known profile stands opposite a guest"
+    return Lives(kept_for, target.profile, guests)
 
 
 def _outcome_of_guest(case: GuestCase, version: str, target: Target, lives: Lives) -> Outcome:

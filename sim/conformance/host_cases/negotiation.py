@@ -17,7 +17,17 @@ from sim.conformance.host_bench import HostBench
 UNKNOWN_VERSION: Final = 0x20000
 
 
+def offered(host: HostBench) -> None:
+    if not host.host.offers():
+        raise Nonconforming("the host offers no channel")
+
+
 def opens(host: HostBench) -> None:
+    host.take_offer()
+    expect("the status of opening the channel", host.open_status, STATUS_SUCCESS)
+
+
+def reopens(host: HostBench) -> None:
     host.close()
     expect("the status of opening the channel", host.open(), STATUS_SUCCESS)
 
@@ -101,13 +111,33 @@ AGREED: Final = "An agreed version"
 
 CASES: Final = (
     HostCase(
+        id="channel-offered",
+        strength="must",
+        given="A host with a function for the guest",
+        when="the guest asks for the offers",
+        then="there is a channel of the vPCI class among them",
+        source="channel_mgmt.c vmbus_request_offers(); OpenVMM vmbus_server",
+        check=offered,
+        begins="connected",
+    ),
+    HostCase(
+        id="channel-opens",
+        strength="must",
+        given="A channel that was offered",
+        when="the guest opens it",
+        then="the host answers with success",
+        source="channel.c vmbus_open(); OpenVMM vmbus_server",
+        check=opens,
+        begins="connected",
+    ),
+    HostCase(
         id="channel-reopens",
         strength="must",
         given="A channel that the guest has opened and closed without a word",
         when="the guest opens it again",
         then="the host answers with success",
         source="channel.c vmbus_open(); OpenVMM vmbus_server",
-        check=opens,
+        check=reopens,
     ),
     HostCase(
         id="version-accepted",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -25,6 +26,17 @@ M = MessageType
 QUERY: Final = M.PCI_QUERY_PROTOCOL_VERSION
 QUERY_BYTES: Final = PciVersionRequest.SIZE
 LATER: Final = (VPCI_1_5.version, VPCI_1_6.version)  # than Linux has
+
+
+class OffersNothing(Wrapped):
+    def offers(self) -> dict[Channel, UUID]:
+        return {}
+
+
+class NeverOpens(Wrapped):
+    def open(self, channel: Channel) -> int:
+        del channel
+        return unsigned(STATUS_UNSUCCESSFUL)
 
 
 class OpensOnce(Wrapped):
@@ -110,6 +122,18 @@ def _from_one_less(lowest: str) -> WrongHost:
 
 
 ROWS: Final = (
+    WrongHost(
+        id="offers-nothing",
+        does="offers no channel",
+        catches=("channel-offered",),
+        wrap=OffersNothing,
+    ),
+    WrongHost(
+        id="never-opens",
+        does="refuses to open any channel",
+        catches=("channel-opens",),
+        wrap=NeverOpens,
+    ),
     WrongHost(
         id="opens-once",
         does="does not open a channel a second time",

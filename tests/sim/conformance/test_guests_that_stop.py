@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
@@ -24,7 +25,7 @@ from protocol.vpci import (
 from sim.conformance.catalogue import GUEST_CASES
 from sim.conformance.guest_play import GOT_AS_FAR_AS
 from sim.conformance.outcome import BINDING, STRANGER, Outcome, Target
-from sim.conformance.suite import run_guest_case
+from sim.conformance.suite import run_guest_case, run_guest_cases
 from sim.peer.fault import PeerFault
 from sim.peer.peers import Peers
 from sim.peer.remote_guest import RemoteGuests
@@ -44,10 +45,16 @@ WAY_UP = (
 
 
 @contextmanager
-def guests_that_say(*payloads: bytes, orders: Sequence[str] = ()) -> Iterator[RemoteGuests]:
-    """Guests that send these at once, and nothing more; they never do what they are ordered."""
+def guests_that_say(
+    *payloads: bytes, orders: Sequence[str] = (), born: Callable[[], object] = int
+) -> Iterator[RemoteGuests]:
+    """Guests that send these at once, and nothing more; they never do what they are ordered.
+
+    Each calls ``born`` first.
+    """
 
     def guest(wire: Wire) -> None:
+        born()
         wire.send(Hello(role=ROLE_GUEST, orders=mask_of(orders), name=b"fake"))
         while (frame := wire.next(None)) is not None:
             if isinstance(frame, Ping):
@@ -85,6 +92,17 @@ def test_whoever_hangs_before_it_boots_passes_nothing_that_waits_for_it() -> Non
     with guests_that_say(orders=["offer-versions"]) as guests:
         assert outcome("whole-list-taken", guests).result == "failed"
         assert outcome("eject-completed-once", guests).result == "skipped"
+
+
+def test_whether_such_a_guest_comes_up_is_tried_once_for_all_cases_of_a_version() -> None:
+    numbers = count()
+    behind = BY_ID["eject-completed-once"]
+    planned = [(behind, "1.4"), (behind, "1.4"), (behind, "1.3"), (behind, "1.4")]
+    versions = {version for _, version in planned}
+    with guests_that_say(orders=["offer-versions"], born=numbers.__next__) as guests:
+        outcomes = list(run_guest_cases(planned, TARGET, guests))
+    assert [outcome.result for outcome in outcomes] == ["skipped"] * len(planned)
+    assert next(numbers) == len(planned) + len(versions)
 
 
 def test_there_are_words_for_all_that_cases_wait_for() -> None:

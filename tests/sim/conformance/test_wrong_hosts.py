@@ -39,8 +39,8 @@ def test_no_case_is_without_a_wrong_host() -> None:
 
 def test_the_table_says_what_a_wrong_host_does_and_who_catches_it() -> None:
     first = next(caught())
-    assert (first.wrong.id, first.by) == ("opens-once", ("channel-reopens",))
-    assert first.wrong.does == "does not open a channel a second time"
+    assert (first.wrong.id, first.by) == ("offers-nothing", ("channel-offered",))
+    assert first.wrong.does == "offers no channel"
 
 
 def test_wrong_hosts_have_names_of_their_own() -> None:

@@ -2,10 +2,13 @@
 """Our host behind the peer port is to the suite what it is in this process."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from protocol.peer_port import ROLE_HOST, Hello, Ping, Pong, Released
+from protocol.codec import WireRecord
+from protocol.peer_port import ROLE_HOST, Hello, Offered, Open, Opened, Ping, Pong, Released
+from protocol.status import STATUS_UNSUCCESSFUL, unsigned
 from sim.conformance import own_host
 from sim.conformance.case import HostCase
 from sim.conformance.catalogue import HOST_CASES, HOST_THEMES
@@ -13,6 +16,7 @@ from sim.conformance.host_port import HostUnderTest
 from sim.conformance.outcome import BINDING, Outcome, Target
 from sim.conformance.own_host import OwnHost
 from sim.conformance.suite import plan, run_host_case
+from sim.peer.fault import PeerFault
 from sim.peer.host_server import HostServer
 from sim.peer.peers import Peers
 from sim.peer.remote_host import hosts_of
@@ -87,7 +91,7 @@ def offers_nothing(wire: Wire) -> None:
     [
         (dies, "failed", "the peer died: it closed the connection"),
         (talks_nonsense, "failed", "the peer talks nonsense: RELEASED was not to come"),
-        (offers_nothing, "skipped", "the host offers no channel"),
+        (offers_nothing, "failed", "the host offers no channel"),
     ],
 )
 def test_what_is_wrong_with_a_peer_is_the_result_of_the_case(
@@ -97,3 +101,43 @@ def test_what_is_wrong_with_a_peer_is_the_result_of_the_case(
     with Peers(InThread(peer)) as peers:
         outcome = run_host_case(HOST_CASES[0], "1.4", target, hosts_of(peers))
     assert (outcome.result, outcome.why) == (result, why)
+
+
+def does_nothing_but(*said: WireRecord) -> Callable[[Wire], None]:
+    """A host that says this at first, refuses every OPEN, and has no word for anything else."""
+
+    def answers(wire: Wire) -> None:
+        for word in (Hello(role=ROLE_HOST), *said):
+            wire.send(word)
+        while True:
+            frame = wire.next(None)
+            if isinstance(frame, Ping):
+                wire.send(Pong(frame.token))
+            elif isinstance(frame, Open):
+                wire.send(Opened(frame.channel, unsigned(STATUS_UNSUCCESSFUL)))
+
+    def until_we_leave(wire: Wire) -> None:
+        with suppress(PeerFault):
+            answers(wire)
+
+    return until_we_leave
+
+
+@pytest.mark.parametrize(
+    ("peer", "failed", "passed"),
+    [
+        (does_nothing_but(), "channel-offered", []),
+        (does_nothing_but(Offered(channel=1)), "channel-opens", ["channel-offered"]),
+    ],
+)
+def test_a_host_that_does_nothing_fails_one_must_and_is_not_put_to_the_others(
+    peer: Callable[[Wire], None], failed: str, passed: list[str]
+) -> None:
+    target = Target("host", "a fake", None, BINDING["stranger"])
+    with Peers(InThread(peer)) as peers:
+        outcomes = [
+            run_host_case(case, version, target, hosts_of(peers))
+            for case, version in plan(HOST_CASES, ["1.4"], ["must"])
+        ]
+    assert [outcome.case.id for outcome in outcomes if outcome.result == "failed"] == [failed]
+    assert [outcome.case.id for outcome in outcomes if outcome.result == "passed"] == passed
