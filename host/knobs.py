@@ -21,6 +21,7 @@ MULTI_MSI_MAX: Final = 32  # the Multiple Message fields of the MSI capability
 PROCESSORS_MAX: Final = 64  # the mask of version 1.1; a list of later ones holds 32
 BLOCK_BYTES_MAX: Final = 128  # HV_CONFIG_BLOCK_SIZE_MAX
 TRAILING_BYTES_MAX: Final = 256
+REPETITIONS_MAX: Final = 2**12 - 1
 UINT16_MAX: Final = 2**16 - 1
 UINT32_MAX: Final = 2**32 - 1
 SHOWN_MAX: Final = 40  # characters of a wrong value: an error stays one line
@@ -69,6 +70,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, forbid_u
         _doc(
             "How many messages the hypervisor has no buffer for before it takes the first. Linux"
             " posts each up to 100 times (vmbus_post_msg)."
+        ),
+    ] = 0
+    repetitions_told: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=REPETITIONS_MAX),
+        _doc(
+            "What stands above the status in the result of every hypercall, where the count of"
+            " repetitions has its place. Guests must look at the low 16 bits alone (hv_result)."
         ),
     ] = 0
     reoffer: Annotated[

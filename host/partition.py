@@ -135,6 +135,7 @@ class Partition(Administrator):
         self._by_relid: dict[RelId, VpciBus] = {}
         self._messages: deque[bytes] = deque()
         self._messages_refused = knobs.messages_refused  # as many are still to be
+        self._repetitions: Final = knobs.repetitions_told
         self._serving = False
 
     @property
@@ -151,7 +152,7 @@ class Partition(Administrator):
 
     def hypercall(self, vp: VpIndex, control: int, data: bytes) -> HypercallResult:
         """Carry out a hypercall."""
-        result = make_hypercall(self.hypervisor, self, control, data)
+        result = make_hypercall(self.hypervisor, self, control, data).repeated(self._repetitions)
         code = call_code(control)
         told = b"" if code == HVCALL_POST_MESSAGE else data
         self._emit(HypercallMade(vp, code, result.status, told))

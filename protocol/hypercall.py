@@ -99,6 +99,10 @@ class HypercallResult(NamedTuple):
         """HV_STATUS, as hv_result() has it."""
         return self.register & HV_HYPERCALL_RESULT_MASK
 
+    def repeated(self, count: int) -> "HypercallResult":
+        """The same, with that count of repetitions above the status."""
+        return self._replace(register=self.register | count << HV_HYPERCALL_REP_COMP_OFFSET)
+
 
 class HvMsiAddressRegister(WireRecord, frozen=True):
     """``union hv_msi_address_register``: x86 MSI address."""

@@ -29,7 +29,12 @@ from protocol.gic import (
     route_of,
     word_of,
 )
-from protocol.hypercall import HV_STATUS_INSUFFICIENT_BUFFERS, HV_STATUS_INVALID_CONNECTION_ID
+from protocol.hypercall import (
+    HV_STATUS_INSUFFICIENT_BUFFERS,
+    HV_STATUS_INVALID_CONNECTION_ID,
+    HV_STATUS_INVALID_HYPERCALL_INPUT,
+    HVCALL_POST_MESSAGE,
+)
 from protocol.ids import RelId, SlotNumber, Vector, VpIndex, logical_device_id
 from protocol.link import InterruptDelivered, MessagePosted
 from protocol.ring import RingCorrupt
@@ -697,3 +702,9 @@ def test_a_host_may_keep_the_number() -> None:
     guest.connect()
     assert guest.partition.server.held_relids() == {relid}
     assert not any(isinstance(event, ChannelMoved) for event in guest.events)
+
+
+def test_a_count_of_repetitions_stands_above_every_status_and_not_in_it() -> None:
+    guest = FakeGuest(PartitionConfig((bus(),), knobs={"repetitions_told": 3}))
+    result = guest.partition.hypercall(VpIndex(0), HVCALL_POST_MESSAGE, b"")
+    assert (result.register >> 32, result.status) == (3, HV_STATUS_INVALID_HYPERCALL_INPUT)

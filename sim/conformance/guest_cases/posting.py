@@ -12,8 +12,14 @@ from protocol.link import HypercallMade
 from protocol.vmbus import ChannelMessageType, VmbusChannelInitiateContact
 from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.opening import FROM_5_0, messages
-from sim.conformance.guest_cases.reading import premise
-from sim.conformance.guest_cases.scenarios import ARRIVAL, administrator, knobs
+from sim.conformance.guest_cases.reading import ASSIGNED, first, premise
+from sim.conformance.guest_cases.scenarios import (
+    ARRIVAL,
+    SETTLED_NS,
+    administrator,
+    after,
+    knobs,
+)
 from sim.conformance.seen import Seen
 
 T = ChannelMessageType
@@ -64,7 +70,22 @@ def heard_everywhere(seen: Seen) -> None:
             raise Nonconforming("it posted to a connection that nobody has", seq)
 
 
+def comes_up(seen: Seen) -> None:
+    first(seen.sent(*ASSIGNED), "RESOURCES_ASSIGNED")
+
+
 CASES: Final = (
+    GuestCase(
+        id="status-is-sixteen-bits",
+        strength="must",
+        about="vmbus",
+        given="A hypervisor whose results have a count of repetitions above the status",
+        when="the guest makes its hypercalls",
+        then="it comes up as ever: it looks at the low 16 bits alone",
+        source="TLFS, Hypercall Outputs; asm-generic/mshyperv.h hv_result()",
+        scenario=knobs(repetitions_told=1) + administrator(after(SETTLED_NS)),
+        check=comes_up,
+    ),
     GuestCase(
         id="messages-go-where-the-answer-says",
         strength="must",

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from guest.kernel.kernel import Kernel
 from guest.pci_hyperv.bus import HvPciBus
 from guest.pci_hyperv.driver import HvPciDriver
 from guest.vmbus.channel import VmbusChannel
 from guest.vmbus.connection import VmbusConnection
 from guest.vmbus.post import vmbus_post_msg
+from protocol.hypercall import HypercallResult
 from protocol.ring import TRAILER_BYTES, Ring, RingFull, packet_bytes
 from protocol.vmbus import (
     MAX_SIZE_CHANNEL_MESSAGE,
@@ -42,6 +44,29 @@ class StaysWhereItWas(VmbusConnection):
         if self.dialect is not None:
             self.msg_conn_id = self.dialect.message_connection_id
         return await super().request_offers()
+
+
+class WholeRegister(HypercallResult):
+    """Read as a status from its first bit to its last."""
+
+    __slots__ = ()
+
+    @property
+    def status(self) -> int:
+        return self.register
+
+
+class WholeRegisters(Kernel):
+    __slots__ = ()
+
+    def hypercall(self, control: int, data: bytes) -> HypercallResult:
+        return WholeRegister(*super().hypercall(control, data))
+
+
+class ReadsWholeRegisters(VmbusConnection):
+    async def connect(self) -> int:
+        self.kernel.__class__ = WholeRegisters
+        return await super().connect()
 
 
 # Rings
@@ -107,6 +132,11 @@ WRONG: Final[tuple[WrongGuest, ...]] = (
         "messages-go-where-the-answer-says",
         "posts all its messages where it has made contact",
         StaysWhereItWas,
+    ),
+    vmbus(
+        "status-is-sixteen-bits",
+        "takes the whole result of a hypercall for its status",
+        ReadsWholeRegisters,
     ),
     vmbus("messages-well-formed", "posts a message of 248 bytes", PostsTooMuch),
     vmbus("rescind-ends-an-open", "waits for a channel that has gone", SleepsOn),
