@@ -36,7 +36,8 @@ def main() -> None:
         if asked.packets is not None:
             _campaign(asked)
         else:
-            print(f"{_one_life(asked)} packets, and nothing is wrong")
+            many = import_module("sim.closing").many
+            print(f"{many(_one_life(asked), 'packet')}, and nothing is wrong")
     except OSError as error:
         print(f"{asked.bytes}: {error.strerror}; name a file that was found", file=sys.stderr)
         sys.exit(2)
@@ -55,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="where the engine keeps lives")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--life", type=int, metavar="N", help="one life of the seed's campaign")
+    parser.add_argument("--life", type=_nth, metavar="N", help="one life of the seed's campaign")
     parser.add_argument("--bytes", type=Path, metavar="FILE", help="one life that was found")
     return parser.parse_args()
 
@@ -63,6 +64,12 @@ def _arguments() -> argparse.Namespace:
 def _many(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} packets are none; give a number from 1 on")
+    return int(text)
+
+
+def _nth(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"there is no life {text!r}; give a number from 0 on")
     return int(text)
 
 
@@ -76,7 +83,8 @@ def _campaign(asked: argparse.Namespace) -> None:
             tallies.append(tally)
             show(sum(each.survived for each in tallies), 0)
     told = campaign.together(tallies)
-    print(f"{told.survived:,} packets survived, in {told.lives:,} lives")
+    packets = import_module("sim.closing").many(told.survived, "packet")
+    print(f"{packets} survived, in {told.lives:,} {'life' if told.lives == 1 else 'lives'}")
     if told.ended_by:
         ended = sum(told.ended_by.values())
         print(f"{ended:,} lives ended in an open item of the driver, by a packet each")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -95,6 +96,12 @@ def print_json(document: object) -> None:
     data = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
     sys.stdout.flush()  # what is buffered as text goes first
     sys.stdout.buffer.write(data + b"\n")
+
+
+def check_file(path: Path | None) -> None:
+    """Refuse a file in a folder that is not there, before long work. Raises InputError."""
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"{path}: there is no such folder; make it, or name another file")
 
 
 def unwritable(path: object, error: OSError) -> InputError | LackingError:

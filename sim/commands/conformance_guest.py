@@ -76,10 +76,11 @@ def conformance_guest(
     choice = DriverChoice(driver, tree, driver_file, data_races).checked()
     opposite = choose(profile or "hyperv", PROFILES, "profile")
     selected = selection(protocol, case, strength)
+    files = Files(junit, html).checked()
     with stranger(connect, spawn) as peers:
         peer = _ours(choice, opposite) if peers is None else _theirs(peers, choice, opposite)
         ran = run_cases(GUEST_THEMES, selected, peer)
-    return show(ran, Files(junit, html), as_json=as_json)
+    return show(ran, files, as_json=as_json)
 
 
 def _show_wrong_guests(*, as_json: bool) -> int:

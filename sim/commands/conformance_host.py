@@ -67,10 +67,11 @@ def conformance_host(
     if profile is not None:
         choose(profile, PROFILES, "profile")
     selected = selection(protocol, case, strength)
+    files = Files(junit, html).checked()
     with stranger(connect, spawn) as peers:
         peer = _ours(profile or "hyperv") if peers is None else _theirs(peers, profile)
         ran = run_cases(HOST_THEMES, selected, peer)
-    return show(ran, Files(junit, html), as_json=as_json)
+    return show(ran, files, as_json=as_json)
 
 
 def _show_wrong_hosts(*, as_json: bool) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from sim.cli import FOUND, INTERRUPTED, OK
-from sim.commands.calling import print_json, unwritable
+from sim.commands.calling import check_file, print_json, unwritable
 from sim.commands.conforming import Ran, until_interrupted
 from sim.files import whole_file
 from sim.report.conformance import (
@@ -32,6 +32,12 @@ class Files(NamedTuple):
 
     junit: Path | None
     html: Path | None
+
+    def checked(self) -> Files:
+        """Themselves, before any case is run. Raises InputError for a folder that is not there."""
+        for file in self:
+            check_file(file)
+        return self
 
 
 def show(ran: Ran, files: Files, *, as_json: bool) -> int:

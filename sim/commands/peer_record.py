@@ -13,7 +13,7 @@ import typer
 from sim.cli import FOUND, INTERRUPTED, OK
 from sim.closing import many
 from sim.commands import calling
-from sim.commands.calling import AsJson, InputError, print_json, unwritable
+from sim.commands.calling import AsJson, InputError, check_file, print_json, unwritable
 from sim.commands.peer_recording import Asked, Recorded, recorded
 from sim.commands.playing import Profile
 from sim.messages import messages_of
@@ -88,8 +88,7 @@ def _check(of_guest: Sequence[str | None], of_host: Sequence[str | None], trace:
         raise InputError("a guest is wanted; write either --listen unix:PATH or --spawn COMMAND")
     if len(of_host) - of_host.count(None) > 1:
         raise InputError("--connect, --spawn-host and --profile name several hosts; keep one")
-    if not trace.parent.is_dir():
-        raise InputError(f"{trace}: there is no such folder; make it, or name another file")
+    check_file(trace)
 
 
 def _about(life: Recorded, profile: str | None, violation: Violation | None) -> dict[str, object]:

@@ -79,6 +79,9 @@ def _serve(wire: Wire, make: Callable[[str], OwnHost], out: TextIO) -> dict[str,
         fault = str(wrong)
     finally:
         wire.close()
-    if shows:
-        print(f"{guest or 'a guest'} left: {fault or many(events, 'event')}", file=out, flush=True)
+    if shows or fault is not None:
+        where = out if shows else sys.stderr
+        print(
+            f"{guest or 'a guest'} left: {fault or many(events, 'event')}", file=where, flush=True
+        )
     return {"guest": guest, "events": events, "fault": fault}

@@ -137,21 +137,20 @@ def test_a_peer_that_dies_fails_its_case_and_is_no_traceback(
     assert captured.err == ""
 
 
-@pytest.mark.parametrize(("options", "at_once"), [((), [2]), (("--spawn", "false"), [1, 1])])
+@pytest.mark.parametrize(("options", "worlds"), [((), 1), (("--spawn", "false"), 2)])
 def test_a_guest_in_another_process_lives_afresh_for_each_case_of_a_world(
-    options: tuple[str, ...], at_once: list[int], monkeypatch: pytest.MonkeyPatch
+    options: tuple[str, ...], worlds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned = []
-    together = suite.run_guest_cases_together
+    played = []
 
-    def counted(cases: list[tuple[GuestCase, str]], *more: Any, **named: Any) -> Any:
-        planned.append(len(cases))
-        return together(cases, *more, **named)
+    def counted(case: GuestCase, version: str, **opposite: Any) -> Played:
+        played.append(case.id)
+        return play(case, version, **opposite)
 
-    monkeypatch.setattr(suite, "run_guest_cases_together", counted)
+    monkeypatch.setattr(lives, "play", counted)
     cases = ("--case", GUEST_CASE, "--case", "d0-entered-once")
     main(["conformance", "guest", *options, *cases, "--protocol", "1.4"])
-    assert planned == at_once
+    assert len(played) == worlds
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,8 @@ def test_a_guest_is_ours_or_somebody_elses(capsys: pytest.CaptureFixture[str]) -
         (["--strength", "should"], "no strength 'should'; there are must, linux"),
         (["--profile", "xen"], "no profile 'xen'; there are hyperv, openvmm"),
         (["--case", CASE, "--strength", "unknown"], "no case is left"),
-        (["--case", CASE, "--junit", "/nowhere/host.xml"], "/nowhere/host.xml: "),
+        (["--junit", "/nowhere/host.xml"], "/nowhere/host.xml: there is no such folder"),
+        (["--html", "/nowhere/host.html"], "/nowhere/host.html: there is no such folder"),
         (["--spawn", "no-such-program"], "no-such-program: No such file or directory"),
         (["--connect", "tcp:1"], "'tcp:1' is no address; write unix:PATH"),
         (["--spawn", "true", "--connect", "unix:x"], "name two peers; leave one out"),
@@ -205,6 +205,6 @@ def test_bad_use_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["conformance", "host", *arguments]) == BAD_INPUT
-    error = capsys.readouterr().err
+    out, error = capsys.readouterr()
     assert said in error
-    assert error.count("\n") == 1
+    assert (out, error.count("\n")) == ("", 1)

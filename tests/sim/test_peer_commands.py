@@ -111,11 +111,13 @@ def test_a_guest_that_does_what_none_may_is_told_and_counts(
     address = f"unix:{tmp_path}/host"
     with beside(releases_what_is_offered, address):
         assert main(["peer", "serve", "--listen", address, "--lives", "1", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
+    out, error = capsys.readouterr()
+    told = json.loads(out)
     assert told["profile"] == "hyperv"
     assert [(life["guest"], life["fault"]) for life in told["lives"]] == [
         ("thread", "the peer talks nonsense: channel 1 is open")
     ]
+    assert error.endswith("\nthread left: the peer talks nonsense: channel 1 is open\n")
 
 
 def recorded(tmp_path: Path, guest: Talks, *arguments: str) -> int:

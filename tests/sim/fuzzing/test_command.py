@@ -63,6 +63,16 @@ def test_a_campaign_says_how_many_packets_were_survived_and_what_ended_lives() -
     assert sum(int(line.split()[0]) for line in items) == int(ended.partition(" ")[0])
 
 
+def test_one_is_told_in_the_singular() -> None:
+    assert ran("host", "--packets", "1").stdout.endswith(" survived, in 1 life\n")
+
+
+def test_a_life_before_the_first_is_bad_usage() -> None:
+    told = ran("host", "--life", "-1")
+    assert (told.returncode, told.stdout) == (BAD_USAGE, "")
+    assert "there is no life '-1'; give a number from 0 on" in told.stderr
+
+
 def test_a_campaign_of_nothing_is_bad_usage() -> None:
     told = ran("host", "--packets", "0")
     assert (told.returncode, told.stdout) == (BAD_USAGE, "")
