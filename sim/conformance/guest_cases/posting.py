@@ -13,13 +13,7 @@ from protocol.vmbus import ChannelMessageType, VmbusChannelInitiateContact
 from sim.conformance.case import ONCE, GuestCase, Nonconforming
 from sim.conformance.guest_cases.opening import FROM_5_0, messages
 from sim.conformance.guest_cases.reading import ASSIGNED, first, premise
-from sim.conformance.guest_cases.scenarios import (
-    ARRIVAL,
-    SETTLED_NS,
-    administrator,
-    after,
-    knobs,
-)
+from sim.conformance.guest_cases.scenarios import ARRIVAL, administrator, knobs
 from sim.conformance.seen import Seen
 
 T = ChannelMessageType
@@ -83,7 +77,7 @@ CASES: Final = (
         when="the guest makes its hypercalls",
         then="it comes up as ever: it looks at the low 16 bits alone",
         source="TLFS, Hypercall Outputs; asm-generic/mshyperv.h hv_result()",
-        scenario=knobs(repetitions_told=1) + administrator(after(SETTLED_NS)),
+        scenario=knobs(repetitions_told=1) + ARRIVAL,
         check=comes_up,
     ),
     GuestCase(
