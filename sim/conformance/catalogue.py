@@ -14,6 +14,7 @@ from sim.conformance.guest_cases import (
     channel_moves,
     configuration,
     control_answers,
+    control_malformed,
     d0_entry,
     d0_exit,
     d0_exit_timeout,
@@ -79,7 +80,7 @@ GUEST_THEMES: Final[Mapping[str, tuple[GuestCase, ...]]] = {
         *ring_limits.CASES,
         *ring_memory.CASES,
     ),
-    "malformed": malformed.CASES,
+    "malformed": (*malformed.CASES, *control_malformed.CASES),
 }
 __all__ = ["GUEST_CASES", "GUEST_THEMES", "HOST_CASES", "HOST_THEMES"]
 

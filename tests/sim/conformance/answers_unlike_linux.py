@@ -20,6 +20,7 @@ from protocol.versions import VmbusDialect
 from protocol.vmbus import ChannelMessageType, VmbusChannelMessageHeader
 
 T = ChannelMessageType
+SIZE_AT = 4  # of the payload, one byte
 PAYLOAD_AT = 16
 TYPE = slice(PAYLOAD_AT, PAYLOAD_AT + 4)
 KEYS_AT = PAYLOAD_AT + 8  # what an answer is matched by
@@ -47,6 +48,29 @@ class TakesAny(VmbusInterrupts):
             return message
         own = b"".join(word.to_bytes(4, "little") for word in self.own)
         return message[:KEYS_AT] + own + message[KEYS_AT + len(own) :]
+
+
+class TakesNonsense(TakesAny):
+    """It takes what it cannot read for the end of the first channel."""
+
+    def _taken(self, message: bytes) -> bytes:
+        kind = int(T.CHANNELMSG_RESCIND_CHANNELOFFER).to_bytes(8, "little")
+        rescind = kind + (1).to_bytes(4, "little")
+        head = message[:SIZE_AT] + bytes((len(rescind),)) + message[SIZE_AT + 1 : PAYLOAD_AT]
+        return head + rescind
+
+
+class TakesUnknownTypes(TakesNonsense):
+    def _taken(self, message: bytes) -> bytes:
+        known = int.from_bytes(message[TYPE], "little") < T.CHANNELMSG_MODIFYCHANNEL_RESPONSE + 1
+        return message if known else super()._taken(message)
+
+
+class TakesShortRescinds(TakesNonsense):
+    def _taken(self, message: bytes) -> bytes:
+        rescind = int.from_bytes(message[TYPE], "little") == T.CHANNELMSG_RESCIND_CHANNELOFFER
+        short = rescind and not any(message[KEYS_AT:])
+        return super()._taken(message) if short else message
 
 
 class TakesAnyGpadl(TakesAny):

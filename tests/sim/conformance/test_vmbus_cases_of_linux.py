@@ -34,6 +34,8 @@ UNLIKE = (
     Unlike("gpadl-answer-matched", answers.TakesAnyGpadl, "own GPADL had been created"),
     Unlike("open-answer-matched", answers.TakesAnyOpen, "own open was answered"),
     Unlike("teardown-answer-matched", answers.TakesAnyTeardown, "had been torn down"),
+    Unlike("unknown-control-message-dropped", answers.TakesUnknownTypes, "no eject any more"),
+    Unlike("short-control-message-dropped", answers.TakesShortRescinds, "no eject any more"),
     Unlike("rescind-looks-every-ms", connections.LooksRarely, "after 100000000 ns"),
     Unlike("message-posted-100-times", answers.TriesTenTimes, "gave up"),
     Unlike("message-posted-100-times", answers.TriesForEver, "it asked for 0x50003"),
